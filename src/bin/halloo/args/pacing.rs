@@ -1,0 +1,26 @@
+//! When datagrams leave.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::{self, Rate};
+
+/// Pace and count.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Pacing")]
+#[group(skip)]
+pub(crate) struct Pacing {
+    /// Send the whole list of records N times
+    #[arg(long, value_name = "N", value_parser = values::count, default_value = "1")]
+    pub(crate) count: NonZeroU64,
+    /// The time between two rounds of --count [default: 1s, for broadcast 3s]
+    ///
+    /// 0 is none. Broadcasts burden everybody: RFC 8085 section 3.1.3 says 3 s.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) interval: Option<Duration>,
+    /// At most so many records a second within a round, such as 100/s [default: no limit]
+    #[arg(long, value_name = "N/s", value_parser = values::rate)]
+    pub(crate) rate: Option<Rate>,
+}

@@ -1,0 +1,132 @@
+//! `halloo echo` and `halloo length`: the two servers that answer.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use clap::Args;
+use halloo::model::{Host, Selector, Target};
+
+use super::refused::Mistake;
+use super::values::{self, Bytes, RateLimit};
+
+/// Answer every datagram with the same bytes.
+///
+/// The answer leaves from the address that was asked. A request that came by broadcast is answered only with
+/// --answer-broadcast, and one from the port of a service only with --answer-any-port. Without ADDR only this host is served.
+#[derive(Args, Debug)]
+#[command(after_long_help = ECHO_EXAMPLES)]
+pub(crate) struct Echo {
+    /// Where and whom to serve.
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Answer in upper case (ASCII letters)
+    #[arg(long, help_heading = "Answers")]
+    pub(crate) upper: bool,
+    /// Put TEXT before the bytes of every answer
+    #[arg(long, value_name = "TEXT", value_parser = values::bytes(), help_heading = "Answers")]
+    pub(crate) prefix: Option<Bytes>,
+}
+
+/// Answer every datagram with the number of its bytes.
+///
+/// The answer is the text "your data was N bytes long", without a newline. Everything else is as with halloo echo.
+#[derive(Args, Debug)]
+#[command(after_long_help = LENGTH_EXAMPLES)]
+pub(crate) struct Length {
+    /// Where and whom to serve.
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+}
+
+/// What the servers have in common.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub(crate) struct Serve {
+    /// The address to serve: ADDR:PORT, :PORT, ADDR (port 1060) [default: 127.0.0.1:1060]
+    ///
+    /// With --lan the default is 0.0.0.0:1060. Port 0 lets the system choose, and the first line says which.
+    #[arg(value_name = "ADDR", value_parser = values::target)]
+    pub(crate) address: Option<Target>,
+    /// Serve everybody who can reach this host (0.0.0.0), not this host alone
+    #[arg(long, help_heading = "Whom to serve")]
+    pub(crate) lan: bool,
+    /// Serve only what arrives on this interface: a name, a number or an address; may be repeated
+    #[arg(long, value_name = "NAME|INDEX|ADDR", value_parser = values::selector, help_heading = "Whom to serve")]
+    pub(crate) interface: Vec<Selector>,
+    /// Answer requests that came by broadcast or multicast too
+    #[arg(long, help_heading = "Answers")]
+    pub(crate) answer_broadcast: bool,
+    /// Answer requests from source ports of services too: below 1024, 1900, 2049, 5353 and others
+    ///
+    /// A service answers what it receives, and two servers can keep each other busy for ever. This server's own port is
+    /// never answered.
+    #[arg(long, help_heading = "Answers")]
+    pub(crate) answer_any_port: bool,
+    /// At most so many answers a second to one source off this host; off is no limit
+    #[arg(
+        long,
+        value_name = "N|off",
+        value_parser = values::rate_limit,
+        default_value = "1000",
+        help_heading = "Answers"
+    )]
+    pub(crate) rate_limit: RateLimit,
+    /// End after N datagrams [default: no end]
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = "End")]
+    pub(crate) count: Option<NonZeroU64>,
+    /// End after so long [default: no end]
+    #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = "End")]
+    pub(crate) timeout: Option<Duration>,
+    /// End when nothing arrived for so long [default: no end]
+    #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = "End")]
+    pub(crate) idle: Option<Duration>,
+    /// Share the port with other programs that share it (SO_REUSEPORT)
+    ///
+    /// A broadcast reaches all of them, a unicast datagram only one.
+    #[arg(long, help_heading = "Socket")]
+    pub(crate) share: bool,
+    /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)
+    #[arg(long, value_name = "BYTES", value_parser = values::buffer, help_heading = "Socket")]
+    pub(crate) receive_buffer: Option<usize>,
+}
+
+impl Serve {
+    /// `--lan` is every address of this host; one of them is not.
+    pub(super) fn check(&self) -> Result<(), Mistake> {
+        let Some(Target { host: Some(host), port }) = &self.address else { return Ok(()) };
+        let one = !matches!(host, Host::Address(address) if address.is_unspecified());
+        if !self.lan || !one {
+            return Ok(());
+        }
+        let address = Target { host: Some(host.clone()), port: *port };
+        let mistake = Mistake::new(format!("--lan serves every address of this host, and {address} is one"));
+        Err(match port {
+            Some(port) => mistake.replace(address.to_string(), format!(":{port}")),
+            None => mistake.hint("leave out the one or the other"),
+        })
+    }
+}
+
+/// They are parsed by a test.
+pub(super) const ECHO_EXAMPLES: &str = "\
+EXAMPLES
+  # answer this host on port 1060
+  halloo echo
+  # answer everybody who can reach this host
+  halloo echo --lan
+  # on port 7000, in upper case
+  halloo echo --lan :7000 --upper
+  # answer those too who ask by halloo broadcast
+  halloo echo --lan --answer-broadcast
+  # a free port; end when it is quiet
+  halloo echo :0 --idle 10s -q";
+
+/// They are parsed by a test.
+pub(super) const LENGTH_EXAMPLES: &str = "\
+EXAMPLES
+  # tell this host on port 1060 how long its datagrams are
+  halloo length
+  # tell everybody, on port 7000
+  halloo length --lan :7000
+  # one datagram, or exit code 1 after 10 s
+  halloo length --count 1 --timeout 10s";

@@ -1,0 +1,33 @@
+//! What was typed becomes an engine, its options and a report.
+//!
+//! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
+//! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`prompt`] the one of `-i`.
+
+mod broadcast;
+mod interfaces;
+mod listen;
+mod prompt;
+mod records;
+mod run;
+mod send;
+mod serve;
+mod signals;
+
+use halloo::model::{Error, Verdict};
+
+use crate::args::{Args, Command};
+use run::Output;
+
+/// Does what was typed, and says what it deserves.
+pub(crate) fn run(args: &Args) -> Verdict {
+    let output = Output::new(args);
+    let result = match &args.command {
+        Command::Echo(echo) => serve::echo(echo, &output),
+        Command::Length(length) => serve::length(length, &output),
+        Command::Listen(listen) => listen::run(listen, &output),
+        Command::Send(send) => send::run(send, &output),
+        Command::Broadcast(broadcast) => broadcast::run(broadcast, &output),
+        Command::Interfaces(interfaces) => interfaces::run(interfaces, &output),
+    };
+    result.unwrap_or_else(|error: Error| output.fail(&error))
+}

@@ -1,0 +1,130 @@
+//! What every command shares: where its output goes, the run itself, its signals and its end.
+
+use std::io::{self, IsTerminal, Write};
+
+use halloo::drive::{self, Broken, Clock, Stop, SystemClock};
+use halloo::engine::Engine;
+use halloo::model::{Error, Event, Now, Sink, Stats, Verdict};
+use halloo::net::{Batch, Fanout};
+
+use crate::args::Args;
+use crate::cmd::signals;
+use crate::report::{Human, Json, Options, Style, failure};
+
+/// Where output goes, and how much of it.
+pub(super) struct Output {
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) verbose: bool,
+}
+
+impl Output {
+    pub(super) const fn new(args: &Args) -> Self {
+        Self { json: args.json, quiet: args.quiet, verbose: args.verbose }
+    }
+
+    /// The lines for people in the layout of a command.
+    pub(super) const fn options(&self, style: Style) -> Options {
+        Options { quiet: self.quiet, verbose: self.verbose, ..Options::new(style) }
+    }
+
+    /// The report of a command: lines for people, or JSON.
+    pub(super) fn sink(&self, style: Style) -> Box<dyn Sink> {
+        self.sink_to(style, io::stdout(), io::stderr())
+    }
+
+    /// The same, to other writers.
+    pub(super) fn sink_to(
+        &self,
+        style: Style,
+        data: impl Write + 'static,
+        notes: impl Write + 'static,
+    ) -> Box<dyn Sink> {
+        if self.json {
+            Box::new(Json::new(data, notes))
+        } else {
+            Box::new(Human::new(self.options(style), data, notes))
+        }
+    }
+
+    /// Says why there is no run, or why it broke.
+    pub(super) fn fail(&self, error: &Error) -> Verdict {
+        let verdict = error.verdict();
+        if self.json {
+            let mut sink = Json::new(io::stdout(), io::sink());
+            let stats = Stats { verdict, ..Stats::default() };
+            let told = sink.error_event(now().wall, error).and_then(|()| sink.event(now(), &Event::Summary(&stats)));
+            // Whoever does not read the error does not read that it could not be written either.
+            let _unheeded = told.and_then(|()| sink.flush());
+        }
+        // There is nowhere left to say that standard error cannot be written.
+        let _unheeded = writeln!(io::stderr(), "{}", failure::describe(error));
+        verdict
+    }
+}
+
+/// Tells events that no engine tells.
+///
+/// # Errors
+/// Output that cannot be written, unless its reader has left.
+pub(super) fn tell<'e>(mut sink: Box<dyn Sink>, events: impl IntoIterator<Item = Event<'e>>) -> Result<(), Error> {
+    let now = now();
+    let told = events.into_iter().try_for_each(|event| sink.event(now, &event)).and_then(|()| sink.flush());
+    told.or_else(written)
+}
+
+/// A reader who has left has read enough; anything else is an error.
+fn written(error: io::Error) -> Result<(), Error> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Error::Output { name: "the output".to_owned(), why: error.to_string() }),
+    }
+}
+
+/// This moment, outside a run.
+pub(super) fn now() -> Now {
+    SystemClock::start().now()
+}
+
+/// Whether standard output is read by a person.
+pub(super) fn to_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// How a run is set up.
+pub(super) struct Setup {
+    /// The receive buffers.
+    pub(super) batch: Batch,
+    /// Ends the run on a signal.
+    pub(super) stop: Stop,
+}
+
+impl Setup {
+    /// A run that ends in order on SIGINT and SIGTERM. They are left alone where the run cannot take long: setting them
+    /// up costs more than such a run.
+    pub(super) fn new(network: &mut Fanout, batch: Batch, may_take_long: bool) -> Result<Self, Error> {
+        let stop = Stop::default();
+        if may_take_long {
+            signals::watch(stop.clone(), network.waker()?);
+        }
+        Ok(Self { batch, stop })
+    }
+}
+
+/// Runs an engine to its end.
+///
+/// # Errors
+/// What broke the run, unless that was the reader of the output who left: then the code is by the result.
+pub(super) fn run(
+    engine: &mut impl Engine,
+    network: &mut Fanout,
+    setup: Setup,
+    mut sink: Box<dyn Sink>,
+) -> Result<(), Error> {
+    let Setup { batch, stop } = setup;
+    match drive::run(engine, network, batch, sink.as_mut(), &mut SystemClock::start(), &stop) {
+        Ok(()) => Ok(()),
+        Err(Broken::Sink(error)) => written(error),
+        Err(Broken::Network(error)) => Err(error),
+    }
+}

@@ -1,0 +1,215 @@
+//! `halloo send`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use halloo::engine::broadcast::{self, Choice, Form};
+use halloo::engine::send::{Answers, CountBy, Destination, Plan, Sender};
+use halloo::model::event::Notice;
+use halloo::model::interface::Table;
+use halloo::model::target::{DEFAULT_PORT, canonical};
+use halloo::model::{Cast, Error, Family, Host, Repeat, Schedule, Selector, Verdict};
+use halloo::net::endpoint::source_for;
+use halloo::net::options::RECEIVE_BUFFER;
+use halloo::net::{Batch, Fanout, Options, batch, interfaces};
+
+use crate::args;
+use crate::cmd::records::{self, may_take_long};
+use crate::cmd::run::{Output, Setup, run as run_to_the_end};
+use crate::report::Style;
+
+/// The time between rounds of `--count`, unless it is said.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Sends, and collects answers.
+pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> {
+    let table = interfaces::list()?;
+    let address = address(args, &table)?;
+    let (destination, mut notices) = destination(args, address, &table)?;
+    if let Some(Host::Name(name)) = &args.target.host {
+        notices.push(Notice::Resolved(name.clone(), address));
+    }
+    let plan = Plan {
+        schedule: schedule(&args.pacing, INTERVAL, Duration::ZERO),
+        answers: Answers {
+            linger: linger(&destination, &table, args.answers.linger),
+            strict_source: args.strict_source,
+            ..answers(&args.answers, CountBy::Answer)
+        },
+        destinations: vec![destination.clone()],
+        skipped: Vec::new(),
+        notices,
+        lenient: args.lenient,
+        allow_none: args.records.allow_none(),
+    };
+    let options = Options {
+        broadcast: matches!(destination.cast, Cast::Broadcast | Cast::Limited),
+        connect: args.connect.then_some(destination.address),
+        ..options(&args.socket, Family::of(destination.address.ip()), destination.cast)?
+    };
+    let sources: Vec<IpAddr> = destination.source.into_iter().collect();
+    let network = Fanout::open(&options, &sources, table)?;
+    send(plan, args.records.source(), network, output, Style::Send)
+}
+
+/// What `send` and `broadcast` end with: the records, the run, the result.
+pub(super) fn send(
+    plan: Plan,
+    source: args::Source,
+    mut network: Fanout,
+    output: &Output,
+    style: Style,
+) -> Result<Verdict, Error> {
+    let family = plan.destinations.first().map_or(Family::V4, |d| Family::of(d.address.ip()));
+    let lasts = may_take_long(&source)
+        || plan.answers.wait.is_some()
+        || !plan.answers.linger.is_zero()
+        || plan.schedule != Schedule::ONCE;
+    let (feed, sink) = records::open(source, family, output, style, || network.waker())?;
+    let setup = Setup::new(&mut network, Batch::new(batch::SLOT), lasts)?;
+    let mut sender = Sender::new(plan, feed);
+    run_to_the_end(&mut sender, &mut network, setup, sink)?;
+    Ok(sender.stats().verdict)
+}
+
+/// When datagrams leave.
+pub(super) fn schedule(pacing: &args::Pacing, interval: Duration, between_records: Duration) -> Schedule {
+    let interval = pacing.interval.unwrap_or(interval);
+    Schedule {
+        rounds: Repeat::Times(pacing.count.get()),
+        between_rounds: interval,
+        between_records: pacing.rate.map_or(between_records, |rate| rate.0),
+    }
+}
+
+/// Which answers are waited for.
+pub(super) fn answers(args: &args::Answers, count_by: CountBy) -> Answers {
+    Answers {
+        wait: args.wait(),
+        linger: args.linger,
+        expect: args.expect.map(Into::into),
+        most: args.max.map(Into::into),
+        count_by,
+        strict_source: false,
+    }
+}
+
+/// The socket for datagrams of this IP version and cast.
+///
+/// # Errors
+/// A source address of the other IP version.
+pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result<Options, Error> {
+    let from = args.from.map_or(family.wildcard(), |from| from.address.unwrap_or(family.wildcard()));
+    if Family::of(from) != family {
+        return Err(Error::Misuse {
+            what: "--from names an address of the other IP version than the destination",
+            instead: "name an address of the same version, or only a port (--from :PORT)",
+        });
+    }
+    // A broadcast is for one wire; routers must not carry it on even by mistake (RFC 2644).
+    let everybody = matches!(cast, Cast::Broadcast | Cast::Limited);
+    Ok(Options {
+        share: args.share,
+        ttl: args.ttl.or(everybody.then_some(1)),
+        tos: args.tos,
+        dont_fragment: args.dont_fragment,
+        send_buffer: args.send_buffer,
+        receive_buffer: args.receive_buffer.unwrap_or(RECEIVE_BUFFER),
+        ..Options::new(SocketAddr::new(from, args.from.and_then(|from| from.port).unwrap_or(0)))
+    })
+}
+
+/// The address that was meant.
+fn address(args: &args::Send, table: &Table) -> Result<SocketAddr, Error> {
+    let this_host: IpAddr = match args.family() {
+        Some(Family::V6) => std::net::Ipv6Addr::LOCALHOST.into(),
+        _ => std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    let default = SocketAddr::new(this_host, DEFAULT_PORT);
+    let mut address = canonical(interfaces::resolve(&args.target, default, args.family(), table)?);
+    if let (true, Some(selector)) = (interfaces::needs_zone(address), &args.interface) {
+        let zone = chosen(table, selector)?.first().map_or(0, |row| row.link().index);
+        if let SocketAddr::V6(v6) = &mut address {
+            v6.set_scope_id(zone);
+        }
+    }
+    let refused = |why| Err(Error::NotADestination { address: args.target.to_string(), why });
+    match () {
+        () if address.port() == 0 => refused("port 0 is nobody's port"),
+        () if address.ip().is_unspecified() => refused("it means every address of a host that listens"),
+        () if interfaces::needs_zone(address) => {
+            Err(Error::NeedsZone { address: address.ip(), available: table.names() })
+        }
+        () => Ok(address),
+    }
+}
+
+fn chosen<'t>(table: &'t Table, selector: &Selector) -> Result<Vec<&'t halloo::model::Interface>, Error> {
+    table
+        .select(std::slice::from_ref(selector))
+        .map_err(|unknown| Error::NoSuchInterface { selector: unknown.to_string(), available: table.names() })
+}
+
+/// Where the datagrams go, by which interface and from which source where that has to be said.
+fn destination(args: &args::Send, address: SocketAddr, table: &Table) -> Result<(Destination, Vec<Notice>), Error> {
+    let plain = |cast| Destination { address, source: None, link: None, mtu: None, cast };
+    let broadcasts = match address.ip() {
+        IpAddr::V4(ip) => ip.is_broadcast() || table.broadcaster(ip).is_some(),
+        IpAddr::V6(_) => false,
+    };
+    if broadcasts {
+        return to_everybody(args, address, table);
+    }
+    let cast = Cast::by_form(address.ip());
+    let Some(selector) = &args.interface else { return Ok((plain(cast), Vec::new())) };
+    let rows = chosen(table, selector)?;
+    let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
+    let source = rows.iter().filter_map(|row| row.address()).find(same_family);
+    let link = rows.first().map(|row| row.link().clone());
+    let mtu = rows.first().and_then(|row| row.facts.mtu);
+    Ok((Destination { source, link, mtu, ..plain(cast) }, Vec::new()))
+}
+
+/// A broadcast address leaves by the interface that has it; 255.255.255.255 by the one that was named, by the only one
+/// there is, or by the one that the route gives.
+fn to_everybody(args: &args::Send, address: SocketAddr, table: &Table) -> Result<(Destination, Vec<Notice>), Error> {
+    let IpAddr::V4(ip) = address.ip() else {
+        return Err(Error::NotADestination { address: address.to_string(), why: "IPv6 has no broadcast" });
+    };
+    if args.no_broadcast {
+        let link = table.broadcaster(ip).map(|row| row.link().clone());
+        return Err(Error::BroadcastForbidden { address: ip, link });
+    }
+    if args.connect {
+        let why = "a connected socket hears only its peer, and nobody answers from a broadcast address";
+        return Err(Error::NotADestination { address: address.to_string(), why });
+    }
+    let choice = Choice {
+        interfaces: args.interface.iter().cloned().collect(),
+        form: Form::To(ip),
+        mask_derived: false,
+        port: address.port(),
+    };
+    let destinations = broadcast::plan(table, &choice)?.destinations;
+    let by_route = source_for(address).ok();
+    let on_route = |d: &&Destination| d.source.is_some() && d.source == by_route;
+    let ambiguous = destinations.len() > 1 && ip.is_broadcast() && args.interface.is_none();
+    let found = match destinations.iter().find(on_route) {
+        Some(on_route) => on_route,
+        None if ambiguous => {
+            return Err(Error::NotADestination {
+                address: address.to_string(),
+                why: "it leaves by one interface, this host has several and no route says which (--interface NAME)",
+            });
+        }
+        None => destinations.first().ok_or(Error::NothingToBroadcastOn { skipped: Vec::new() })?,
+    };
+    Ok((found.clone(), vec![Notice::Broadcasting(ip, found.link.clone())]))
+}
+
+/// How long to stay for a refusal. From this host itself it is there when the send returns; from a group or a broadcast
+/// there is none (RFC 1122 3.2.2).
+fn linger(destination: &Destination, table: &Table, asked: Duration) -> Duration {
+    let here = table.owner(destination.address.ip()).is_some();
+    if here || destination.cast != Cast::Unicast { Duration::ZERO } else { asked }
+}

@@ -1,0 +1,185 @@
+//! `halloo echo` and `halloo length`, and the socket they share with `listen`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halloo::engine::guard::{Guard, Rules};
+use halloo::engine::serve::{Answer, Base, Ends, Filter, Plan, Server};
+use halloo::model::error::Action;
+use halloo::model::event::{Listening, Notice, Role};
+use halloo::model::interface::Table;
+use halloo::model::target::DEFAULT_PORT;
+use halloo::model::{Error, Interface, Link, Selector, Sink, Target, Verdict};
+use halloo::net::endpoint::Endpoint;
+use halloo::net::options::RECEIVE_BUFFER;
+use halloo::net::{Batch, Fanout, Options, batch, interfaces};
+
+use crate::args::{self, RateLimit};
+use crate::cmd::run::{Output, Setup, run};
+use crate::report::Style;
+
+/// Answers with the same bytes.
+pub(super) fn echo(args: &args::Echo, output: &Output) -> Result<Verdict, Error> {
+    let prefix = args.prefix.as_ref().map_or_else(Vec::new, |bytes| bytes.0.clone());
+    let answer = Answer { base: Base::Same, upper: args.upper, prefix };
+    answering(&args.serve, Role::Echo, answer, output)
+}
+
+/// Answers with the length.
+pub(super) fn length(args: &args::Length, output: &Output) -> Result<Verdict, Error> {
+    let answer = Answer { base: Base::Length, upper: false, prefix: Vec::new() };
+    answering(&args.serve, Role::Length, answer, output)
+}
+
+fn answering(args: &args::Serve, role: Role, answer: Answer, output: &Output) -> Result<Verdict, Error> {
+    let host = if args.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let wish = Wish {
+        role,
+        address: args.address.as_ref(),
+        default: SocketAddr::from((host, DEFAULT_PORT)),
+        share: args.share,
+        receive_buffer: args.receive_buffer,
+        interfaces: &args.interface,
+        groups: &[],
+    };
+    let Open { network, listening, mut notices } = open(&wish)?;
+    if !listening.local.ip().is_loopback() {
+        notices.push(Notice::LanCanReach(listening.local));
+    }
+    if args.answer_broadcast {
+        notices.extend(hears_no_broadcast(listening.local.ip()));
+    }
+    let rules = Rules {
+        any_port: args.answer_any_port,
+        answer_broadcast: args.answer_broadcast,
+        rate: match args.rate_limit {
+            RateLimit::PerSecond(rate) => Some(rate.get()),
+            RateLimit::Off => None,
+        },
+    };
+    let filter = Filter { interfaces: names(network.table(), &args.interface)?, ..Filter::default() };
+    let plan = Plan {
+        answer: Some((answer, Guard::new(rules, listening.local.port()))),
+        listening,
+        notices,
+        filter,
+        ends: ends(args.count, args.timeout, args.idle),
+    };
+    serve(plan, network, Batch::new(batch::SLOT), output.sink(Style::Receive))
+}
+
+/// Runs a server to its end.
+pub(super) fn serve(plan: Plan, mut network: Fanout, batch: Batch, sink: Box<dyn Sink>) -> Result<Verdict, Error> {
+    let setup = Setup::new(&mut network, batch, true)?;
+    let mut server = Server::new(plan);
+    run(&mut server, &mut network, setup, sink)?;
+    Ok(server.stats().verdict)
+}
+
+/// What ends the run.
+pub(super) fn ends(count: Option<NonZeroU64>, deadline: Option<Duration>, idle: Option<Duration>) -> Ends {
+    Ends { count: count.map(NonZeroU64::get), deadline, idle }
+}
+
+/// What a receiving socket should be like.
+pub(super) struct Wish<'a> {
+    pub(super) role: Role,
+    pub(super) address: Option<&'a Target>,
+    pub(super) default: SocketAddr,
+    pub(super) share: bool,
+    pub(super) receive_buffer: Option<usize>,
+    pub(super) interfaces: &'a [Selector],
+    pub(super) groups: &'a [IpAddr],
+}
+
+/// A receiving socket, and what to say about it.
+pub(super) struct Open {
+    pub(super) network: Fanout,
+    pub(super) listening: Listening,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// Opens a receiving socket.
+///
+/// # Errors
+/// A name without an address, an unknown interface, a port that is taken, a group that no interface could join.
+pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
+    let table = interfaces::list()?;
+    let address = match wish.address {
+        Some(target) => interfaces::resolve(target, wish.default, None, &table)?,
+        None => wish.default,
+    };
+    let asked = wish.receive_buffer.unwrap_or(RECEIVE_BUFFER);
+    let options = Options { share: wish.share, receive_buffer: asked, ..Options::new(address) };
+    let endpoint = options.open()?;
+    let mut notices = Vec::new();
+    let groups = join(wish, &endpoint, &table, &mut notices)?;
+    let granted = endpoint.granted();
+    if let Some(size) = granted.receive_buffer.filter(|_| granted.is_short_of(asked)) {
+        notices.push(Notice::SmallReceiveBuffer(asked, size));
+    }
+    let local = endpoint.local();
+    if local.is_ipv6() && local.ip().is_unspecified() {
+        notices.push(Notice::Ipv6Only(local));
+    }
+    let listening = Listening { role: wish.role, local, groups, receive_buffer: (asked, granted.receive_buffer) };
+    Ok(Open { network: Fanout::new(vec![endpoint], table), listening, notices })
+}
+
+/// Bound to one address, a socket hears no broadcasts; bound to a group or to everything, it hears what it should.
+pub(super) fn hears_no_broadcast(address: IpAddr) -> Option<Notice> {
+    let one = address.is_ipv4() && !address.is_unspecified() && !address.is_multicast();
+    one.then_some(Notice::HearsNoBroadcast(address))
+}
+
+/// The names of the chosen interfaces, by which datagrams are told apart.
+pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<Arc<str>>, Error> {
+    Ok(chosen(table, selectors)?.into_iter().map(|link| link.name).collect())
+}
+
+fn chosen(table: &Table, selectors: &[Selector]) -> Result<Vec<Link>, Error> {
+    let unknown =
+        |unknown: Selector| Error::NoSuchInterface { selector: unknown.to_string(), available: table.names() };
+    let mut links: Vec<Link> = table.select(selectors).map_err(unknown)?.iter().map(|row| row.link().clone()).collect();
+    links.dedup();
+    Ok(links)
+}
+
+/// Joins every group on every chosen interface, or on every one that can multicast.
+fn join(
+    wish: &Wish<'_>,
+    endpoint: &Endpoint,
+    table: &Table,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<(IpAddr, Link)>, Error> {
+    if wish.groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let links = if wish.interfaces.is_empty() { multicast_links(table) } else { chosen(table, wish.interfaces)? };
+    let mut joined = Vec::new();
+    let mut last = None;
+    for group in wish.groups {
+        for link in &links {
+            match endpoint.join(*group, link) {
+                Ok(()) => joined.push((*group, link.clone())),
+                Err(fault) => {
+                    last = Some(fault);
+                    notices.push(Notice::GroupNotJoined(*group, link.clone(), fault));
+                }
+            }
+        }
+    }
+    match (joined.is_empty(), last, wish.groups.first()) {
+        (true, Some(fault), Some(group)) => Err(Error::System { action: Action::Join, on: group.to_string(), fault }),
+        _ => Ok(joined),
+    }
+}
+
+fn multicast_links(table: &Table) -> Vec<Link> {
+    let able = |row: &&Interface| row.facts.up && (row.facts.can_multicast || row.facts.loopback);
+    let mut links: Vec<Link> = table.rows().iter().filter(able).map(|row| row.link().clone()).collect();
+    links.dedup();
+    links
+}

@@ -1,0 +1,21 @@
+//! Results into exit codes. Their numbers are a promise; [`Verdict`] holds them.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use halloo::model::Verdict;
+
+/// The exit code of a run.
+pub(crate) fn code(verdict: Verdict) -> ExitCode {
+    ExitCode::from(verdict.code())
+}
+
+/// Prints why there is no run, or the help that was asked for.
+pub(crate) fn refused(text: &str, to_stdout: bool, code: u8) -> ExitCode {
+    let written = if to_stdout { writeln!(io::stdout(), "{text}") } else { writeln!(io::stderr(), "{text}") };
+    match written {
+        // Help that could not be written was asked for in vain, unless whoever asked has left.
+        Err(error) if to_stdout && error.kind() != io::ErrorKind::BrokenPipe => self::code(Verdict::SystemRefused),
+        _ => ExitCode::from(code),
+    }
+}

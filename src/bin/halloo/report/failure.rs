@@ -1,0 +1,257 @@
+//! An error as sentences: what failed, on what and why, then what to do now.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use halloo::model::error::{Action, Fault, FaultKind};
+use halloo::model::event::{Failed, Skipped};
+use halloo::model::target::canonical;
+use halloo::model::{Error, Family, RecordError, TargetError};
+
+use super::escape::{Name, harmless};
+use super::words::{self, WhyUnusable};
+
+/// The lines beneath the first stand under its text.
+const INDENT: &str = "        ";
+
+/// The error that ends a run, for standard error: `halloo: <what, on what, why>` and, on further lines, what to do now.
+/// No newline at the end; safe for a terminal.
+pub(crate) fn describe(error: &Error) -> String {
+    with_hints(&sentence(error), &hints(error))
+}
+
+/// A record that cannot be sent, in the same form.
+pub(crate) fn record(error: &RecordError) -> String {
+    with_hints(&error.to_string(), &of_record(error))
+}
+
+fn with_hints(sentence: &str, hints: &[String]) -> String {
+    let mut text = format!("halloo: {}", harmless(sentence));
+    for hint in hints {
+        // Writing to a string does not fail.
+        let _done = write!(text, "\n{INDENT}{}", harmless(hint));
+    }
+    text
+}
+
+fn sentence(error: &Error) -> String {
+    match error {
+        Error::TooLong(_) => format!("{error}. Nothing was sent."),
+        _ => error.to_string(),
+    }
+}
+
+/// What kind of error ends the run, for JSON.
+pub(crate) const fn reason(error: &Error) -> &'static str {
+    match error {
+        Error::TooLong(_) => "too_long",
+        Error::Record(error) => record_reason(error),
+        Error::Target(_) => "bad_address",
+        Error::Resolve { .. } => "unresolved",
+        Error::NoSuchInterface { .. } => "no_such_interface",
+        Error::NothingToBroadcastOn { .. } => "nothing_to_broadcast_on",
+        Error::NotABroadcastAddress { .. } => "not_a_broadcast_address",
+        Error::BroadcastForbidden { .. } => "broadcast_forbidden",
+        Error::NotADestination { .. } => "not_a_destination",
+        Error::NeedsZone { .. } => "needs_zone",
+        Error::System { fault, .. } => words::fault(fault.kind),
+        Error::Misuse { .. } => "misuse",
+        Error::Unsupported { .. } => "unsupported",
+        Error::Input { .. } => "input",
+        Error::Output { .. } => "output",
+        _ => "other",
+    }
+}
+
+/// What is wrong with a record, for JSON.
+pub(crate) const fn record_reason(error: &RecordError) -> &'static str {
+    match error {
+        RecordError::TooLong { .. } => "too_long",
+        RecordError::Hex { .. } => "bad_hex",
+        RecordError::Recording { .. } => "bad_recording",
+        RecordError::Escape { .. } => "bad_escape",
+        RecordError::Unreadable { .. } => "input",
+        RecordError::EmptyInput | RecordError::NoRecord => "no_record",
+    }
+}
+
+/// A failed send as a sentence without a full stop: `cannot send 13 B to 10.0.0.7:1060 by eth0: <why>; <what to do>`.
+pub(crate) fn failed(failed: &Failed) -> String {
+    let Failed { len, destination, link, fault: why } = failed;
+    let by = link.as_ref().map_or(String::new(), |link| format!(" by {}", Name(&link.name)));
+    format!("cannot send {len} B to {}{by}: {}", canonical(*destination), fault(why, *destination))
+}
+
+/// Why one send failed, and what to do, in one line.
+pub(crate) fn fault(fault: &Fault, destination: SocketAddr) -> String {
+    match of_sending(fault.kind, Some(canonical(destination).ip())) {
+        Some(hint) => format!("{fault}; {hint}"),
+        None => fault.to_string(),
+    }
+}
+
+fn hints(error: &Error) -> Vec<String> {
+    match error {
+        Error::TooLong(too_long) => vec![arithmetic(too_long.family)],
+        Error::Record(record) => of_record(record),
+        Error::Target(target) => vec![of_target(target)],
+        Error::Resolve { name, .. } => {
+            vec![format!("a numeric address needs no name server; 'getent ahosts {name}' asks the same resolver")]
+        }
+        Error::NoSuchInterface { .. } => one("'halloo interfaces' lists them with their numbers and addresses"),
+        Error::NothingToBroadcastOn { skipped } => of_skipped(skipped),
+        Error::NotABroadcastAddress { known, .. } => {
+            let mut lines = one("the broadcast addresses are:");
+            lines.extend(known.iter().map(|(link, address)| format!("  {:<7} {address}", Name(&link.name))));
+            lines.push("to one host: 'halloo send HOST'; without --to, every usable interface".to_owned());
+            lines
+        }
+        Error::BroadcastForbidden { .. } => one("without --no-broadcast it is sent, to every host there"),
+        Error::NotADestination { .. } => {
+            one("a destination is one host, a broadcast address or a multicast group, with a port from 1 to 65535")
+        }
+        Error::NeedsZone { address, available } => {
+            let forms: Vec<_> = available.iter().map(|name| format!("[{address}%{name}]")).collect();
+            if forms.is_empty() { Vec::new() } else { vec![format!("write {}", forms.join(" or "))] }
+        }
+        Error::System { action, on, fault } => of_system(*action, on, fault.kind),
+        Error::Misuse { instead, .. } => one(instead),
+        Error::Input { .. } => one("no datagram was made of it; '--file PATH' reads a file, '--stdin' standard input"),
+        _ => Vec::new(),
+    }
+}
+
+fn one(hint: &str) -> Vec<String> {
+    vec![hint.to_owned()]
+}
+
+/// Where the limit comes from.
+fn arithmetic(family: Family) -> String {
+    let sum = match family {
+        Family::V4 => "65535 (IP length) - 20 (IP header) - 8 (UDP header) = 65507",
+        Family::V6 => "65535 (IPv6 payload length, without its header) - 8 (UDP header) = 65527",
+    };
+    format!("{sum}; --chunk N cuts a stream into datagrams")
+}
+
+fn of_record(error: &RecordError) -> Vec<String> {
+    match error {
+        RecordError::TooLong { family, .. } => vec![arithmetic(*family)],
+        RecordError::Hex { .. } => {
+            one("two digits make a byte; spaces, colons and hyphens may stand between: 48 61:6c-6c 6f6f")
+        }
+        RecordError::Recording { .. } => {
+            one("--jsonl reads what 'halloo listen --json' prints, or objects with data or data_b64, one on a line")
+        }
+        RecordError::Escape { .. } => {
+            one(r#"the escapes are \n \r \t \0 \\ \" \' \xNN \u{...}; without -e, a backslash is a backslash"#)
+        }
+        RecordError::EmptyInput | RecordError::NoRecord => one("--empty sends an empty datagram"),
+        RecordError::Unreadable { .. } => Vec::new(),
+    }
+}
+
+fn of_target(error: &TargetError) -> String {
+    match error {
+        TargetError::Empty => "write HOST:PORT, [IPV6%ZONE]:PORT, HOST or :PORT".to_owned(),
+        TargetError::PortAlone { number } => format!("did you mean :{number}?"),
+        TargetError::Port { .. } => "write HOST:PORT, such as 10.0.0.7:1060, or HOST alone for port 1060".to_owned(),
+        TargetError::Ipv4 { .. } => "'halloo interfaces' shows the addresses of this host".to_owned(),
+        TargetError::Ipv6 { .. } => "an IPv6 address with a port stands in brackets: [fe80::1%eth0]:1060".to_owned(),
+        TargetError::Zone { .. } => "--interface NAME chooses the interface for any address".to_owned(),
+        TargetError::Name { .. } => {
+            "a host name has letters, digits, hyphens and dots; an address is HOST:PORT".to_owned()
+        }
+        TargetError::Url { address, .. } if address.is_empty() => "write HOST:PORT, such as 10.0.0.7:1060".to_owned(),
+        TargetError::Url { address, .. } => format!("did you mean {address}?"),
+    }
+}
+
+fn of_skipped(skipped: &[Skipped]) -> Vec<String> {
+    let width = skipped.iter().map(|skipped| skipped.link.name.len()).max().unwrap_or(0);
+    let line = |skipped: &Skipped| {
+        let address = skipped.address.map_or(String::new(), |address| format!("{address}  "));
+        format!("{:<width$}  {address}{}", Name(&skipped.link.name), WhyUnusable(skipped.why))
+    };
+    let mut lines: Vec<_> = skipped.iter().map(line).collect();
+    lines.push("'halloo interfaces' shows all of them; --interface NAME names one".to_owned());
+    lines
+}
+
+fn of_system(action: Action, on: &str, kind: FaultKind) -> Vec<String> {
+    let address = on.parse::<SocketAddr>().ok();
+    let hint = match (action, kind) {
+        (Action::Bind, _) => return of_binding(kind, address),
+        (Action::Connect | Action::Route, _) => of_sending(kind, address.map(|a| a.ip()).or_else(|| on.parse().ok())),
+        (Action::Open, FaultKind::NotPermitted) => {
+            Some("a sandbox or a security module forbids sockets to this program")
+        }
+        (Action::Open, FaultKind::Unsupported) => Some("this IP version is switched off on this host"),
+        (Action::Set(_), FaultKind::NotPermitted) => Some("the option needs rights (CAP_NET_ADMIN or CAP_NET_RAW)"),
+        (Action::Join, FaultKind::NoDevice | FaultKind::NetworkDown | FaultKind::AddressNotAvailable) => {
+            Some("--interface NAME chooses where the group is joined; 'halloo interfaces' shows which are up")
+        }
+        (Action::Join, FaultKind::OutOfResources | FaultKind::QueueFull) => {
+            Some("a socket may join so many groups: sysctl net.ipv4.igmp_max_memberships")
+        }
+        (_, FaultKind::OutOfResources) => Some("'ulimit -n' shows how many descriptors a process may have"),
+        _ => None,
+    };
+    hint.map_or_else(Vec::new, one)
+}
+
+fn of_binding(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
+    match kind {
+        FaultKind::AddressInUse => {
+            let port = local.map_or("that port".to_owned(), |local| format!("UDP port {}", local.port()));
+            vec![
+                format!("another program has {port}: 'ss -ulpn' shows which; port 0 takes a free one"),
+                "--share shares it with programs that share it too: a broadcast reaches all of them, a unicast datagram only one".to_owned(),
+            ]
+        }
+        FaultKind::NotPermitted => one(
+            "ports below 1024 need rights: take a higher one, or allow them with 'sysctl -w net.ipv4.ip_unprivileged_port_start=0' (as root)",
+        ),
+        FaultKind::AddressNotAvailable => {
+            one("'halloo interfaces' shows the addresses of this host; 0.0.0.0 or [::] listens on all of them")
+        }
+        FaultKind::NoDevice | FaultKind::Invalid => {
+            one("a link-local IPv6 address needs its interface, [fe80::1%eth0]; 'halloo interfaces' lists them")
+        }
+        FaultKind::Unsupported => one("this IP version is switched off on this host"),
+        _ => Vec::new(),
+    }
+}
+
+/// What to do when a datagram cannot leave.
+fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static str> {
+    let everybody = destination.is_some_and(|address| matches!(address, IpAddr::V4(v4) if v4.is_broadcast()));
+    let group = destination.is_some_and(|address| address.is_multicast());
+    Some(match kind {
+        FaultKind::NotPermitted => {
+            "a firewall or a security module of this host forbids it ('nft list ruleset'); SO_BROADCAST is set where it is needed"
+        }
+        FaultKind::NetworkUnreachable if everybody => {
+            "255.255.255.255 needs a route; 'halloo broadcast --limited' sends it out of each interface without one"
+        }
+        FaultKind::NetworkUnreachable if group => "--interface NAME sends to a group without a route",
+        FaultKind::NetworkUnreachable => "no subnet of this host holds that address and no router is set ('ip route')",
+        FaultKind::HostUnreachable => {
+            "nobody answers for that address on its subnet: is the host on, is the address right?"
+        }
+        FaultKind::NetworkDown | FaultKind::NoDevice => "'halloo interfaces' shows which interfaces are up",
+        FaultKind::AddressNotAvailable => "'halloo interfaces' shows the addresses of this host",
+        FaultKind::TooLong => {
+            "longer than the MTU with --dont-fragment, or than the send buffer: send less, or raise --send-buffer"
+        }
+        FaultKind::QueueFull => "it leaves faster than the link takes it: a lower --rate, or a larger --send-buffer",
+        FaultKind::Refused => "no program there has the port open; 'halloo echo' on that host opens one",
+        FaultKind::Invalid => "port 0 and addresses of another IP version than the source's cannot be sent to",
+        FaultKind::Unsupported => "this IP version is switched off on this host",
+        FaultKind::OutOfResources => "'ulimit -n' shows how many descriptors a process may have",
+        FaultKind::AddressInUse | FaultKind::Other => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

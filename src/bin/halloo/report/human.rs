@@ -1,0 +1,278 @@
+//! Lines for people: data on one writer, notes on the other.
+
+use std::io::{self, BufWriter, Write};
+
+use halloo::model::event::{Role, Sink};
+use halloo::model::{Event, Interface, Now};
+
+use super::{Options, Style, failure, notice, rows, summary};
+
+/// What fits between two waits without a system call.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
+/// Writes lines: what was sent and received to `data` (standard output), the rest to `notes` (standard error).
+pub(crate) struct Human<D: Write, N: Write> {
+    lines: Lines,
+    data: BufWriter<D>,
+    notes: BufWriter<N>,
+}
+
+impl<D: Write, N: Write> Human<D, N> {
+    /// Lines in the way of `options`.
+    pub(crate) fn new(options: Options, data: D, notes: N) -> Self {
+        Self { lines: Lines::new(options), data: BufWriter::with_capacity(BUFFER, data), notes: BufWriter::new(notes) }
+    }
+}
+
+impl<D: Write, N: Write> Sink for Human<D, N> {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        if let Event::Interface(row) = event {
+            self.lines.interfaces.push((*row).clone());
+            return Ok(());
+        }
+        self.lines.table(&mut self.data)?;
+        if !self.lines.shows(event) {
+            return Ok(());
+        }
+        // On a terminal both writers are one screen: what was said first must be seen first.
+        if is_note(event) {
+            write_out(&mut self.data)?;
+            self.lines.write(now, event, &mut self.notes)
+        } else {
+            write_out(&mut self.notes)?;
+            self.lines.write(now, event, &mut self.data)
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.lines.table(&mut self.data)?;
+        self.data.flush()?;
+        self.notes.flush()
+    }
+}
+
+fn write_out(writer: &mut BufWriter<impl Write>) -> io::Result<()> {
+    if writer.buffer().is_empty() { Ok(()) } else { writer.flush() }
+}
+
+fn is_note(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Listening(_) | Event::Notice(_) | Event::Ignored(..) | Event::BadRecord(_) | Event::Summary(_)
+    )
+}
+
+/// The lines without their writers.
+pub(crate) struct Lines {
+    options: Options,
+    /// Whether the command answers what it receives.
+    answers: bool,
+    /// Rows of the table so far: its columns are as wide as the widest.
+    interfaces: Vec<Interface>,
+}
+
+impl Lines {
+    pub(crate) const fn new(options: Options) -> Self {
+        Self { options, answers: false, interfaces: Vec::new() }
+    }
+
+    /// Whether the user wants to see the event.
+    pub(crate) const fn shows(&self, event: &Event<'_>) -> bool {
+        let Options { style, quiet, verbose, .. } = self.options;
+        match event {
+            Event::Listening(_) | Event::Planned(_) | Event::Interface(_) | Event::Summary(_) => true,
+            Event::Failed(_) | Event::BadRecord(_) | Event::Refused(_) => true,
+            Event::Notice(notice) => !quiet || notice::is_failure(notice),
+            Event::Ignored(..) => verbose && !quiet,
+            // A server prints one line for each datagram that comes; its answers go where that came from.
+            Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive)),
+            _ => !quiet,
+        }
+    }
+
+    /// Writes the line of an event.
+    pub(crate) fn write(&mut self, now: Now, event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
+        let options = &self.options;
+        match event {
+            Event::Listening(listening) => {
+                self.answers = listening.role != Role::Listen;
+                rows::listening(options, listening, out)
+            }
+            Event::Planned(planned) => rows::planned(planned, out),
+            Event::Sent(sent) => rows::sent(options, now, sent, out),
+            Event::Failed(failed) => rows::failed(options, failed, out),
+            Event::BadRecord(error) => writeln!(out, "{}", failure::record(error)),
+            Event::Skipped(skipped) => rows::skipped(skipped, out),
+            Event::Received(received) => rows::received(options, received.datagram, out),
+            Event::Reply(reply) => rows::reply(options, reply, out),
+            Event::Refused(refusal) => rows::refused(refusal, out),
+            Event::Ignored(why, datagram) => rows::ignored(*why, datagram, out),
+            Event::Notice(notice) => writeln!(out, "note: {}", notice::text(notice)),
+            Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
+            Event::Summary(stats) => summary::write(options.style, self.answers, stats, out),
+            // New events of the library, until they get their own line here.
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the table of the interfaces told so far, if any were.
+    fn table(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.interfaces.is_empty() {
+            return Ok(());
+        }
+        rows::interfaces(&std::mem::take(&mut self.interfaces), out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{self, Pages};
+    use super::super::{Show, clock::TimeOfDay};
+    use super::*;
+    use halloo::model::event::{Received, Reply, Skipped};
+    use halloo::model::{Cast, Datagram, Link, Origin, Unusable};
+    use std::time::Duration;
+
+    /// What the events come out as, data and notes.
+    fn say(options: Options, events: &[Event<'_>]) -> (String, String) {
+        let page = Pages::default();
+        let mut human = Human::new(options, page.data(), page.notes());
+        for event in events {
+            human.event(samples::now(), event).unwrap();
+        }
+        human.flush().unwrap();
+        (page.data_text(), page.notes_text())
+    }
+
+    fn received(options: Options, datagram: &Datagram<'_>) -> String {
+        say(options, &[Event::Received(Received { seq: 0, datagram })]).0
+    }
+
+    const RECEIVE: Options = Options::new(Style::Receive);
+
+    #[test]
+    fn a_datagram_is_a_line() {
+        let time = TimeOfDay(samples::now().wall).to_string();
+        let hi = samples::datagram(b"hi");
+        let line = received(RECEIVE, &hi);
+        assert_eq!(line, format!("{time} 10.77.0.2:35280 -> 10.77.0.255:1060%eth0 broadcast 2 B  \"hi\"\n"));
+        let empty = received(RECEIVE, &samples::datagram(b""));
+        assert!(empty.ends_with(" 10.77.0.255:1060%eth0 broadcast 0 B  (empty)\n"), "{empty}");
+    }
+
+    #[test]
+    fn unicast_stands_in_the_columns_of_broadcast_and_long_payloads_are_cut() {
+        let payload = vec![b'C'; 20_001];
+        let destination = Some("10.77.0.1:1060".parse().unwrap());
+        let long = Datagram { destination, cast: Some(Cast::Unicast), ..samples::datagram(&payload) };
+        let line = received(Options { preview: 4, ..RECEIVE }, &long);
+        assert!(line.ends_with("-> 10.77.0.1:1060%eth0   unicast   20001 B  \"CCCC\" +19997 more\n"), "{line}");
+    }
+
+    #[test]
+    fn truncation_own_datagrams_and_time_to_live_are_said() {
+        let own = Datagram { wire_len: 20_001, origin: Origin::Own, ..samples::datagram(b"abc") };
+        let line = received(Options { verbose: true, ..RECEIVE }, &own);
+        assert!(line.ends_with("broadcast truncated: 3 of 20001 B  self  ttl 64  \"abc\"\n"), "{line}");
+    }
+
+    #[test]
+    fn what_the_system_does_not_tell_is_unknown() {
+        let dark = Datagram { destination: None, link: None, cast: None, ttl: None, ..samples::datagram(b"x") };
+        let line = received(Options { verbose: true, ..RECEIVE }, &dark);
+        assert!(line.ends_with("10.77.0.2:35280 -> unknown               1 B  \"x\"\n"), "{line}");
+    }
+
+    #[test]
+    fn hexadecimal_shows_all_and_none_shows_none() {
+        let payload = [0x1b; 100];
+        let line = received(Options { show: Show::Hex, ..RECEIVE }, &samples::datagram(&payload));
+        assert_eq!(line.lines().count(), 1 + 7, "{line}");
+        let line = received(Options { show: Show::None, ..RECEIVE }, &samples::datagram(&payload));
+        assert!(line.ends_with(" 100 B\n"), "{line}");
+        let line = received(Options { show: Show::None, ..RECEIVE }, &samples::datagram(b""));
+        assert!(line.ends_with(" 0 B  (empty)\n"), "{line}");
+    }
+
+    #[test]
+    fn a_broadcast_is_a_row_for_each_interface_then_the_answers() {
+        let wg0 = Link { index: 4, name: "wg0".into() };
+        let skipped = Event::Skipped(Skipped { link: wg0, address: None, why: Unusable::PointToPoint });
+        let source = "10.77.0.2:1060".parse().unwrap();
+        let datagram = Datagram { source, ..samples::datagram(b"who is there?") };
+        let round_trip = Some(Duration::from_micros(412));
+        let reply = Reply { datagram: &datagram, round_trip, from_another: false, duplicate: false };
+        let marked = Reply { round_trip: None, from_another: true, duplicate: true, ..reply.clone() };
+        let events = [samples::sent(), skipped, Event::Reply(reply), Event::Reply(marked), samples::failed()];
+        let (data, notes) = say(Options::new(Style::Broadcast), &events);
+        let lines: Vec<&str> = data.lines().collect();
+        assert_eq!(lines[0], "eth0    10.77.0.1 -> 10.77.0.255:1060   sent 13 B");
+        assert_eq!(lines[1], "wg0     skipped: point-to-point, no broadcast");
+        assert_eq!(lines[2], "REPLY   10.77.0.2:1060  via eth0  0.412 ms  13 B  \"who is there?\"");
+        let marks = "time unknown  13 B  from another address  DUP  \"who is there?\"";
+        assert_eq!(lines[3], format!("REPLY   10.77.0.2:1060  via eth0  {marks}"));
+        assert!(lines[4].starts_with("eth0    -> 10.77.0.255:1060   failed: not permitted ("), "{}", lines[4]);
+        assert_eq!(notes, "");
+    }
+
+    #[test]
+    fn send_names_the_whole_way() {
+        let (data, _) = say(Options::new(Style::Send), &[samples::sent_by_loopback()]);
+        assert_eq!(data, "sent 38 B 127.0.0.1:51822 -> 127.0.0.1:1060 lo\n");
+    }
+
+    #[test]
+    fn data_and_notes_go_their_own_way() {
+        samples::with_all(|events| {
+            let (data, notes) = say(Options { verbose: true, ..RECEIVE }, events);
+            assert!(
+                notes.starts_with("listening on 0.0.0.0:1060 (echo); joined 239.1.2.3 on eth0; receive"),
+                "{notes}"
+            );
+            assert!(notes.contains("not answered: it comes from our own port"), "{notes}");
+            assert!(notes.contains("\n-- 3 datagrams"), "{notes}");
+            assert!(data.contains("REFUSED 10.0.0.7:1060  nobody listens on that port"), "{data}");
+            assert!(!data.contains("--"), "{data}");
+        });
+    }
+
+    #[test]
+    fn quiet_leaves_the_first_line_the_last_and_what_went_wrong() {
+        samples::with_all(|events| {
+            let (data, notes) = say(Options { quiet: true, verbose: true, ..RECEIVE }, events);
+            // The table of interfaces is what that command was asked for, and so is the plan of a dry run.
+            let starts: Vec<&str> = data.lines().filter_map(|line| line.split(' ').next()).collect();
+            assert_eq!(
+                starts,
+                ["interface", "eth0", "p2p", "bad\\x1b", "failed", "eth0", "REFUSED", "REFUSED"],
+                "{data}"
+            );
+            let notes: Vec<&str> = notes.lines().collect();
+            assert!(notes[0].starts_with("listening on"), "{notes:?}");
+            assert!(notes[1].starts_with("note: group 239.1.2.3 is not joined"), "{notes:?}");
+            assert!(notes[2].starts_with("halloo: record 2 is not hexadecimal"), "{notes:?}");
+            assert!(notes[4].starts_with("-- "), "{notes:?}");
+        });
+    }
+
+    #[test]
+    fn interfaces_are_one_table_without_borders() {
+        let (data, _) = say(Options::new(Style::Interfaces), &samples::interface_events(&samples::interfaces()));
+        let lines: Vec<&str> = data.lines().collect();
+        assert_eq!(lines[0], "interface  index  address       broadcast      from      MTU   usable");
+        assert_eq!(lines[1], "eth0       2      10.77.0.1/24  10.77.0.255    computed  1500  yes");
+        assert!(lines[2].ends_with("no: /31: no broadcast address"), "{data}");
+        assert!(lines[3].starts_with("bad\\x1b"), "{data}");
+    }
+
+    #[test]
+    fn nothing_harmful_reaches_the_output_whatever_the_payload() {
+        let payload: Vec<u8> = (0..=255).chain("\u{202e}\u{9b}\u{200b}".bytes()).collect();
+        let hostile = samples::datagram(&payload);
+        let event = [Event::Received(Received { seq: 0, datagram: &hostile })];
+        for show in [Show::Text, Show::Hex] {
+            let (data, _) = say(Options { show, preview: 10_000, ..RECEIVE }, &event);
+            assert!(!data.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}' || c == '\u{200b}'));
+        }
+    }
+}

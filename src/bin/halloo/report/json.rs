@@ -1,0 +1,134 @@
+//! One JSON object per event, each on a line of its own (NDJSON), the last one a `summary`.
+//!
+//! Keys are only ever added; a reader must ignore those it does not know. A key whose value is unknown is `null`, never 0;
+//! only keys marked `?` may be absent. Every object has `event` and `ts`.
+//!
+//! | key | type | meaning |
+//! |---|---|---|
+//! | `event` | string | which of the events below |
+//! | `ts` | string | RFC 3339, UTC, nanoseconds, `Z`: when the datagram came, or when the event was told |
+//! | `ts_src` | `kernel` or `user` | who took `ts`; only where a datagram came |
+//! | `src`, `dst` | string | `10.0.0.7:1060`, `[fe80::1%2]:1060` (the zone as a number); never IPv4-mapped |
+//! | `iface`, `ifindex` | string, number | the interface by name and by number |
+//! | `cast` | `unicast`, `broadcast`, `limited`, `multicast` | to whom |
+//! | `self` | bool | this host sent it |
+//! | `len` | number | payload bytes: those that are in this object, or those that were sent |
+//! | `wire_len` ? | number | payload bytes that came, only where the buffer was too small for them |
+//! | `truncated` | bool | whether it was |
+//! | `ttl` | number | time to live or hop limit that it came with |
+//! | `seq` | number | from 0 |
+//! | `rtt_us` | number | microseconds, up to three decimals |
+//! | `data` ?, `data_b64` ? | string | the payload, one of the two: as text if it is valid UTF-8, else as base64 (RFC 4648, padded) |
+//! | `errno` ? | number | the system's number for an error, where it gave one |
+//!
+//! | event | further keys |
+//! |---|---|
+//! | `listening` | `role` (`listen`, `echo`, `length`), `local`, `receive_buffer`, `receive_buffer_granted` (as the kernel counts), `groups` (`group`, `iface`, `ifindex`) |
+//! | `sent` | `seq`, `src`, `dst`, `iface`, `ifindex`, `cast`, `len` |
+//! | `planned` (a dry run) | `addr` (of this host), `dst`, `iface`, `ifindex`, `cast` |
+//! | `error`, of one send | `dst`, `iface`, `ifindex`, `len`, `reason` (a stable word), `why` (a text), `errno` ? |
+//! | `error`, of the run | `reason`, `why`, `exit`, `errno` ? |
+//! | `error`, of a record | `reason`, `why`; no record behind it is sent |
+//! | `skipped` | `iface`, `ifindex`, `addr`, `reason`, `why` |
+//! | `recv` | `ts_src`, `seq`, `src`, `dst`, `iface`, `ifindex`, `cast`, `self`, `len`, `wire_len` ?, `truncated`, `ttl`, `data` or `data_b64` |
+//! | `reply` | as `recv` without `seq`; `rtt_us`, `from_another`, `duplicate` |
+//! | `refused` | `dst`, `by`, `reason`, `why`, `mtu` ?, `icmp_type` ?, `icmp_code` ? |
+//! | `ignored` | `ts_src`, `reason`, `why`, `src`, `dst`, `iface`, `ifindex`, `cast`, `len`; the datagram itself is in the `recv` before |
+//! | `notice` | `notice` (a stable word), `text` |
+//! | `interface` | `iface`, `ifindex`, `label` ?, `addr`, `prefix`, `broadcast`, `broadcast_from` (`system`, `computed`), `usable`, `reason`, `why`, `mtu` |
+//! | `summary` | `sent`, `sent_bytes`, `failed`, `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `duplicates`, `late`, `replies`, `responders`, `refused`, `elapsed_s`, `exit` |
+//!
+//! The words of `reason` are those of [`super::words`], of [`super::failure::reason`] and of `Ignored::name` in the library.
+
+mod replay;
+mod shape;
+
+use std::io::{self, BufWriter, Write};
+use std::time::SystemTime;
+
+use halloo::model::event::Sink;
+use halloo::model::{Error, Event, Now};
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+
+use super::escape::is_harmful;
+use super::failure;
+use super::human::BUFFER;
+
+pub(crate) use replay::replay;
+
+/// Writes the objects to `data` (standard output) and, for people, what could not be sent to `notes` (standard error).
+pub(crate) struct Json<D: Write, N: Write> {
+    data: BufWriter<D>,
+    notes: BufWriter<N>,
+}
+
+impl<D: Write, N: Write> Json<D, N> {
+    /// Objects to `data`, sentences about errors to `notes`.
+    pub(crate) fn new(data: D, notes: N) -> Self {
+        Self { data: BufWriter::with_capacity(BUFFER, data), notes: BufWriter::new(notes) }
+    }
+
+    /// Writes the error that ends the run. The sentences for people are [`failure::describe`]'s; the caller prints them.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn error_event(&mut self, wall: SystemTime, error: &Error) -> io::Result<()> {
+        error_event(wall, error, &mut self.data)
+    }
+}
+
+impl<D: Write, N: Write> Sink for Json<D, N> {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Failed(failed) => writeln!(self.notes, "halloo: {}", failure::failed(failed))?,
+            Event::BadRecord(error) => writeln!(self.notes, "{}", failure::record(error))?,
+            _ => {}
+        }
+        match shape::of_event(now, event) {
+            Some(shape) => line(&shape, &mut self.data),
+            None => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.data.flush()?;
+        self.notes.flush()
+    }
+}
+
+/// Writes the error that ends a run, also where it ended before there was a sink.
+///
+/// # Errors
+/// Those of the writer.
+pub(crate) fn error_event(wall: SystemTime, error: &Error, out: &mut impl Write) -> io::Result<()> {
+    line(&shape::of_error(wall, error), out)
+}
+
+fn line(shape: &shape::Shape<'_>, out: &mut impl Write) -> io::Result<()> {
+    shape.serialize(&mut Serializer::with_formatter(&mut *out, Harmless))?;
+    out.write_all(b"\n")
+}
+
+/// JSON that a terminal may see. The format itself escapes only what is below a space; a control character above, or
+/// one that turns the direction of text, is a `\u` escape here, which every reader turns back into the same character.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, harmful)) = rest.char_indices().find(|(_, c)| is_harmful(*c)) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            for unit in harmful.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + harmful.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

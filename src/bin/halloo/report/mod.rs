@@ -1,0 +1,130 @@
+//! Events become lines: the room for words, columns and formats.
+//!
+//! - [`human`]: lines for people; data on one writer, notes on another. [`rows`] holds the layout of the lines.
+//! - [`json`]: one JSON object per event, its schema, and reading a recording back.
+//! - [`raw`]: payload bytes alone.
+//! - [`pcap`]: a capture file for Wireshark and tcpdump.
+//! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
+//! - [`words`]: what things are called, for people and in JSON.
+//! - [`escape`]: bytes made safe for a terminal. [`clock`]: times as text.
+//!
+//! Every sink buffers by itself and writes out in `flush`, which the run calls before each wait. A writer that fails,
+//! such as a closed pipe, fails the sink; what that means is for the caller to say.
+
+pub(crate) mod clock;
+pub(crate) mod escape;
+pub(crate) mod failure;
+mod headers;
+mod hexdump;
+pub(crate) mod human;
+pub(crate) mod json;
+mod notice;
+pub(crate) mod pcap;
+pub(crate) mod raw;
+mod rows;
+mod summary;
+mod words;
+
+use std::io;
+
+use halloo::model::{Event, Now, Sink};
+
+pub(crate) use human::Human;
+pub(crate) use json::{Json, replay};
+pub(crate) use pcap::Pcap;
+pub(crate) use raw::{Frame, Raw};
+
+/// How the lines for people look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Which command's layout.
+    pub(crate) style: Style,
+    /// How payloads are shown.
+    pub(crate) show: Show,
+    /// Only `listening on ...`, the summary, and what went wrong.
+    pub(crate) quiet: bool,
+    /// Also time to live, buffers, and what a server did not answer and why.
+    pub(crate) verbose: bool,
+    /// How many characters of a payload are shown as text.
+    pub(crate) preview: usize,
+}
+
+impl Options {
+    /// Characters of a payload that still let a line be read as one.
+    pub(crate) const PREVIEW: usize = 64;
+
+    /// The usual lines of a command.
+    pub(crate) const fn new(style: Style) -> Self {
+        Self { style, show: Show::Text, quiet: false, verbose: false, preview: Self::PREVIEW }
+    }
+}
+
+/// Which command's layout.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Style {
+    /// One destination: `sent 38 B 127.0.0.1:51822 -> 127.0.0.1:1060 lo`.
+    Send,
+    /// A row for each interface, then the answers.
+    Broadcast,
+    /// A line for each datagram that comes, with its time.
+    Receive,
+    /// A table of interfaces.
+    Interfaces,
+}
+
+/// How payloads are shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Show {
+    /// As escaped text in quotes, cut where it gets long.
+    Text,
+    /// As a hexadecimal dump of all of it, beneath the line.
+    Hex,
+    /// Not at all.
+    None,
+}
+
+/// Gives every event to two sinks.
+pub(crate) struct Tee<'a>(pub(crate) Box<dyn Sink + 'a>, pub(crate) Box<dyn Sink + 'a>);
+
+impl Sink for Tee<'_> {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        // Both get it, even if the first fails: a closed pipe must not cut the capture file short.
+        let first = self.0.event(now, event);
+        self.1.event(now, event)?;
+        first
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let first = self.0.flush();
+        self.1.flush()?;
+        first
+    }
+}
+
+#[cfg(test)]
+mod samples;
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{self, Pages};
+    use super::*;
+
+    #[test]
+    fn a_tee_gives_to_both_even_if_the_first_fails() {
+        struct Broken;
+        impl Sink for Broken {
+            fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let page = Pages::default();
+        let mut tee = Tee(Box::new(Broken), Box::new(Json::new(page.data(), io::sink())));
+        let refused = tee.event(samples::now(), &samples::sent());
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(tee.flush().is_err());
+        assert!(page.data_text().contains("\"sent\""));
+    }
+}

@@ -1,0 +1,129 @@
+//! What the user should know: a sentence that says what to do now, and a stable word.
+
+use std::net::IpAddr;
+
+use halloo::model::Link;
+use halloo::model::event::{Fragments, Notice};
+
+use super::escape::Name;
+
+/// The notice as a sentence.
+pub(crate) fn text(notice: &Notice) -> String {
+    match notice {
+        Notice::LanCanReach(local) => format!(
+            "everybody who can reach this host can reach this server: it listens on {local}; \
+             127.0.0.1:{} serves this host alone",
+            local.port()
+        ),
+        Notice::HearsNoBroadcast(address) => format!(
+            "bound to one address, {address}: on this system it will not hear broadcasts; \
+             'halloo listen :PORT --interface NAME' hears both"
+        ),
+        Notice::Ipv6Only(local) => {
+            format!("{local} hears IPv6 only; 'halloo listen 0.0.0.0:{}' hears IPv4", local.port())
+        }
+        Notice::SmallReceiveBuffer(asked, granted) => small_receive_buffer(*asked, *granted),
+        Notice::Broadcasting(address, link) => format!(
+            "{address} is the broadcast address of {}: every host there gets the datagram; --no-broadcast refuses",
+            link.as_ref().map_or("every interface".to_owned(), |link| Name(&link.name).to_string())
+        ),
+        Notice::OddBroadcast(link, configured, computed) => format!(
+            "{} is configured to broadcast to {configured}, but its netmask gives {computed}: hosts configured \
+             otherwise do not hear it; --mask-derived sends to {computed}",
+            Name(&link.name)
+        ),
+        Notice::Fragments(fragments) => fragmented(fragments),
+        Notice::Resolved(name, address) => format!("{} is {address}", Name(name)),
+        Notice::BroadcastSilence { port } => format!(
+            "nobody answered the broadcast. Stateful firewalls drop such answers, for they come from another address than \
+             was asked: allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
+             'halloo send HOST'"
+        ),
+        Notice::GroupNotJoined(group, link, fault) => {
+            let name = Name(&link.name);
+            format!("group {group} is not joined on {name}: {fault}; 'halloo interfaces' shows which interfaces are up")
+        }
+        // New notices of the library, until they get their own words here.
+        _ => "something that this version of the program has no words for".to_owned(),
+    }
+}
+
+fn small_receive_buffer(asked: usize, granted: usize) -> String {
+    // Linux takes the double of what is asked for, to make room for its bookkeeping, and tells the double (socket(7)).
+    let (granted, remedy) = if cfg!(target_os = "linux") {
+        (granted / 2, format!("; 'sysctl -w net.core.rmem_max={asked}' (as root) allows it"))
+    } else {
+        (granted, String::new())
+    };
+    format!(
+        "asked for a receive buffer of {asked} B, the system granted {granted} B: a burst may be dropped, \
+         and the summary will say so{remedy}"
+    )
+}
+
+fn fragmented(fragments: &Fragments) -> String {
+    let Fragments { link: Link { name, .. }, mtu, len, pieces } = fragments;
+    format!(
+        "{len} B travel in {pieces} pieces over {} (MTU {mtu}): if one is lost, all are; IP and UDP headers leave {} B \
+         for a datagram in one piece (IPv6: {} B)",
+        Name(name),
+        mtu.saturating_sub(28),
+        mtu.saturating_sub(48),
+    )
+}
+
+/// The notice as a stable word, for JSON.
+pub(crate) const fn word(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::LanCanReach(_) => "lan_can_reach",
+        Notice::HearsNoBroadcast(_) => "hears_no_broadcast",
+        Notice::Ipv6Only(_) => "ipv6_only",
+        Notice::SmallReceiveBuffer(..) => "small_receive_buffer",
+        Notice::Broadcasting(..) => "broadcasting",
+        Notice::OddBroadcast(..) => "odd_broadcast",
+        Notice::Fragments(_) => "fragments",
+        Notice::Resolved(..) => "resolved",
+        Notice::BroadcastSilence { .. } => "broadcast_silence",
+        Notice::GroupNotJoined(..) => "group_not_joined",
+        _ => "other",
+    }
+}
+
+/// Whether it tells of something that went wrong, so that even `--quiet` lets it through.
+pub(crate) const fn is_failure(notice: &Notice) -> bool {
+    matches!(notice, Notice::GroupNotJoined(..))
+}
+
+/// `group on eth0`, for the line that says what is listened on.
+pub(crate) fn group(group: IpAddr, link: &Link) -> String {
+    format!("{group} on {}", Name(&link.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn every_notice_is_one_safe_sentence_with_a_word_of_its_own() {
+        let notices = samples::notices();
+        let mut words: Vec<_> = notices.iter().map(word).collect();
+        for notice in &notices {
+            let text = text(notice);
+            assert!(text.len() > 12 && !text.chars().any(char::is_control), "{text:?}");
+            assert!(!text.contains('{') && !text.contains("  "), "{text}");
+        }
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), notices.len());
+        assert!(!words.contains(&"other"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_granted_buffer_is_in_the_unit_that_was_asked_in() {
+        let text = text(&Notice::SmallReceiveBuffer(4_194_304, 425_984));
+        assert!(text.contains("asked for a receive buffer of 4194304 B, the system granted 212992 B"), "{text}");
+        assert!(text.contains("net.core.rmem_max=4194304"), "{text}");
+    }
+}

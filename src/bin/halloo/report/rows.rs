@@ -1,0 +1,242 @@
+//! The layout of the lines for people, one function a line. Pure: every one writes text and keeps nothing.
+
+use std::fmt::{self, Display, Formatter};
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use comfy_table::{Table, presets};
+use halloo::model::event::{Failed, Ignored, Listening, Planned, Refusal, Reply, Role, Sent, Skipped};
+use halloo::model::interface::BroadcastFrom;
+use halloo::model::target::canonical;
+use halloo::model::{Datagram, Interface, Link, Now, StampSource};
+
+use super::clock::TimeOfDay;
+use super::escape::{Name, Preview};
+use super::failure;
+use super::hexdump::Hexdump;
+use super::words::{self, WhatIcmpSays, WhyUnusable};
+use super::{Options, Show, Style};
+
+/// An address with the interface behind it, `10.0.0.7:1060%eth0`, padded as the format asks.
+struct At<'a>(SocketAddr, Option<&'a Link>);
+
+impl Display for At<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(link) => f.pad(&format!("{}%{}", without_zone(self.0), Name(&link.name))),
+            None => f.pad(&canonical(self.0).to_string()),
+        }
+    }
+}
+
+/// The address for a line that names the interface elsewhere: the zone would only repeat its number.
+fn without_zone(address: SocketAddr) -> SocketAddr {
+    let address = canonical(address);
+    SocketAddr::new(address.ip(), address.port())
+}
+
+pub(crate) fn listening(options: &Options, listening: &Listening, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "listening on {}", listening.local)?;
+    match listening.role {
+        Role::Listen => {}
+        role => write!(out, " ({})", words::role(role))?,
+    }
+    for (number, (group, link)) in listening.groups.iter().enumerate() {
+        let lead = if number == 0 { "; joined" } else { "," };
+        write!(out, "{lead} {}", super::notice::group(*group, link))?;
+    }
+    if let (true, (asked, granted)) = (options.verbose, listening.receive_buffer) {
+        match granted {
+            Some(granted) => write!(out, "; receive buffer {granted} B, {asked} B asked for")?,
+            None => write!(out, "; receive buffer unknown, {asked} B asked for")?,
+        }
+    }
+    writeln!(out)
+}
+
+/// A row of a dry run, in the columns of a broadcast.
+pub(crate) fn planned(planned: &Planned, out: &mut impl Write) -> io::Result<()> {
+    row_head(Some(&planned.link), planned.source, planned.destination, out)?;
+    writeln!(out, "not sent: dry run")
+}
+
+pub(crate) fn sent(options: &Options, now: Now, sent: &Sent, out: &mut impl Write) -> io::Result<()> {
+    let Sent { len, source, destination, link, cast, .. } = sent;
+    match options.style {
+        Style::Broadcast => {
+            row_head(link.as_ref(), source.map(|source| source.ip()), *destination, out)?;
+            return writeln!(out, "sent {len} B");
+        }
+        Style::Receive => write!(out, "{} ", TimeOfDay(now.wall))?,
+        Style::Send | Style::Interfaces => {}
+    }
+    write!(out, "sent {len} B ")?;
+    if let Some(source) = source {
+        write!(out, "{} ", without_zone(*source))?;
+    }
+    write!(out, "-> {}", At(*destination, None))?;
+    if let Some(link) = link {
+        write!(out, " {}", Name(&link.name))?;
+    }
+    match cast {
+        halloo::model::Cast::Unicast => writeln!(out),
+        cast => writeln!(out, " {}", cast.name()),
+    }
+}
+
+/// `eth0    10.77.0.1 -> 10.77.0.255:1060   `
+fn row_head(
+    link: Option<&Link>,
+    source: Option<IpAddr>,
+    destination: SocketAddr,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write!(out, "{:<7} ", Name(link.map_or("", |link| &link.name)))?;
+    if let Some(source) = source {
+        write!(out, "{} ", source.to_canonical())?;
+    }
+    write!(out, "-> {}   ", without_zone(destination))
+}
+
+pub(crate) fn failed(options: &Options, failed: &Failed, out: &mut impl Write) -> io::Result<()> {
+    let Failed { len, destination, link, fault } = failed;
+    if options.style == Style::Broadcast {
+        row_head(link.as_ref(), None, *destination, out)?;
+        return writeln!(out, "failed: {}", failure::fault(fault, *destination));
+    }
+    write!(out, "failed {len} B -> {}", At(*destination, None))?;
+    if let Some(link) = link {
+        write!(out, " {}", Name(&link.name))?;
+    }
+    writeln!(out, ": {}", failure::fault(fault, *destination))
+}
+
+pub(crate) fn skipped(skipped: &Skipped, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{:<7} ", Name(&skipped.link.name))?;
+    if let Some(address) = skipped.address {
+        write!(out, "{address} ")?;
+    }
+    writeln!(out, "skipped: {}", WhyUnusable(skipped.why))
+}
+
+pub(crate) fn received(options: &Options, datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{} ", TimeOfDay(datagram.stamp.wall))?;
+    way(datagram, out)?;
+    write!(out, "{}", Size(datagram))?;
+    if datagram.is_self() {
+        write!(out, "  self")?;
+    }
+    tail(options, datagram, out)
+}
+
+/// `10.77.0.2:35280 -> 10.77.0.255:1060%eth0 broadcast `
+fn way(datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+    let link = datagram.link.as_ref();
+    write!(out, "{} -> ", without_zone(datagram.source))?;
+    match (datagram.destination, link) {
+        (Some(destination), link) => write!(out, "{:<21} ", At(destination, link))?,
+        (None, Some(link)) => write!(out, "unknown%{:<13} ", Name(&link.name))?,
+        (None, None) => write!(out, "{:<21} ", "unknown")?,
+    }
+    match datagram.cast {
+        Some(cast) => write!(out, "{:<9} ", cast.name()),
+        None => Ok(()),
+    }
+}
+
+/// `13 B`, or `truncated: 100 of 20001 B`.
+struct Size<'a>(&'a Datagram<'a>);
+
+impl Display for Size<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Datagram { payload, wire_len, .. } = self.0;
+        if self.0.is_truncated() {
+            return write!(f, "truncated: {} of {wire_len} B", payload.len());
+        }
+        write!(f, "{} B", payload.len())
+    }
+}
+
+/// What ends every line of a datagram: details, then the payload.
+fn tail(options: &Options, datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+    if options.verbose {
+        details(datagram, out)?;
+    }
+    let payload = datagram.payload;
+    match options.show {
+        // An empty payload is said in every way of showing: nothing at all could be taken for it.
+        Show::None | Show::Hex if payload.is_empty() => writeln!(out, "  (empty)"),
+        Show::None => writeln!(out),
+        Show::Hex => write!(out, "\n{}", Hexdump(payload)),
+        Show::Text => writeln!(out, "  {}", Preview { bytes: payload, most: options.preview }),
+    }
+}
+
+fn details(datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+    if let Some(ttl) = datagram.ttl {
+        write!(out, "  ttl {ttl}")?;
+    }
+    match datagram.stamp.source {
+        StampSource::Kernel => Ok(()),
+        StampSource::User => write!(out, "  time of reading"),
+    }
+}
+
+pub(crate) fn reply(options: &Options, reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
+    let datagram = reply.datagram;
+    write!(out, "REPLY   {}  ", without_zone(datagram.source))?;
+    if let Some(link) = &datagram.link {
+        write!(out, "via {}  ", Name(&link.name))?;
+    }
+    match reply.round_trip {
+        Some(time) => write!(out, "{:.3} ms  ", time.as_secs_f64() * 1000.0)?,
+        None => write!(out, "time unknown  ")?,
+    }
+    write!(out, "{}", Size(datagram))?;
+    let marks = [(reply.from_another, "from another address"), (reply.duplicate, "DUP"), (datagram.is_self(), "self")];
+    for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
+        write!(out, "  {mark}")?;
+    }
+    tail(options, datagram, out)
+}
+
+pub(crate) fn refused(refusal: &Refusal, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "REFUSED {}  {}", canonical(refusal.destination), WhatIcmpSays(refusal.what))?;
+    match refusal.by {
+        Some(by) => writeln!(out, ", says {}", by.to_canonical()),
+        None => writeln!(out),
+    }
+}
+
+pub(crate) fn ignored(why: Ignored, datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{} ", TimeOfDay(datagram.stamp.wall))?;
+    way(datagram, out)?;
+    writeln!(out, "{}  not answered: {}", Size(datagram), words::ignored(why))
+}
+
+/// The table of interfaces.
+pub(crate) fn interfaces(rows: &[Interface], out: &mut impl Write) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(["interface", "index", "address", "broadcast", "from", "MTU", "usable"]);
+    table.add_rows(rows.iter().map(cells));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+fn cells(row: &Interface) -> [String; 7] {
+    let facts = &row.facts;
+    let dash = || "-".to_owned();
+    let name = Name(facts.label.as_deref().unwrap_or(&facts.link.name)).to_string();
+    let address = facts.address.map_or_else(dash, |(address, prefix)| format!("{address}/{prefix}"));
+    let (broadcast, from) = match row.broadcast {
+        Some((address, BroadcastFrom::System)) => (address.to_string(), "system".to_owned()),
+        Some((address, BroadcastFrom::Computed)) => (address.to_string(), "computed".to_owned()),
+        None => (dash(), dash()),
+    };
+    let mtu = facts.mtu.map_or_else(dash, |mtu| mtu.to_string());
+    let usable = row.unusable.map_or_else(|| "yes".to_owned(), |why| format!("no: {}", WhyUnusable(why)));
+    [name, facts.link.index.to_string(), address, broadcast, from, mtu, usable]
+}

@@ -1,0 +1,229 @@
+//! One of each event, for the tests of this room.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use halloo::model::error::{Fault, FaultKind};
+use halloo::model::event::{
+    Failed, Fragments, Ignored, Listening, Notice, Planned, Received, Refusal, Reply, Role, Sent, Skipped, Unreachable,
+};
+use halloo::model::interface::Facts;
+use halloo::model::stats::Verdict;
+use halloo::model::{
+    Cast, Datagram, Event, Interface, Link, Now, Origin, RecordError, Stamp, StampSource, Stats, Unusable,
+};
+
+/// Two writers whose text can be looked at while a sink holds them.
+#[derive(Default)]
+pub(super) struct Pages {
+    data: Page,
+    notes: Page,
+}
+
+/// A writer into shared memory.
+#[derive(Clone, Default)]
+pub(super) struct Page(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Pages {
+    pub(super) fn data(&self) -> Page {
+        self.data.clone()
+    }
+
+    pub(super) fn notes(&self) -> Page {
+        self.notes.clone()
+    }
+
+    pub(super) fn data_bytes(&self) -> Vec<u8> {
+        self.data.0.borrow().clone()
+    }
+
+    pub(super) fn data_text(&self) -> String {
+        String::from_utf8(self.data_bytes()).unwrap()
+    }
+
+    pub(super) fn notes_text(&self) -> String {
+        String::from_utf8(self.notes.0.borrow().clone()).unwrap()
+    }
+}
+
+pub(super) fn now() -> Now {
+    Now { run: Duration::from_millis(7), wall: UNIX_EPOCH + Duration::new(1_795_244_966, 249_421_007) }
+}
+
+pub(super) fn eth0() -> Link {
+    Link { index: 2, name: "eth0".into() }
+}
+
+pub(super) fn datagram(payload: &[u8]) -> Datagram<'_> {
+    Datagram {
+        payload,
+        wire_len: payload.len(),
+        source: "10.77.0.2:35280".parse().unwrap(),
+        destination: Some("10.77.0.255:1060".parse().unwrap()),
+        local: Some(Ipv4Addr::new(10, 77, 0, 1).into()),
+        link: Some(eth0()),
+        cast: Some(Cast::Broadcast),
+        origin: Origin::Foreign,
+        on_link: true,
+        ttl: Some(64),
+        stamp: Stamp { wall: now().wall, source: StampSource::Kernel },
+    }
+}
+
+pub(super) fn sent() -> Event<'static> {
+    Event::Sent(Sent {
+        seq: 0,
+        len: 13,
+        source: Some("10.77.0.1:40000".parse().unwrap()),
+        destination: "10.77.0.255:1060".parse().unwrap(),
+        link: Some(eth0()),
+        cast: Cast::Broadcast,
+    })
+}
+
+pub(super) fn sent_by_loopback() -> Event<'static> {
+    Event::Sent(Sent {
+        seq: 0,
+        len: 38,
+        source: Some("127.0.0.1:51822".parse().unwrap()),
+        destination: "127.0.0.1:1060".parse().unwrap(),
+        link: Some(Link { index: 1, name: "lo".into() }),
+        cast: Cast::Unicast,
+    })
+}
+
+pub(super) fn fault() -> Fault {
+    Fault { kind: FaultKind::NotPermitted, code: Some(13) }
+}
+
+pub(super) fn failed() -> Event<'static> {
+    let destination = "10.77.0.255:1060".parse().unwrap();
+    Event::Failed(Failed { len: 13, destination, link: Some(eth0()), fault: fault() })
+}
+
+pub(super) fn group() -> IpAddr {
+    Ipv4Addr::new(239, 1, 2, 3).into()
+}
+
+pub(super) fn notices() -> Vec<Notice> {
+    let anywhere = "0.0.0.0:1060".parse().unwrap();
+    let everybody = Ipv4Addr::new(10, 77, 0, 255);
+    vec![
+        Notice::LanCanReach(anywhere),
+        Notice::HearsNoBroadcast(Ipv4Addr::new(10, 77, 0, 1).into()),
+        Notice::Ipv6Only("[::]:1060".parse().unwrap()),
+        Notice::SmallReceiveBuffer(4_194_304, 425_984),
+        Notice::Broadcasting(everybody, Some(eth0())),
+        Notice::OddBroadcast(eth0(), Ipv4Addr::new(10, 77, 0, 0), everybody),
+        Notice::Fragments(Fragments { link: eth0(), mtu: 1500, len: 20_000, pieces: 14 }),
+        Notice::Resolved("print\u{1b}er".into(), anywhere),
+        Notice::BroadcastSilence { port: 40_000 },
+        Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
+    ]
+}
+
+pub(super) fn stats() -> Stats {
+    let mut stats = Stats {
+        sent: 2,
+        sent_bytes: 26,
+        failed: 1,
+        skipped: 1,
+        received: 3,
+        bytes: 20_003,
+        truncated: 1,
+        filtered: 4,
+        refused: 1,
+        kernel_drops: None,
+        elapsed: Duration::from_millis(1500),
+        verdict: Verdict::Partly,
+        ..Stats::default()
+    };
+    stats.ignored.insert(Ignored::OwnPort, 3);
+    stats.peers.see("10.77.0.2:1".parse().unwrap());
+    stats
+}
+
+pub(super) fn interfaces() -> Vec<Interface> {
+    let row = |name: &str, prefix| {
+        Interface::judge(Facts {
+            link: Link { index: 2, name: name.into() },
+            label: None,
+            address: Some((Ipv4Addr::new(10, 77, 0, 1).into(), prefix)),
+            reported: None,
+            up: true,
+            running: true,
+            loopback: false,
+            point_to_point: false,
+            can_broadcast: true,
+            can_multicast: true,
+            mtu: Some(1500),
+        })
+    };
+    vec![row("eth0", 24), row("p2p", 31), row("bad\u{1b}", 16)]
+}
+
+pub(super) fn interface_events(rows: &[Interface]) -> Vec<Event<'_>> {
+    rows.iter().map(Event::Interface).collect()
+}
+
+/// Every kind of event once, every notice included, in an order that a run could have.
+pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
+    let bad = RecordError::Hex { number: 2, why: "3 digits are no whole number of bytes".into() };
+    let (rows, stats) = (interfaces(), stats());
+    let (whole, cut) = (datagram(b"hi"), Datagram { wire_len: 20_001, ..datagram(b"\xff\xfe") });
+    let reply = Reply {
+        datagram: &whole,
+        round_trip: Some(Duration::from_nanos(412_345)),
+        from_another: true,
+        duplicate: true,
+    };
+    let mut events = vec![Event::Listening(Listening {
+        role: Role::Echo,
+        local: "0.0.0.0:1060".parse().unwrap(),
+        groups: vec![(group(), eth0())],
+        receive_buffer: (4_194_304, Some(425_984)),
+    })];
+    events.extend(notices().into_iter().map(Event::Notice));
+    events.extend(interface_events(&rows));
+    events.extend([
+        sent(),
+        failed(),
+        Event::Planned(Planned {
+            link: eth0(),
+            source: Some(Ipv4Addr::new(10, 77, 0, 1).into()),
+            destination: "10.77.0.255:1060".parse().unwrap(),
+            cast: Cast::Broadcast,
+        }),
+        Event::BadRecord(&bad),
+        Event::Skipped(Skipped { link: eth0(), address: None, why: Unusable::TooSmall(31) }),
+        Event::Received(Received { seq: 0, datagram: &whole }),
+        Event::Received(Received { seq: 1, datagram: &cut }),
+        Event::Reply(reply),
+        Event::Refused(Refusal {
+            destination: "10.0.0.7:1060".parse().unwrap(),
+            by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+            what: Unreachable::Port,
+        }),
+        Event::Refused(Refusal {
+            destination: "10.0.0.7:1060".parse().unwrap(),
+            by: None,
+            what: Unreachable::TooLong(Some(1400)),
+        }),
+        Event::Ignored(Ignored::OwnPort, &whole),
+        Event::Summary(&stats),
+    ]);
+    look(&events);
+}

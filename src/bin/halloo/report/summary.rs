@@ -1,0 +1,115 @@
+//! The last line for people: what a run adds up to.
+
+use std::io::{self, Write};
+
+use halloo::model::Stats;
+
+use super::Style;
+use super::words::{Counted, ignored};
+
+/// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
+pub(crate) fn write(style: Style, answers: bool, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    match style {
+        Style::Interfaces => Ok(()),
+        Style::Receive => received(answers, stats, out),
+        Style::Send | Style::Broadcast => sent(stats, out),
+    }
+}
+
+fn sent(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "-- {} sent", stats.sent)?;
+    some(stats.failed, "failed", out)?;
+    some(stats.skipped, "skipped", out)?;
+    if let Some(replies) = stats.replies {
+        write!(out, "; {}", Counted(replies, "reply", "replies"))?;
+        if let (Some(responders), true) = (stats.responders, replies > 0) {
+            write!(out, " from {}", Counted(responders, "address", "addresses"))?;
+        }
+    }
+    losses(stats, out)?;
+    some(stats.truncated, "truncated", out)?;
+    some(stats.kernel_drops.unwrap_or(0), "dropped by the kernel", out)?;
+    writeln!(out, " in {:.1} s", stats.elapsed.as_secs_f64())
+}
+
+fn received(answers: bool, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "-- {}, {} B, ", Counted(stats.received, "datagram", "datagrams"), stats.bytes)?;
+    if stats.peers.is_full() {
+        write!(out, "at least ")?;
+    }
+    write!(out, "{}", Counted(stats.peers.len() as u64, "sender", "senders"))?;
+    if answers {
+        write!(out, ", {} answered", stats.sent)?;
+        some(stats.failed, "failed", out)?;
+    }
+    write!(out, ", {} truncated, ", stats.truncated)?;
+    match stats.kernel_drops {
+        Some(drops) => write!(out, "{drops} dropped by the kernel")?,
+        None => write!(out, "kernel drops unknown")?,
+    }
+    some(stats.filtered, "filtered out", out)?;
+    losses(stats, out)?;
+    writeln!(out)?;
+    // What was received and not answered, by reason: the sum of both is what came.
+    for (why, count) in &stats.ignored {
+        writeln!(out, "   {count} not answered: {}", ignored(*why))?;
+    }
+    Ok(())
+}
+
+/// The counters that only some commands have, where there is something to tell.
+fn losses(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    if let Some(duplicates @ 1..) = stats.duplicates {
+        write!(out, ", {}", Counted(duplicates, "duplicate", "duplicates"))?;
+    }
+    some(stats.late.unwrap_or(0), "late", out)?;
+    some(stats.refused, "refused by the network", out)
+}
+
+fn some(count: u64, words: &str, out: &mut impl Write) -> io::Result<()> {
+    if count == 0 { Ok(()) } else { write!(out, ", {count} {words}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use std::time::Duration;
+
+    fn line(style: Style, stats: &Stats) -> String {
+        let mut out = Vec::new();
+        write(style, false, stats, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn of_a_broadcast() {
+        let elapsed = Duration::from_millis(1003);
+        let stats = Stats { sent: 2, skipped: 1, replies: Some(2), responders: Some(2), elapsed, ..Stats::default() };
+        assert_eq!(line(Style::Broadcast, &stats), "-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s\n");
+        let stats = Stats { sent: 1, replies: Some(1), responders: Some(1), duplicates: Some(1), ..Stats::default() };
+        assert_eq!(line(Style::Send, &stats), "-- 1 sent; 1 reply from 1 address, 1 duplicate in 0.0 s\n");
+        let stats = Stats { sent: 1, replies: Some(0), responders: Some(0), refused: 1, ..Stats::default() };
+        assert_eq!(line(Style::Send, &stats), "-- 1 sent; 0 replies, 1 refused by the network in 0.0 s\n");
+    }
+
+    #[test]
+    fn of_what_was_received() {
+        let mut stats = Stats { received: 3, bytes: 20_003, kernel_drops: Some(0), ..Stats::default() };
+        stats.peers.see("10.77.0.2:1".parse().unwrap());
+        stats.peers.see("10.77.0.3:1".parse().unwrap());
+        let expected = "-- 3 datagrams, 20003 B, 2 senders, 0 truncated, 0 dropped by the kernel\n";
+        assert_eq!(line(Style::Receive, &stats), expected);
+        stats.kernel_drops = None;
+        assert!(line(Style::Receive, &stats).ends_with(", kernel drops unknown\n"));
+    }
+
+    #[test]
+    fn a_server_says_what_it_did_not_answer() {
+        let mut out = Vec::new();
+        write(Style::Receive, true, &samples::stats(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(", 2 answered, 1 failed, "), "{text}");
+        assert!(text.contains("\n   3 not answered: it comes from our own port"), "{text}");
+    }
+}

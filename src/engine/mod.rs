@@ -1,0 +1,63 @@
+//! What to do next: the behaviours of halloo, without a socket and without a clock.
+//!
+//! An [`Engine`] is told the time and handed datagrams; through [`Out`] it says what to send and what to tell. It can be
+//! run over a real network by [`crate::drive`], or over a scripted one in a test, and cannot tell the difference.
+
+pub mod broadcast;
+pub mod guard;
+pub mod send;
+pub mod serve;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::time::Duration;
+
+use crate::model::event::{Outcome, Refusal};
+use crate::model::{Datagram, Event, Now, Transmit};
+
+/// What an engine says.
+pub trait Out {
+    /// Wants a datagram sent. What became of it comes back by [`Engine::sent`].
+    fn send(&mut self, transmit: Transmit<'_>);
+
+    /// Tells what happened.
+    fn tell(&mut self, event: &Event<'_>);
+}
+
+/// What an engine waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// A datagram, a wake-up, or this time of the run.
+    At(Duration),
+    /// A datagram or a wake-up.
+    Event,
+    /// Nothing: the run is over.
+    Done,
+}
+
+/// A behaviour.
+pub trait Engine {
+    /// The run begins. Called once, first.
+    fn start(&mut self, now: Now, out: &mut dyn Out);
+
+    /// A datagram came. `now` is when it arrived, as well as that is known.
+    fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out);
+
+    /// What became of a datagram that was to be sent.
+    fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out);
+
+    /// The network says that a datagram was not delivered.
+    fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out);
+
+    /// The time of [`Next::At`] has come, or somebody woke the run.
+    fn due(&mut self, now: Now, out: &mut dyn Out);
+
+    /// What it waits for.
+    fn next(&self) -> Next;
+
+    /// Somebody wants the run to end in order. [`Engine::finish`] follows.
+    fn stop(&mut self, now: Now);
+
+    /// The run is over: tells the summary. `kernel_drops` is what the kernel dropped at our sockets, where it tells.
+    fn finish(&mut self, now: Now, kernel_drops: Option<u64>, out: &mut dyn Out);
+}

@@ -1,0 +1,428 @@
+//! Listening, and answering: `listen`, `echo` and `length` are one behaviour with three replies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::guard::Guard;
+use crate::engine::{Engine, Next, Out};
+use crate::model::event::{Failed, Ignored, Listening, Notice, Outcome, Received, Refusal};
+use crate::model::target::canonical;
+use crate::model::{Cast, Cidr, Datagram, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+
+/// What an answer is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Base {
+    /// The bytes that came (RFC 862).
+    Same,
+    /// `your data was N bytes long`.
+    Length,
+}
+
+/// The answer to a datagram.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What it is made of.
+    pub base: Base,
+    /// ASCII letters in upper case; every other byte, and so the length, stays.
+    pub upper: bool,
+    /// Bytes in front.
+    pub prefix: Vec<u8>,
+}
+
+/// Which datagrams are let in.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// From one of these blocks, if any are named.
+    pub from: Vec<Cidr>,
+    /// Addressed so, if anything is named.
+    pub only: Option<Only>,
+    /// By one of these interfaces, if any are named.
+    pub interfaces: Vec<Arc<str>>,
+    /// Not from this host.
+    pub no_self: bool,
+}
+
+/// To whom datagrams are addressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Only {
+    /// One host.
+    Unicast,
+    /// Everybody: directed and limited broadcast.
+    Broadcast,
+    /// A group.
+    Multicast,
+}
+
+/// What ends the run, besides the user.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ends {
+    /// So many datagrams.
+    pub count: Option<u64>,
+    /// So long.
+    pub deadline: Option<Duration>,
+    /// So long without a datagram.
+    pub idle: Option<Duration>,
+}
+
+/// What to do with what comes.
+#[derive(Debug)]
+pub struct Plan {
+    /// The socket, to be told first.
+    pub listening: Listening,
+    /// What the user should know, to be told next.
+    pub notices: Vec<Notice>,
+    /// The answer, and who may have it; `None` answers nothing.
+    pub answer: Option<(Answer, Guard)>,
+    /// Which datagrams are let in.
+    pub filter: Filter,
+    /// What ends the run.
+    pub ends: Ends,
+}
+
+/// Receives, and answers where it should.
+#[derive(Debug)]
+pub struct Server {
+    plan: Plan,
+    last_heard: Duration,
+    over: bool,
+    scratch: Vec<u8>,
+    stats: Stats,
+}
+
+impl Server {
+    /// A server by `plan`.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, last_heard: Duration::ZERO, over: false, scratch: Vec::new(), stats: Stats::default() }
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn answer(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) -> Result<(), Ignored> {
+        let Some((answer, guard)) = &mut self.plan.answer else { return Ok(()) };
+        let family = Family::of(datagram.source.ip());
+        let bytes = compose(answer, datagram, &mut self.scratch);
+        let own_reply = answer.base == Base::Length && is_length_reply(datagram.payload);
+        guard.judge(now.run, datagram, own_reply, bytes.len())?;
+        let payload = Payload::new(bytes, family).map_err(|_| Ignored::ReplyTooLong)?;
+        out.send(Transmit {
+            payload,
+            destination: datagram.source,
+            // From the address that was asked (RFC 1122 4.1.3.5). The way back is the route's choice.
+            source: datagram.local,
+            link: None,
+            ticket: 0,
+        });
+        Ok(())
+    }
+
+    fn verdict(&self) -> Verdict {
+        let Ends { count, deadline, idle } = self.plan.ends;
+        let wanted = match count {
+            Some(count) => count,
+            None if deadline.is_some() || idle.is_some() => 1,
+            None => 0,
+        };
+        if self.stats.received < wanted { Verdict::TooFew } else { Verdict::Done }
+    }
+
+    fn end(&self) -> Option<Duration> {
+        let Ends { deadline, idle, .. } = self.plan.ends;
+        let quiet = idle.map(|idle| self.last_heard + idle);
+        match (deadline, quiet) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+impl Engine for Server {
+    fn start(&mut self, now: Now, out: &mut dyn Out) {
+        self.last_heard = now.run;
+        out.tell(&Event::Listening(self.plan.listening.clone()));
+        for notice in std::mem::take(&mut self.plan.notices) {
+            out.tell(&Event::Notice(notice));
+        }
+    }
+
+    fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
+        if self.over {
+            // Came with the datagram that ended the run. The kernel would have handed it to the next reader.
+            return;
+        }
+        if !lets_in(&self.plan.filter, datagram) {
+            self.stats.filtered += 1;
+            return;
+        }
+        self.last_heard = now.run;
+        let seq = self.stats.received;
+        self.stats.received += 1;
+        self.stats.bytes += datagram.wire_len as u64;
+        self.stats.peers.see(canonical(datagram.source));
+        self.stats.truncated += u64::from(datagram.is_truncated());
+        let ignored = self.answer(now, datagram, out).err();
+        out.tell(&Event::Received(Received { seq, datagram }));
+        if let Some(reason) = ignored {
+            *self.stats.ignored.entry(reason).or_default() += 1;
+            out.tell(&Event::Ignored(reason, datagram));
+        }
+        self.over = self.plan.ends.count.is_some_and(|count| self.stats.received >= count);
+    }
+
+    fn sent(&mut self, _: Now, outcome: &Outcome, out: &mut dyn Out) {
+        match outcome.result {
+            Ok(_) => {
+                self.stats.sent += 1;
+                self.stats.sent_bytes += outcome.len as u64;
+            }
+            // Whoever could not be answered must not end the service for the others (RFC 8085 5.2).
+            Err(fault) => {
+                self.stats.failed += 1;
+                let (len, destination, link) = (outcome.len, outcome.destination, outcome.link.clone());
+                out.tell(&Event::Failed(Failed { len, destination, link, fault }));
+            }
+        }
+    }
+
+    fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
+        self.stats.refused += 1;
+        out.tell(&Event::Refused(refusal.clone()));
+    }
+
+    fn due(&mut self, now: Now, _: &mut dyn Out) {
+        if self.end().is_some_and(|end| now.run >= end) {
+            self.over = true;
+        }
+    }
+
+    fn next(&self) -> Next {
+        match (self.over, self.end()) {
+            (true, _) => Next::Done,
+            (false, Some(end)) => Next::At(end),
+            (false, None) => Next::Event,
+        }
+    }
+
+    fn stop(&mut self, _: Now) {
+        self.over = true;
+    }
+
+    fn finish(&mut self, now: Now, kernel_drops: Option<u64>, out: &mut dyn Out) {
+        self.stats.elapsed = now.run;
+        self.stats.kernel_drops = kernel_drops;
+        self.stats.verdict = self.verdict();
+        out.tell(&Event::Summary(&self.stats));
+    }
+}
+
+fn lets_in(filter: &Filter, datagram: &Datagram<'_>) -> bool {
+    let source = datagram.source.ip().to_canonical();
+    let addressed = |only| match datagram.cast {
+        Some(Cast::Unicast) => only == Only::Unicast,
+        Some(Cast::Broadcast | Cast::Limited) => only == Only::Broadcast,
+        Some(Cast::Multicast) => only == Only::Multicast,
+        None => false,
+    };
+    let by = |interfaces: &[Arc<str>]| datagram.link.as_ref().is_some_and(|link| interfaces.contains(&link.name));
+    (filter.from.is_empty() || filter.from.iter().any(|block| block.contains(source)))
+        && filter.only.is_none_or(addressed)
+        && (filter.interfaces.is_empty() || by(&filter.interfaces))
+        && !(filter.no_self && datagram.is_self())
+}
+
+/// What a length server says in front of the number, and behind it.
+const LENGTH_REPLY: (&str, &str) = ("your data was ", " bytes long");
+
+/// The answer's bytes: the datagram's own where nothing is changed, else made in `scratch`.
+fn compose<'a>(answer: &Answer, datagram: &Datagram<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if answer.base == Base::Same && !answer.upper && answer.prefix.is_empty() {
+        return datagram.payload;
+    }
+    scratch.clear();
+    scratch.extend_from_slice(&answer.prefix);
+    let changed = scratch.len();
+    match answer.base {
+        Base::Same => scratch.extend_from_slice(datagram.payload),
+        Base::Length => {
+            scratch.extend_from_slice(LENGTH_REPLY.0.as_bytes());
+            push_decimal(scratch, datagram.wire_len);
+            scratch.extend_from_slice(LENGTH_REPLY.1.as_bytes());
+        }
+    }
+    if answer.upper {
+        scratch[changed..].make_ascii_uppercase();
+    }
+    scratch
+}
+
+/// Appends `number` in decimal digits, without an allocation for each datagram.
+fn push_decimal(bytes: &mut Vec<u8>, number: usize) {
+    let start = bytes.len();
+    let mut rest = number;
+    loop {
+        bytes.push(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    bytes[start..].reverse();
+}
+
+/// Whether these bytes are what a length server answers: two of them must not talk to each other.
+fn is_length_reply(payload: &[u8]) -> bool {
+    let (front, behind) = LENGTH_REPLY;
+    let find = |needle: &str| payload.windows(needle.len()).position(|w| w.eq_ignore_ascii_case(needle.as_bytes()));
+    let Some(start) = find(front) else { return false };
+    let rest = &payload[start + front.len()..];
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    (1..=5).contains(&digits) && rest[digits..].eq_ignore_ascii_case(behind.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::guard::{DEFAULT_RATE, Rules};
+    use crate::engine::testing::{Said, at, reply_from};
+    use crate::model::event::Role;
+    use crate::model::{Link, Origin};
+    use proptest::prelude::*;
+
+    const RULES: Rules = Rules { any_port: false, answer_broadcast: false, rate: Some(DEFAULT_RATE) };
+
+    fn plan(answer: Option<Answer>) -> Plan {
+        Plan {
+            listening: Listening {
+                role: Role::Listen,
+                local: "0.0.0.0:1060".parse().unwrap(),
+                groups: Vec::new(),
+                receive_buffer: (1, None),
+            },
+            notices: Vec::new(),
+            answer: answer.map(|answer| (answer, Guard::new(RULES, 1060))),
+            filter: Filter::default(),
+            ends: Ends::default(),
+        }
+    }
+
+    fn answer(base: Base) -> Answer {
+        Answer { base, upper: false, prefix: Vec::new() }
+    }
+
+    /// What a server with this answer says to one datagram.
+    fn said_to(answer: Answer, payload: &[u8]) -> Said {
+        let mut server = Server::new(plan(Some(answer)));
+        let mut said = Said::default();
+        server.received(at(0), &reply_from("10.0.0.2:5000", payload), &mut said);
+        said
+    }
+
+    fn reply_to(answer: Answer, payload: &[u8]) -> Vec<u8> {
+        said_to(answer, payload).sends.remove(0).2
+    }
+
+    #[test]
+    fn length_says_the_number_of_bytes() {
+        for (len, text) in [(0, "0"), (1, "1"), (10, "10"), (65_507, "65507")] {
+            let expected = format!("your data was {text} bytes long");
+            assert_eq!(reply_to(answer(Base::Length), &vec![0xff; len]), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn upper_and_prefix() {
+        let loud = Answer { upper: true, prefix: b"you said: ".to_vec(), ..answer(Base::Same) };
+        assert_eq!(reply_to(loud, "straße \u{4f60}".as_bytes()), "you said: STRAßE \u{4f60}".as_bytes());
+        assert_eq!(reply_to(answer(Base::Same), b""), b"");
+    }
+
+    #[test]
+    fn a_reply_that_fits_into_no_datagram_is_not_sent_and_is_counted() {
+        let said = said_to(Answer { prefix: b"x".to_vec(), ..answer(Base::Same) }, &[0; 65_507]);
+        assert!(said.sends.is_empty());
+        assert_eq!(said.ignored, [Ignored::ReplyTooLong]);
+    }
+
+    #[test]
+    fn two_length_servers_do_not_talk() {
+        assert_eq!(said_to(answer(Base::Length), b"your data was 12 bytes long").ignored, [Ignored::OwnReply]);
+        assert_eq!(said_to(answer(Base::Length), b"LEN: YOUR DATA WAS 12 BYTES LONG").ignored, [Ignored::OwnReply]);
+        assert!(said_to(answer(Base::Length), b"your data was long").ignored.is_empty());
+    }
+
+    #[test]
+    fn a_listener_answers_nothing() {
+        let mut server = Server::new(plan(None));
+        let mut said = Said::default();
+        server.received(at(0), &reply_from("10.0.0.2:0", b""), &mut said);
+        assert!(said.sends.is_empty() && said.ignored.is_empty());
+        assert_eq!(server.stats().received, 1);
+    }
+
+    #[test]
+    fn what_is_not_let_in_is_counted() {
+        let datagram = reply_from("10.0.0.2:5000", b"x");
+        let eth0 = Datagram { link: Some(Link { index: 2, name: "eth0".into() }), ..datagram.clone() };
+        let own = Datagram { origin: Origin::Own, ..datagram.clone() };
+        let filter = Filter::default;
+        let cases = [
+            (Filter { from: vec!["10.1.0.0/16".parse().unwrap()], ..filter() }, &datagram, false),
+            (Filter { from: vec!["10.0.0.0/16".parse().unwrap()], ..filter() }, &datagram, true),
+            (Filter { only: Some(Only::Broadcast), ..filter() }, &datagram, false),
+            (Filter { only: Some(Only::Unicast), ..filter() }, &datagram, true),
+            (Filter { interfaces: vec!["eth1".into()], ..filter() }, &eth0, false),
+            (Filter { interfaces: vec!["eth0".into()], ..filter() }, &eth0, true),
+            (Filter { no_self: true, ..filter() }, &own, false),
+            (Filter { no_self: true, ..filter() }, &datagram, true),
+        ];
+        for (filter, datagram, wanted) in cases {
+            let mut server = Server::new(Plan { filter, ..plan(None) });
+            server.received(at(0), datagram, &mut Said::default());
+            assert_eq!((server.stats().received, server.stats().filtered), (wanted.into(), (!wanted).into()));
+        }
+    }
+
+    #[test]
+    fn count_deadline_and_quiet_end_the_run_with_their_codes() {
+        let run = |ends, heard: &[u64], until: u64| {
+            let mut server = Server::new(Plan { ends, ..plan(None) });
+            let mut said = Said::default();
+            server.start(at(0), &mut said);
+            for time in heard {
+                server.received(at(*time), &reply_from("10.0.0.2:5000", b"x"), &mut said);
+            }
+            server.due(at(until), &mut said);
+            let next = server.next();
+            server.finish(at(until), None, &mut said);
+            (next, server.stats().verdict)
+        };
+        let ms = |n| Some(Duration::from_millis(n));
+        let none = Ends::default;
+        assert_eq!(run(Ends { count: Some(2), ..none() }, &[1, 2], 3), (Next::Done, Verdict::Done));
+        assert_eq!(run(Ends { count: Some(3), ..none() }, &[1, 2], 3), (Next::Event, Verdict::TooFew));
+        assert_eq!(run(Ends { deadline: ms(50), ..none() }, &[], 50), (Next::Done, Verdict::TooFew));
+        assert_eq!(run(Ends { deadline: ms(50), ..none() }, &[1], 50), (Next::Done, Verdict::Done));
+        assert_eq!(
+            run(Ends { idle: ms(50), ..none() }, &[30], 50),
+            (Next::At(Duration::from_millis(80)), Verdict::Done)
+        );
+        assert_eq!(run(none(), &[], 50), (Next::Event, Verdict::Done));
+    }
+
+    proptest! {
+        #[test]
+        fn an_echo_is_byte_for_byte(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(reply_to(answer(Base::Same), &payload), payload);
+        }
+
+        #[test]
+        fn every_length_is_said_and_recognised(len in 0usize..=65_507) {
+            let reply = reply_to(answer(Base::Length), &vec![0; len]);
+            let expected = format!("your data was {len} bytes long");
+            prop_assert_eq!(&reply, expected.as_bytes());
+            prop_assert!(is_length_reply(&reply));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the tests of every engine share: a time, a datagram, and an ear for what is said.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use crate::engine::Out;
+use crate::model::event::Ignored;
+use crate::model::{Cast, Datagram, Event, Now, Origin, RecordError, Stamp, StampSource, Transmit};
+
+/// A moment so many milliseconds into the run.
+pub(crate) fn at(ms: u64) -> Now {
+    let run = Duration::from_millis(ms);
+    Now { run, wall: SystemTime::UNIX_EPOCH + run }
+}
+
+/// A unicast datagram from a neighbour.
+pub(crate) fn reply_from<'a>(source: &str, payload: &'a [u8]) -> Datagram<'a> {
+    Datagram {
+        payload,
+        wire_len: payload.len(),
+        source: source.parse().unwrap(),
+        destination: Some("10.0.0.1:1060".parse().unwrap()),
+        local: Some("10.0.0.1".parse().unwrap()),
+        link: None,
+        cast: Some(Cast::Unicast),
+        origin: Origin::Foreign,
+        on_link: true,
+        ttl: Some(64),
+        stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::Kernel },
+    }
+}
+
+/// What a reply was shown with.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) from_another: bool,
+    pub(crate) duplicate: bool,
+}
+
+/// Everything an engine said.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) sends: Vec<(u64, SocketAddr, Vec<u8>)>,
+    pub(crate) replies: Vec<Shown>,
+    pub(crate) ignored: Vec<Ignored>,
+    pub(crate) failed: usize,
+    pub(crate) bad: Vec<RecordError>,
+}
+
+impl Out for Said {
+    fn send(&mut self, transmit: Transmit<'_>) {
+        self.sends.push((transmit.ticket, transmit.destination, transmit.payload.bytes().to_vec()));
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Reply(reply) => self.replies.push(Shown {
+                round_trip: reply.round_trip,
+                from_another: reply.from_another,
+                duplicate: reply.duplicate,
+            }),
+            Event::Ignored(reason, _) => self.ignored.push(*reason),
+            Event::Failed(_) => self.failed += 1,
+            Event::BadRecord(error) => self.bad.push((*error).clone()),
+            _ => {}
+        }
+    }
+}

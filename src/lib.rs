@@ -1,0 +1,24 @@
+//! Send, receive and understand UDP datagrams.
+//!
+//! This is the library under the `halloo` program. Its rooms, each of which may use only those above it:
+//!
+//! - [`model`]: what things are. Values, without I/O and without a clock.
+//! - [`engine`]: what to do next. Told the time and handed datagrams, an engine says what to send and what to tell.
+//! - [`net`]: how datagrams enter and leave. The only room with sockets.
+//! - [`drive`]: runs an engine over a network. The only place where the two meet, and the only clock.
+//!
+//! A first datagram:
+//!
+//! ```
+//! use halloo::model::{Family, Payload};
+//!
+//! // What does not fit into one datagram cannot become a payload.
+//! let payload = Payload::new("hello".as_bytes(), Family::V4)?;
+//! assert_eq!(payload.len(), 5);
+//! # Ok::<(), halloo::model::TooLong>(())
+//! ```
+
+pub mod drive;
+pub mod engine;
+pub mod model;
+pub mod net;

@@ -1,0 +1,254 @@
+//! What can go wrong, sorted by what the user can do about it.
+//!
+//! The texts here say what failed, on what and why. What to do now is added by the program, which knows its own commands.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::model::event::Skipped;
+use crate::model::stats::Verdict;
+use crate::model::{Family, Link, RecordError, TargetError, TooLong};
+
+/// Why the system said no, by remedy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FaultKind {
+    /// Not allowed (EACCES, EPERM): a low port, a firewall rule, a security module.
+    NotPermitted,
+    /// No route to the network (ENETUNREACH).
+    NetworkUnreachable,
+    /// The host does not answer its neighbours (EHOSTUNREACH, EHOSTDOWN).
+    HostUnreachable,
+    /// The interface is switched off (ENETDOWN).
+    NetworkDown,
+    /// The interface is gone (ENODEV, ENXIO).
+    NoDevice,
+    /// The address is not, or no longer, one of this host's (EADDRNOTAVAIL).
+    AddressNotAvailable,
+    /// Somebody else has the port (EADDRINUSE).
+    AddressInUse,
+    /// Longer than the interface, the path or the system allows (EMSGSIZE).
+    TooLong,
+    /// The local queue is full (ENOBUFS, EAGAIN).
+    QueueFull,
+    /// An ICMP message said that nobody listens (ECONNREFUSED).
+    Refused,
+    /// The system finds the request senseless (EINVAL).
+    Invalid,
+    /// The system lacks this: an option or an IP version (EAFNOSUPPORT, EPROTONOSUPPORT, ENOPROTOOPT).
+    Unsupported,
+    /// Out of descriptors or memory (EMFILE, ENFILE, ENOMEM).
+    OutOfResources,
+    /// Anything else.
+    Other,
+}
+
+/// An error of the system, with its number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// Which remedy.
+    pub kind: FaultKind,
+    /// The system's own number (errno(3)), where there is one.
+    pub code: Option<i32>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            FaultKind::NotPermitted => "not permitted",
+            FaultKind::NetworkUnreachable => "no route to that network",
+            FaultKind::HostUnreachable => "the host cannot be reached",
+            FaultKind::NetworkDown => "the interface is down",
+            FaultKind::NoDevice => "there is no such interface any more",
+            FaultKind::AddressNotAvailable => "this host does not have that address",
+            FaultKind::AddressInUse => "the port is in use",
+            FaultKind::TooLong => "the datagram is too long to be sent",
+            FaultKind::QueueFull => "the local send queue is full",
+            FaultKind::Refused => "nobody listens there",
+            FaultKind::Invalid => "the system finds the request invalid",
+            FaultKind::Unsupported => "this system does not support it",
+            FaultKind::OutOfResources => "out of memory or file descriptors",
+            FaultKind::Other => "the system refused",
+        })?;
+        match self.code {
+            Some(code) => write!(f, " ({})", std::io::Error::from_raw_os_error(code)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was being done when the system said no.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// Making a socket.
+    Open,
+    /// Setting the named option.
+    Set(&'static str),
+    /// Taking a local address and port.
+    Bind,
+    /// Fixing the peer.
+    Connect,
+    /// Joining a multicast group.
+    Join,
+    /// Looking for the route.
+    Route,
+    /// Listing the interfaces.
+    List,
+    /// Waiting for datagrams.
+    Wait,
+    /// Reading datagrams.
+    Receive,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("cannot open a socket for"),
+            Self::Set(option) => write!(f, "cannot set {option} on the socket for"),
+            Self::Bind => f.write_str("cannot listen on"),
+            Self::Connect => f.write_str("cannot connect to"),
+            Self::Join => f.write_str("cannot join"),
+            Self::Route => f.write_str("cannot send to"),
+            Self::List => f.write_str("cannot list"),
+            Self::Wait => f.write_str("cannot wait on"),
+            Self::Receive => f.write_str("cannot receive on"),
+        }
+    }
+}
+
+/// Everything that ends a run.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A payload that no datagram carries.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    /// A record that is not a payload.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A text that is not an address.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A name that has no address.
+    #[error("{name:?} has no {} address: {why}", .family.map_or_else(|| "IP".to_owned(), |f| f.to_string()))]
+    Resolve {
+        /// The name.
+        name: String,
+        /// The IP version asked for, if one was.
+        family: Option<Family>,
+        /// What the resolver says.
+        why: String,
+    },
+    /// An interface that this host does not have.
+    #[error("this host has no interface {selector:?}; it has {}", available.join(", "))]
+    NoSuchInterface {
+        /// What was asked for.
+        selector: String,
+        /// What there is.
+        available: Vec<String>,
+    },
+    /// No interface can broadcast.
+    #[error("no interface can broadcast; nothing was sent")]
+    NothingToBroadcastOn {
+        /// Every interface, with the reason.
+        skipped: Vec<Skipped>,
+    },
+    /// An address that no chosen interface broadcasts to.
+    #[error("{address} is not the broadcast address of {}; nothing was sent", chosen_or_any(.chosen))]
+    NotABroadcastAddress {
+        /// What was asked for.
+        address: Ipv4Addr,
+        /// The interfaces chosen, if any were.
+        chosen: Vec<String>,
+        /// What there is: interface and broadcast address.
+        known: Vec<(Link, Ipv4Addr)>,
+    },
+    /// A broadcast address where broadcasts were forbidden.
+    #[error("{address} is the broadcast address of {}; nothing was sent", .link.as_ref().map_or("every interface", |l| &l.name))]
+    BroadcastForbidden {
+        /// The address.
+        address: Ipv4Addr,
+        /// The interface; `None` for 255.255.255.255.
+        link: Option<Link>,
+    },
+    /// An address that cannot be sent to.
+    #[error("{address} cannot be sent to: {why}; nothing was sent")]
+    NotADestination {
+        /// The address.
+        address: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A link-local IPv6 address without the interface it belongs to.
+    #[error("{address} needs an interface; nothing was sent")]
+    NeedsZone {
+        /// The address.
+        address: IpAddr,
+        /// The interfaces that could be meant.
+        available: Vec<String>,
+    },
+    /// The system said no.
+    #[error("{action} {on}: {fault}")]
+    System {
+        /// What was being done.
+        action: Action,
+        /// On what.
+        on: String,
+        /// Why not.
+        fault: Fault,
+    },
+    /// Options that make no sense together, or here.
+    #[error("{what}")]
+    Misuse {
+        /// What makes no sense.
+        what: &'static str,
+        /// What makes sense.
+        instead: &'static str,
+    },
+    /// This system cannot do that.
+    #[error("{what} is not possible on this system")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// Input that cannot be read.
+    #[error("cannot read {name}: {why}")]
+    Input {
+        /// The file, or `standard input`.
+        name: String,
+        /// What the system says.
+        why: String,
+    },
+    /// Output that cannot be written.
+    #[error("cannot write {name}: {why}")]
+    Output {
+        /// The file, or `standard output`.
+        name: String,
+        /// What the system says.
+        why: String,
+    },
+}
+
+fn chosen_or_any(chosen: &[String]) -> String {
+    if chosen.is_empty() { "any usable interface".to_owned() } else { chosen.join(", ") }
+}
+
+impl Error {
+    /// The exit code's meaning that the error deserves.
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Target(_) | Self::NoSuchInterface { .. } | Self::NeedsZone { .. } | Self::Misuse { .. } => {
+                Verdict::Usage
+            }
+            Self::TooLong(_)
+            | Self::Record(_)
+            | Self::NothingToBroadcastOn { .. }
+            | Self::NotABroadcastAddress { .. }
+            | Self::BroadcastForbidden { .. }
+            | Self::NotADestination { .. }
+            | Self::Input { .. } => Verdict::RefusedToSend,
+            Self::Resolve { .. } | Self::System { .. } | Self::Unsupported { .. } | Self::Output { .. } => {
+                Verdict::SystemRefused
+            }
+        }
+    }
+}

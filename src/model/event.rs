@@ -1,0 +1,296 @@
+//! What a run tells: the one type that crosses from the engines to the reports.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use crate::model::{Cast, Datagram, Fault, Interface, Link, RecordError, Stats, Unusable};
+
+/// A moment by both clocks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Now {
+    /// Time since the run began, by the monotonic clock. Everything is decided by this one.
+    pub run: Duration,
+    /// The wall clock, for showing only.
+    pub wall: SystemTime,
+}
+
+/// Something to be told, in the order it happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A socket is open and hears.
+    Listening(Listening),
+    /// A datagram would leave: nothing is sent in a dry run. Its source has no port yet.
+    Planned(Planned),
+    /// The system took a datagram.
+    Sent(Sent),
+    /// The system did not take a datagram.
+    Failed(Failed),
+    /// A record cannot be sent, and none behind it will be.
+    BadRecord(&'a RecordError),
+    /// An interface was left out.
+    Skipped(Skipped),
+    /// A datagram came.
+    Received(Received<'a>),
+    /// An answer came.
+    Reply(Reply<'a>),
+    /// The network says that a datagram was not delivered.
+    Refused(Refusal),
+    /// A server gave no answer.
+    Ignored(Ignored, &'a Datagram<'a>),
+    /// Something the user should know.
+    Notice(Notice),
+    /// A row of the table of interfaces.
+    Interface(&'a Interface),
+    /// The end of the run.
+    Summary(&'a Stats),
+}
+
+/// What a command does with its socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// Prints every datagram, answers none.
+    Listen,
+    /// Answers with the same bytes.
+    Echo,
+    /// Answers with the length.
+    Length,
+}
+
+/// An open socket.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// What for.
+    pub role: Role,
+    /// Its address; the port is the real one even when 0 was asked for.
+    pub local: SocketAddr,
+    /// The groups it joined, each with the interface.
+    pub groups: Vec<(IpAddr, Link)>,
+    /// The receive buffer in bytes of payload and overhead, as the kernel counts: asked for, and granted where known.
+    pub receive_buffer: (usize, Option<usize>),
+}
+
+/// Where a datagram would go.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The interface it would leave by.
+    pub link: Link,
+    /// The address it would leave from.
+    pub source: Option<IpAddr>,
+    /// Where it would go.
+    pub destination: SocketAddr,
+    /// To whom.
+    pub cast: Cast,
+}
+
+/// A datagram that left.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Its number in this run, from 0.
+    pub seq: u64,
+    /// Its payload bytes.
+    pub len: usize,
+    /// Source address and port, where known.
+    pub source: Option<SocketAddr>,
+    /// Destination.
+    pub destination: SocketAddr,
+    /// The interface it left by, where known.
+    pub link: Option<Link>,
+    /// To whom.
+    pub cast: Cast,
+}
+
+/// A datagram that did not leave.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Its payload bytes.
+    pub len: usize,
+    /// Where it should have gone.
+    pub destination: SocketAddr,
+    /// The interface, where one was chosen.
+    pub link: Option<Link>,
+    /// Why not.
+    pub fault: Fault,
+}
+
+/// An interface that was left out.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// The interface.
+    pub link: Link,
+    /// Its address, where that is what was left out.
+    pub address: Option<IpAddr>,
+    /// Why.
+    pub why: Unusable,
+}
+
+/// A datagram that came.
+#[derive(Clone, Debug)]
+pub struct Received<'a> {
+    /// Its number among those shown, from 0.
+    pub seq: u64,
+    /// The datagram.
+    pub datagram: &'a Datagram<'a>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply<'a> {
+    /// The datagram.
+    pub datagram: &'a Datagram<'a>,
+    /// Time since the datagram it answers left; `None` where that could be one of several.
+    pub round_trip: Option<Duration>,
+    /// It came from another address or port than was asked.
+    pub from_another: bool,
+    /// This address gave the same answer more often than it was asked.
+    pub duplicate: bool,
+}
+
+/// What an ICMP message says (RFC 792, RFC 4443).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Unreachable {
+    /// Nobody listens on the port.
+    Port,
+    /// The host does not answer its neighbours, or a router says so.
+    Host,
+    /// There is no way to the network.
+    Network,
+    /// A filter says no.
+    Prohibited,
+    /// Too long for the path without fragmentation; the size in bytes where it is told.
+    TooLong(Option<u32>),
+    /// Time to live ran out on the way.
+    TimeExceeded,
+    /// Something else: ICMP type and code where known.
+    Other(u8, u8),
+}
+
+/// The network says that a datagram was not delivered.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Where the datagram was going.
+    pub destination: SocketAddr,
+    /// Who says so, where known.
+    pub by: Option<IpAddr>,
+    /// What it says.
+    pub what: Unreachable,
+}
+
+/// Why a server gave no answer.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Ignored {
+    /// The source port is 0: nobody can be answered there (RFC 8085 5.1).
+    PortZero,
+    /// The source port belongs to a service that would answer the answer.
+    RiskyPort,
+    /// The source port is our own: another server of this kind, or ourselves.
+    OwnPort,
+    /// No host may have this source address (RFC 1122 3.2.1.3).
+    BadSource,
+    /// A loopback source that did not come over loopback.
+    LoopbackSource,
+    /// It came by broadcast or multicast, and those were not asked to be answered.
+    Broadcast,
+    /// It came by broadcast or multicast from outside this host's subnets.
+    OffLink,
+    /// It is itself an answer of this kind of server.
+    OwnReply,
+    /// This source asks too often.
+    SourceLimit,
+    /// All sources together ask too often.
+    TotalLimit,
+    /// The answer would be longer than a datagram.
+    ReplyTooLong,
+}
+
+impl Ignored {
+    /// The word for it in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PortZero => "port_zero",
+            Self::RiskyPort => "risky_port",
+            Self::OwnPort => "own_port",
+            Self::BadSource => "bad_source",
+            Self::LoopbackSource => "loopback_source",
+            Self::Broadcast => "broadcast",
+            Self::OffLink => "off_link",
+            Self::OwnReply => "own_reply",
+            Self::SourceLimit => "source_limit",
+            Self::TotalLimit => "total_limit",
+            Self::ReplyTooLong => "reply_too_long",
+        }
+    }
+}
+
+/// Something the user should know, with what to do about it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A server can be reached by everybody on the LAN.
+    LanCanReach(SocketAddr),
+    /// Bound to one address, a socket does not hear broadcasts.
+    HearsNoBroadcast(IpAddr),
+    /// Bound to `::`, a socket hears IPv6 only.
+    Ipv6Only(SocketAddr),
+    /// The system granted a smaller receive buffer than was asked for: asked, granted.
+    SmallReceiveBuffer(usize, usize),
+    /// `send` goes to a broadcast address: address, interface.
+    Broadcasting(Ipv4Addr, Option<Link>),
+    /// The configured broadcast address is not the one that the netmask gives: interface, configured, computed.
+    OddBroadcast(Link, Ipv4Addr, Ipv4Addr),
+    /// A datagram does not fit into one packet of the interface.
+    Fragments(Fragments),
+    /// A name was looked up: name, address.
+    Resolved(String, SocketAddr),
+    /// Nobody answered a broadcast: what may be the cause.
+    BroadcastSilence {
+        /// The port that answers come to.
+        port: u16,
+    },
+    /// The deadline or the end came while a group could not be joined: group, interface, reason.
+    GroupNotJoined(IpAddr, Link, Fault),
+}
+
+/// A datagram that will travel in pieces.
+#[derive(Clone, Debug)]
+pub struct Fragments {
+    /// The interface.
+    pub link: Link,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Payload bytes of the datagram.
+    pub len: usize,
+    /// The number of pieces.
+    pub pieces: usize,
+}
+
+/// What became of a [`Transmit`](crate::model::Transmit).
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The engine's mark.
+    pub ticket: u64,
+    /// Its payload bytes.
+    pub len: usize,
+    /// Where it went or should have gone.
+    pub destination: SocketAddr,
+    /// The interface: the one it left by where known, the one it was meant to leave by if it failed.
+    pub link: Option<Link>,
+    /// The source address and port where known, or why it did not leave.
+    pub result: Result<Option<SocketAddr>, Fault>,
+}
+
+/// Takes events and makes something of them: lines, JSON, a capture file.
+pub trait Sink {
+    /// Takes one event. What it writes may stay in a buffer until [`Sink::flush`].
+    ///
+    /// # Errors
+    /// Those of the file or terminal behind it.
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()>;
+
+    /// Writes out what is buffered. Called before every wait.
+    ///
+    /// # Errors
+    /// Those of the file or terminal behind it.
+    fn flush(&mut self) -> io::Result<()>;
+}

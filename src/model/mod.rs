@@ -1,0 +1,23 @@
+//! What things are: values without I/O and without a clock, true on paper.
+//!
+//! Everything here can be built, compared and printed in a test without a socket. The other rooms all speak in these words.
+
+pub mod datagram;
+pub mod error;
+pub mod event;
+pub mod interface;
+pub mod payload;
+pub mod record;
+pub mod schedule;
+pub mod stats;
+pub mod target;
+
+pub use datagram::{Cast, Datagram, Link, Origin, Stamp, StampSource, Transmit};
+pub use error::{Error, Fault};
+pub use event::{Event, Now, Sink};
+pub use interface::{Interface, Selector, Unusable};
+pub use payload::{Payload, TooLong};
+pub use record::{Framing, Record, RecordError, Splitter};
+pub use schedule::{Repeat, Schedule};
+pub use stats::{Stats, Verdict};
+pub use target::{Cidr, Family, Host, Target, TargetError};

@@ -1,0 +1,135 @@
+//! What a run adds up to.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::model::event::Ignored;
+
+/// What became of a run. Its number is the exit code, a promise to scripts.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Verdict {
+    /// 0: done; where answers were asked for, enough came.
+    #[default]
+    Done,
+    /// 1: too few answers, or nothing received, before the deadline.
+    TooFew,
+    /// 2: what was typed makes no sense.
+    Usage,
+    /// 3: refused before anything was sent: too long, no interface can broadcast, a bad record.
+    RefusedToSend,
+    /// 4: the system refused.
+    SystemRefused,
+    /// 5: the peer refused (ICMP unreachable).
+    PeerRefused,
+    /// 6: some interfaces or datagrams went, some did not.
+    Partly,
+}
+
+impl Verdict {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Distinct socket addresses, counted exactly up to [`Peers::MOST`], so that strangers cannot make it grow.
+#[derive(Clone, Debug, Default)]
+pub struct Peers(HashSet<SocketAddr>);
+
+impl Peers {
+    /// The most that are told apart. A hash set of 65,536 addresses of 32 bytes takes about 4 MiB.
+    pub const MOST: usize = 65_536;
+
+    /// Counts one more, if it is new.
+    pub fn see(&mut self, peer: SocketAddr) {
+        if self.0.len() < Self::MOST {
+            self.0.insert(peer);
+        }
+    }
+
+    /// How many were seen, at least.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none was seen.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there may have been more than are counted.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= Self::MOST
+    }
+}
+
+/// The counters of a run. What a command does not count, or the system does not tell, is `None`, never 0.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Datagrams that the system took.
+    pub sent: u64,
+    /// Their payload bytes.
+    pub sent_bytes: u64,
+    /// Datagrams that the system did not take.
+    pub failed: u64,
+    /// Interfaces left out, each with its reason told.
+    pub skipped: u64,
+    /// Datagrams received, answers included.
+    pub received: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Who sent them.
+    pub peers: Peers,
+    /// Received datagrams that the buffer was too small for.
+    pub truncated: u64,
+    /// Received datagrams that a filter of the user's left out; they are not in `received`.
+    pub filtered: u64,
+    /// Received datagrams that got no answer, by reason; they are in `received`.
+    pub ignored: BTreeMap<Ignored, u64>,
+    /// Datagrams that the kernel dropped at our socket.
+    pub kernel_drops: Option<u64>,
+    /// Answers seen before.
+    pub duplicates: Option<u64>,
+    /// Answers after their own deadline.
+    pub late: Option<u64>,
+    /// Answers that count: neither this host's own nor seen before. `None` where none was asked for.
+    pub replies: Option<u64>,
+    /// Addresses that gave them.
+    pub responders: Option<u64>,
+    /// ICMP messages that say a datagram was not delivered.
+    pub refused: u64,
+    /// How long the run took.
+    pub elapsed: Duration,
+    /// What it deserves.
+    pub verdict: Verdict,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_codes_are_as_promised() {
+        let all = [
+            Verdict::Done,
+            Verdict::TooFew,
+            Verdict::Usage,
+            Verdict::RefusedToSend,
+            Verdict::SystemRefused,
+            Verdict::PeerRefused,
+            Verdict::Partly,
+        ];
+        assert_eq!(all.map(Verdict::code), [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_million_strangers_do_not_make_the_count_grow() {
+        let mut peers = Peers::default();
+        for n in 0..100_000u32 {
+            peers.see(SocketAddr::from((n.to_be_bytes(), 9)));
+        }
+        assert_eq!(peers.len(), Peers::MOST);
+        assert!(peers.is_full());
+    }
+}

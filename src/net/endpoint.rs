@@ -1,0 +1,88 @@
+//! One socket.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::model::error::Action;
+use crate::model::{Error, Family, Fault, Link};
+use crate::net::options::{Granted, join, system};
+use crate::net::sys;
+
+/// One UDP socket, open and bound.
+#[derive(Debug)]
+pub struct Endpoint {
+    socket: Socket,
+    local: SocketAddr,
+    peer: Option<SocketAddr>,
+    granted: Granted,
+}
+
+impl Endpoint {
+    pub(crate) fn new(socket: Socket, peer: Option<SocketAddr>, granted: Granted) -> io::Result<Self> {
+        sys::prepare(&socket)?;
+        let local = local_address(&socket)?;
+        Ok(Self { socket, local, peer, granted })
+    }
+
+    /// The address it is bound to, with the real port.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The peer it is connected to.
+    pub const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// What became of wishes that may fail.
+    pub const fn granted(&self) -> Granted {
+        self.granted
+    }
+
+    /// The IP version.
+    pub const fn family(&self) -> Family {
+        Family::of(self.local.ip())
+    }
+
+    /// Joins a multicast group on one interface (IP_ADD_MEMBERSHIP, ip(7)).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn join(&self, group: IpAddr, link: &Link) -> Result<(), Fault> {
+        join(&self.socket, group, link)
+    }
+
+    pub(crate) const fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// How many datagrams the kernel has dropped at this socket, where it tells.
+    pub(crate) fn drops(&self) -> Option<u64> {
+        sys::drops(&self.socket)
+    }
+}
+
+fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
+    let none = || io::Error::other("the socket has no IP address");
+    socket.local_addr()?.as_socket().ok_or_else(none)
+}
+
+/// The source address that the route to `destination` gives. Nothing is sent: connecting a UDP socket only looks the
+/// route up.
+///
+/// # Errors
+/// [`Error::System`] when there is no route.
+pub fn source_for(destination: SocketAddr) -> Result<IpAddr, Error> {
+    let look_up = || -> io::Result<SocketAddr> {
+        let socket = Socket::new(Domain::for_address(destination), Type::DGRAM, Some(Protocol::UDP))?;
+        if destination.is_ipv4() {
+            // Without it the route to a broadcast address cannot be looked up.
+            socket.set_broadcast(true)?;
+        }
+        socket.connect(&destination.into())?;
+        local_address(&socket)
+    };
+    look_up().map(|local| local.ip()).map_err(|error| system(Action::Route, destination.to_string(), &error))
+}

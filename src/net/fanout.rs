@@ -1,0 +1,205 @@
+//! One or several endpoints as one network.
+//!
+//! On Linux one socket reaches every interface, each datagram carrying its interface and source address (IP_PKTINFO,
+//! ip(7)). Where that is missing, one socket bound to each source address does the same.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::event::Outcome;
+use crate::model::interface::Table;
+use crate::model::{Cast, Error, Fault, Link, Origin};
+use crate::net::batch::{Head, Item};
+use crate::net::endpoint::{Endpoint, source_for};
+use crate::net::interfaces::link_towards;
+use crate::net::options::Options;
+use crate::net::{Batch, Network, Outbox, Wake, interfaces, sys};
+
+/// Endpoints that are used as one.
+pub struct Fanout {
+    endpoints: Vec<Endpoint>,
+    table: Table,
+    waiter: Option<Arc<sys::Waiter>>,
+    /// Which endpoint is read first: none may starve the others.
+    first: usize,
+    /// The last destination whose way was looked up, with its source address.
+    way: Option<(SocketAddr, IpAddr)>,
+}
+
+/// Ends a wait from another thread.
+#[derive(Clone)]
+pub struct Waker(Arc<sys::Waiter>);
+
+impl Waker {
+    /// Ends the wait that goes on, or the next one.
+    pub fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+impl Fanout {
+    /// These endpoints as one. `table` tells casts and interfaces.
+    pub const fn new(endpoints: Vec<Endpoint>, table: Table) -> Self {
+        Self { endpoints, table, waiter: None, first: 0, way: None }
+    }
+
+    /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
+    /// each datagram, one for each source where it cannot.
+    ///
+    /// # Errors
+    /// Those of [`Options::open`].
+    pub fn open(options: &Options, sources: &[IpAddr], table: Table) -> Result<Self, Error> {
+        if sys::CHOOSES_SOURCE || !options.bind.ip().is_unspecified() || sources.is_empty() {
+            return Ok(Self::new(vec![options.open()?], table));
+        }
+        let from = |source: &IpAddr| {
+            let bind = SocketAddr::new(*source, options.bind.port());
+            Options { bind, ..options.clone() }.open()
+        };
+        let endpoints = sources.iter().map(from).collect::<Result<_, _>>()?;
+        Ok(Self::new(endpoints, table))
+    }
+
+    /// The first endpoint.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoints.first()
+    }
+
+    /// The table of interfaces as last read.
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Something that ends a wait from another thread.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system has no means to wait.
+    pub fn waker(&mut self) -> Result<Waker, Error> {
+        self.waiter().map(Waker)
+    }
+
+    fn waiter(&mut self) -> Result<Arc<sys::Waiter>, Error> {
+        if let Some(waiter) = &self.waiter {
+            return Ok(Arc::clone(waiter));
+        }
+        let waiter = Arc::new(sys::Waiter::new(self.endpoints.iter().map(Endpoint::socket))?);
+        self.waiter = Some(Arc::clone(&waiter));
+        Ok(waiter)
+    }
+
+    /// Reads what is there, without waiting.
+    fn read(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let count = self.endpoints.len();
+        for turn in 0..count {
+            let endpoint = &self.endpoints[(self.first + turn) % count];
+            if !batch.is_full() {
+                sys::receive(endpoint, batch, &self.table)?;
+            }
+            sys::take_refusals(endpoint, batch.refusals_mut());
+        }
+        self.first = (self.first + 1) % count.max(1);
+        Ok(())
+    }
+
+    /// The endpoint that can send `item`: of its IP version, and bound to its source where that matters.
+    fn endpoint_for(&self, item: &Item) -> Option<&Endpoint> {
+        let same_family = |e: &&Endpoint| e.local().is_ipv4() == item.destination.is_ipv4();
+        let same_source = |e: &&Endpoint| item.source == Some(e.local().ip());
+        let candidates = || self.endpoints.iter().filter(same_family);
+        candidates().find(same_source).or_else(|| candidates().next())
+    }
+
+    /// Source address and interface of a datagram that left.
+    fn way_of(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
+        let Some(local) = self.endpoint_for(item).map(Endpoint::local) else { return (None, None) };
+        let bound = (!local.ip().is_unspecified()).then(|| local.ip());
+        let source = item.source.or(bound).or_else(|| self.source_towards(item.destination));
+        let link = item.link.clone().or_else(|| link_towards(&self.table, source?, item.destination).cloned());
+        (source.map(|ip| SocketAddr::new(ip, local.port())), link)
+    }
+
+    fn source_towards(&mut self, destination: SocketAddr) -> Option<IpAddr> {
+        match self.way {
+            Some((known, source)) if known == destination => Some(source),
+            _ => {
+                let source = source_for(destination).ok()?;
+                self.way = Some((destination, source));
+                Some(source)
+            }
+        }
+    }
+
+    fn outcome(&mut self, item: &Item, len: usize, sent: Result<(), Fault>) -> Outcome {
+        let (source, link) = match sent {
+            Ok(()) => self.way_of(item),
+            Err(_) => (None, item.link.clone()),
+        };
+        Outcome { ticket: item.ticket, len, destination: item.destination, link, result: sent.map(|()| source) }
+    }
+}
+
+impl Network for Fanout {
+    fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
+        let mut results = Vec::with_capacity(outbox.items().len());
+        sys::send(outbox, |item| self.endpoint_for(item), &mut results);
+        for (item, sent) in outbox.items().iter().zip(results) {
+            let len = outbox.payload(item).len();
+            outcomes.push(self.outcome(item, len, sent));
+        }
+        outbox.clear();
+    }
+
+    fn receive(&mut self, batch: &mut Batch, wait: Option<Duration>) -> Result<Wake, Error> {
+        batch.clear();
+        self.read(batch)?;
+        if !batch.is_empty() {
+            return Ok(Wake::Arrived);
+        }
+        if wait == Some(Duration::ZERO) {
+            return Ok(Wake::Timeout);
+        }
+        let woken = self.waiter()?.wait(wait)?;
+        self.read(batch)?;
+        Ok(match () {
+            () if woken => Wake::Woken,
+            () if batch.is_empty() => Wake::Timeout,
+            () => Wake::Arrived,
+        })
+    }
+
+    fn refresh(&mut self) {
+        if let Ok(table) = interfaces::list() {
+            self.table = table;
+            self.way = None;
+        }
+    }
+
+    fn drops(&self) -> Option<u64> {
+        self.endpoints.iter().map(Endpoint::drops).sum()
+    }
+}
+
+/// What the table of interfaces says of a datagram: its interface by name, its cast where the system did not say,
+/// whose address its source is, and whether that is a neighbour.
+pub(crate) fn describe(table: &Table, head: &mut Head) {
+    let source = head.source.ip().to_canonical();
+    head.cast = head.cast.or_else(|| head.destination.map(|to| cast_by_table(table, to.ip().to_canonical())));
+    head.origin = match source {
+        IpAddr::V4(ip) if table.broadcaster(ip).is_some() => Origin::Broadcast,
+        _ if table.owner(source).is_some() => Origin::Own,
+        _ => Origin::Foreign,
+    };
+    let near = |index: u32| table.rows().iter().any(|row| row.link().index == index && row.reaches(source));
+    head.on_link = match &head.link {
+        Some(link) => near(link.index),
+        None => table.neighbour(source).is_some(),
+    };
+}
+
+fn cast_by_table(table: &Table, destination: IpAddr) -> Cast {
+    match (Cast::by_form(destination), destination) {
+        (Cast::Unicast, IpAddr::V4(ip)) if table.broadcaster(ip).is_some() => Cast::Broadcast,
+        (cast, _) => cast,
+    }
+}

@@ -1,0 +1,166 @@
+//! The table of interfaces of this host, and names into addresses.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+
+use if_addrs::IfAddr;
+
+use crate::model::error::Action;
+use crate::model::interface::{Facts, Table};
+use crate::model::{Error, Family, Host, Interface, Link, Target};
+use crate::net::options::system;
+use crate::net::sys;
+
+/// What the system says of an interface apart from its addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkFacts {
+    /// The interface.
+    pub(crate) link: Link,
+    pub(crate) up: bool,
+    pub(crate) running: bool,
+    pub(crate) loopback: bool,
+    pub(crate) point_to_point: bool,
+    pub(crate) can_broadcast: bool,
+    pub(crate) can_multicast: bool,
+    pub(crate) mtu: Option<u32>,
+}
+
+/// Reads the table of interfaces.
+///
+/// # Errors
+/// [`Error::System`] when the system does not list them.
+pub fn list() -> Result<Table, Error> {
+    let listed = |error: &std::io::Error| system(Action::List, "the interfaces".to_owned(), error);
+    let addresses = if_addrs::get_if_addrs().map_err(|error| listed(&error))?;
+    let links = sys::links(&addresses).map_err(|error| listed(&error))?;
+    let mut rows: Vec<Interface> = addresses
+        .iter()
+        .filter_map(|address| Some(Interface::judge(facts(address, link_of(address, &links)?))))
+        .collect();
+    rows.extend(without_address(&links, &rows));
+    rows.sort_by_key(|row| row.link().index);
+    Ok(Table::new(rows))
+}
+
+/// The link an address belongs to. An alias label such as `eth0:1` stands where the name is expected, so the number
+/// decides, and the part in front of the colon where there is none.
+fn link_of<'l>(address: &if_addrs::Interface, links: &'l [LinkFacts]) -> Option<&'l LinkFacts> {
+    let by_name = |name: &str| links.iter().find(|l| *l.link.name == *name);
+    let by_index = |index| links.iter().find(|l| l.link.index == index);
+    by_name(&address.name)
+        .or_else(|| address.index.and_then(by_index))
+        .or_else(|| by_name(address.name.split(':').next()?))
+}
+
+fn facts(address: &if_addrs::Interface, link: &LinkFacts) -> Facts {
+    let (prefix, reported) = match &address.addr {
+        IfAddr::V4(v4) => (v4.prefixlen, v4.broadcast),
+        IfAddr::V6(v6) => (v6.prefixlen, None),
+    };
+    let label = (*link.link.name != address.name).then(|| address.name.clone());
+    Facts { label, address: Some((address.ip(), prefix)), reported, ..bare(link) }
+}
+
+fn bare(link: &LinkFacts) -> Facts {
+    Facts {
+        link: link.link.clone(),
+        label: None,
+        address: None,
+        reported: None,
+        up: link.up,
+        running: link.running,
+        loopback: link.loopback,
+        point_to_point: link.point_to_point,
+        can_broadcast: link.can_broadcast,
+        can_multicast: link.can_multicast,
+        mtu: link.mtu,
+    }
+}
+
+fn without_address<'l>(links: &'l [LinkFacts], rows: &[Interface]) -> Vec<Interface> {
+    let has_row = |link: &&'l LinkFacts| !rows.iter().any(|row| row.link().index == link.link.index);
+    links.iter().filter(has_row).map(|link| Interface::judge(bare(link))).collect()
+}
+
+/// The number of the interface that a zone names (RFC 4007 section 11).
+fn zone_index(table: &Table, zone: &str) -> Result<u32, Error> {
+    let named = |row: &&Interface| *row.link().name == *zone || row.link().index.to_string() == zone;
+    let found = table.rows().iter().find(named).map(|row| row.link().index);
+    found.ok_or_else(|| Error::NoSuchInterface { selector: zone.to_owned(), available: table.names() })
+}
+
+/// The address that `target` means, with `default` for what it leaves out. `family` narrows what a name may become.
+///
+/// # Errors
+/// [`Error::Resolve`] for a name without an address, [`Error::NoSuchInterface`] for a zone that is none.
+pub fn resolve(
+    target: &Target,
+    default: SocketAddr,
+    family: Option<Family>,
+    table: &Table,
+) -> Result<SocketAddr, Error> {
+    let port = target.port.unwrap_or(default.port());
+    match &target.host {
+        None => Ok(SocketAddr::new(default.ip(), port)),
+        Some(Host::Address(address)) => Ok(SocketAddr::new(*address, port)),
+        Some(Host::Zoned(address, zone)) => Ok(SocketAddrV6::new(*address, port, 0, zone_index(table, zone)?).into()),
+        Some(Host::Name(name)) => look_up(name, port, family),
+    }
+}
+
+fn look_up(name: &str, port: u16, family: Option<Family>) -> Result<SocketAddr, Error> {
+    let failed = |why: String| Error::Resolve { name: name.to_owned(), family, why };
+    let addresses = (name, port).to_socket_addrs().map_err(|error| failed(error.to_string()))?;
+    let wanted = |address: &SocketAddr| family.is_none_or(|family| Family::of(address.ip()) == family);
+    addresses.into_iter().find(wanted).ok_or_else(|| failed("only addresses of the other IP version".to_owned()))
+}
+
+/// Whether an address means nothing without an interface: link-local unicast and multicast of IPv6 (RFC 4007).
+pub fn needs_zone(address: SocketAddr) -> bool {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() == 0 => {
+            let ip = v6.ip();
+            let link_local_group = ip.octets()[0] == 0xff && matches!(ip.octets()[1] & 0x0f, 1 | 2);
+            ip.is_unicast_link_local() || link_local_group
+        }
+        _ => false,
+    }
+}
+
+/// The interface that a datagram to `destination` from `source` leaves by, as far as addresses tell: loopback for an
+/// address of this host, else the interface that has the source address.
+pub(crate) fn link_towards(table: &Table, source: IpAddr, destination: SocketAddr) -> Option<&Link> {
+    if let SocketAddr::V6(v6) = destination
+        && v6.scope_id() != 0
+    {
+        return table.link(v6.scope_id());
+    }
+    let loopback = || table.rows().iter().find(|row| row.facts.loopback).map(Interface::link);
+    if table.owner(destination.ip()).is_some() {
+        return loopback();
+    }
+    table.owner(source).map(Interface::link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_in_the_table_and_not_among_the_usable() {
+        let table = list().unwrap();
+        let lo = table.owner("127.0.0.1".parse().unwrap()).expect("this host has a loopback interface");
+        assert!(lo.facts.loopback && lo.unusable.is_some());
+    }
+
+    #[test]
+    fn targets_become_addresses() {
+        let table = list().unwrap();
+        let default = SocketAddr::from(([127, 0, 0, 1], 1060));
+        let resolved = |text: &str| resolve(&text.parse().unwrap(), default, None, &table);
+        assert_eq!(resolved(":9").unwrap(), "127.0.0.1:9".parse().unwrap());
+        assert_eq!(resolved("10.0.0.7").unwrap(), "10.0.0.7:1060".parse().unwrap());
+        assert!(matches!(resolved("[fe80::1%nope]"), Err(Error::NoSuchInterface { .. })));
+        assert!(needs_zone("[fe80::1]:9".parse().unwrap()) && needs_zone("[ff02::1]:9".parse().unwrap()));
+        assert!(!needs_zone("[ff05::1]:9".parse().unwrap()) && !needs_zone("[::1]:9".parse().unwrap()));
+    }
+}

@@ -1,0 +1,472 @@
+//! Linux: batches with all their metadata, honest errors, exact drop counts.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use socket2::{SockAddr, Socket};
+
+use crate::model::error::{Action, FaultKind};
+use crate::model::event::Refusal;
+use crate::model::interface::Table;
+use crate::model::target::canonical;
+use crate::model::{Cast, Error, Family, Fault, Link, Origin, Stamp, StampSource};
+use crate::net::batch::{Head, Item, SLOTS};
+use crate::net::endpoint::Endpoint;
+use crate::net::fanout::describe;
+use crate::net::interfaces::LinkFacts;
+use crate::net::options::system;
+use crate::net::sys::control::{self, Control};
+use crate::net::{Batch, Outbox};
+
+/// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
+pub(crate) const BUFFER_FACTOR: usize = 2;
+
+/// One socket can send from any of the host's addresses, by any interface, datagram by datagram.
+pub(crate) const CHOOSES_SOURCE: bool = true;
+
+/// Reads are asked not to block one by one (MSG_DONTWAIT); sends may, so that a full send buffer slows the sender down
+/// instead of losing datagrams.
+pub(crate) fn prepare(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+// ---- options -------------------------------------------------------------------------------------------------------
+
+fn set_flag(socket: &Socket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; the descriptor is open.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(&value).cast(), len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// IP_PKTINFO, IPV6_RECVPKTINFO: the destination in the header, and the interface.
+pub(crate) fn want_destination(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    }
+}
+
+/// Kernel times, time to live, ICMP errors, and no multicast that only others have joined. Each may be missing: what it
+/// would tell is then unknown, not wrong.
+pub(crate) fn want_details(socket: &Socket, family: Family) {
+    let wishes: &[(libc::c_int, libc::c_int, libc::c_int)] = match family {
+        Family::V4 => &[
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1),
+            (libc::IPPROTO_IP, libc::IP_RECVTTL, 1),
+            (libc::IPPROTO_IP, libc::IP_RECVERR, 1),
+            (libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0),
+        ],
+        Family::V6 => &[
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1),
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1),
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1),
+            (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0),
+        ],
+    };
+    for (level, option, value) in wishes {
+        let _unheeded = set_flag(socket, *level, *option, *value);
+    }
+}
+
+/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead.
+pub(crate) fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+    }
+}
+
+/// IPV6_TCLASS.
+pub(crate) fn set_traffic_class(socket: &Socket, class: u8) -> io::Result<()> {
+    set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, class.into())
+}
+
+/// SO_REUSEPORT.
+pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+/// The place of the drop counter in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS).
+const DROPS: usize = 8;
+
+/// Datagrams the kernel dropped at this socket: no room in the receive buffer, or a wrong checksum. SO_RXQ_OVFL would
+/// count only those before the last datagram that was delivered.
+pub(crate) fn drops(socket: &Socket) -> Option<u64> {
+    let mut memory = [0u32; DROPS + 1];
+    let mut len = size_of_val(&memory) as libc::socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
+    // SAFETY: the pointer and the length describe `memory`; the kernel writes at most `len` bytes and says how many.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, memory.as_mut_ptr().cast(), &raw mut len) };
+    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS].into())
+}
+
+// ---- interfaces ----------------------------------------------------------------------------------------------------
+
+/// Every interface with its flags and MTU.
+pub(crate) fn links(_: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
+    // Any socket will do to ask by; without one the MTU stays unknown.
+    let asking = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).ok();
+    super::links::links(|name| mtu(asking.as_ref()?.as_raw_fd(), name))
+}
+
+/// SIOCGIFMTU (netdevice(7)).
+fn mtu(descriptor: RawFd, name: &str) -> Option<u32> {
+    // SAFETY: `ifreq` is plain data, for which all zeros is a valid value.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    // The last byte stays 0: the name is a C string.
+    if name.len() >= request.ifr_name.len() {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: the request is valid for reading and writing during the call, and names an interface.
+    let result = unsafe { libc::ioctl(descriptor, libc::SIOCGIFMTU as _, &raw mut request) };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: a successful SIOCGIFMTU has filled this member of the union.
+    u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).ok()
+}
+
+// ---- errors --------------------------------------------------------------------------------------------------------
+
+/// An error of the system by its remedy.
+pub(crate) fn fault(error: &io::Error) -> Fault {
+    let kind = match error.raw_os_error() {
+        Some(libc::EMSGSIZE) => FaultKind::TooLong,
+        Some(libc::ENOBUFS) => FaultKind::QueueFull,
+        Some(libc::ENODEV | libc::ENXIO) => FaultKind::NoDevice,
+        Some(libc::EHOSTDOWN) => FaultKind::HostUnreachable,
+        Some(libc::EMFILE | libc::ENFILE) => FaultKind::OutOfResources,
+        Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ENOPROTOOPT) => FaultKind::Unsupported,
+        _ => super::kind_of(error),
+    };
+    Fault { kind, code: error.raw_os_error() }
+}
+
+/// Errors that ICMP messages, or the interface going away, leave behind on a socket: about some datagram sent before,
+/// not about this call (RFC 8085 5.2: soft).
+fn is_soft(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNREFUSED
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENETDOWN
+                | libc::ENONET
+                | libc::EMSGSIZE
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::EACCES
+                | libc::EINTR
+        )
+    )
+}
+
+// ---- receiving -----------------------------------------------------------------------------------------------------
+
+/// Bytes for the control messages of one datagram. Those asked for take 32 (IPV6_PKTINFO: 16 + 20, rounded up to 40),
+/// 32 (SCM_TIMESTAMPNS) and 24 (TTL); an error takes 16 + 16 + 28, rounded up to 64. Twice that leaves room for what a
+/// newer kernel adds.
+const CONTROL: usize = 320;
+
+/// Bytes for a socket address of either IP version: `sockaddr_in6`.
+const ADDRESS: usize = 28;
+
+/// Control messages are read as words, so their buffer begins at one.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct ControlBuffer([u8; CONTROL]);
+
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct AddressBuffer([u8; ADDRESS]);
+
+/// Adds what is in the socket's queue to the batch, as far as there is room, with one system call.
+pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> Result<(), Error> {
+    let first = batch.used();
+    let (free, slot) = batch.free();
+    let mut addresses = [AddressBuffer([0; ADDRESS]); SLOTS];
+    let mut controls = [ControlBuffer([0; CONTROL]); SLOTS];
+    // SAFETY: `iovec` and `mmsghdr` are plain data, for which all zeros is a valid value: no buffers.
+    let (mut pieces, mut messages): ([libc::iovec; SLOTS], [libc::mmsghdr; SLOTS]) = unsafe { (zeroed(), zeroed()) };
+    let room = free.chunks_exact_mut(slot).zip(&mut addresses).zip(&mut controls).zip(&mut pieces).zip(&mut messages);
+    for ((((bytes, address), control), piece), message) in room {
+        *piece = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: slot };
+        let header = &mut message.msg_hdr;
+        header.msg_name = address.0.as_mut_ptr().cast();
+        header.msg_namelen = ADDRESS as libc::socklen_t;
+        header.msg_iov = piece;
+        header.msg_iovlen = 1;
+        header.msg_control = control.0.as_mut_ptr().cast();
+        header.msg_controllen = CONTROL as _;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    let asked = (SLOTS - first) as libc::c_uint;
+    // SAFETY: the first `asked` headers point to buffers with their true lengths, all of which live to the end of this
+    // function; a null timeout is allowed with MSG_DONTWAIT.
+    let got = unsafe {
+        libc::recvmmsg(endpoint.socket().as_raw_fd(), messages.as_mut_ptr(), asked, flags as _, ptr::null_mut())
+    };
+    let Ok(got) = usize::try_from(got) else {
+        let error = io::Error::last_os_error();
+        let empty = error.kind() == io::ErrorKind::WouldBlock || is_soft(&error);
+        return if empty { Ok(()) } else { Err(system(Action::Receive, endpoint.local().to_string(), &error)) };
+    };
+    for (index, message) in messages[..got].iter().enumerate() {
+        let control = &controls[index].0[..filled(&message.msg_hdr)];
+        let address = &addresses[index].0[..(message.msg_hdr.msg_namelen as usize).min(ADDRESS)];
+        let lengths = (first + index, slot, message.msg_len as usize);
+        if let Some(head) = head(endpoint.local(), lengths, address, &control::read(control), table) {
+            batch.push(head);
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of control messages that the kernel wrote.
+#[allow(clippy::unnecessary_cast, reason = "the field is a size_t with glibc and a socklen_t with musl")]
+fn filled(header: &libc::msghdr) -> usize {
+    (header.msg_controllen as usize).min(CONTROL)
+}
+
+/// `lengths` are the slot's number and size and the bytes that came over the wire.
+fn head(
+    bound: SocketAddr,
+    (slot, size, wire_len): (usize, usize, usize),
+    address: &[u8],
+    control: &Control,
+    table: &Table,
+) -> Option<Head> {
+    let mut head = Head {
+        slot,
+        len: wire_len.min(size),
+        wire_len,
+        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
+        source: canonical(control::socket_address(address)?),
+        destination: control.destination.map(|ip| SocketAddr::new(ip.to_canonical(), bound.port())),
+        local: control.local,
+        link: control.interface.and_then(|index| link_of(table, index)),
+        cast: cast(control),
+        origin: Origin::Foreign,
+        on_link: false,
+        ttl: control.ttl,
+        stamp: stamp(control),
+    };
+    describe(table, &mut head);
+    Some(head)
+}
+
+/// An interface by number; one that came after the table was read still has its number.
+fn link_of(table: &Table, index: u32) -> Option<Link> {
+    let unknown = || Link { index, name: nix_name(index).unwrap_or_else(|| index.to_string()).into() };
+    Some(table.link(index).cloned().unwrap_or_else(unknown))
+}
+
+fn nix_name(index: u32) -> Option<String> {
+    nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
+}
+
+/// The kernel answers a unicast datagram from the address it was sent to, and every other from one that it chooses: so
+/// a destination that is not the address to answer from is a broadcast, whatever the netmasks are by now.
+fn cast(control: &Control) -> Option<Cast> {
+    let destination = control.destination?;
+    Some(match (Cast::by_form(destination), control.local) {
+        (Cast::Unicast, Some(local)) if local != destination => Cast::Broadcast,
+        (cast, _) => cast,
+    })
+}
+
+fn stamp(control: &Control) -> Stamp {
+    match control.wall {
+        Some(wall) => Stamp { wall, source: StampSource::Kernel },
+        // Filled in by whoever owns the clock.
+        None => Stamp { wall: std::time::SystemTime::UNIX_EPOCH, source: StampSource::User },
+    }
+}
+
+/// The most entries taken from the error queue at a time: it must not keep datagrams waiting.
+const MOST_REFUSALS: usize = 64;
+
+/// Empties the error queue (IP_RECVERR, ip(7)), which names the destination of each datagram that was refused.
+pub(crate) fn take_refusals(endpoint: &Endpoint, refusals: &mut Vec<Refusal>) {
+    for _ in 0..MOST_REFUSALS {
+        match take_refusal(endpoint.socket()) {
+            Ok(Some(refusal)) => refusals.push(refusal),
+            Ok(None) => {}
+            Err(_) => break,
+        }
+    }
+}
+
+/// One entry of the error queue; `Ok(None)` for one that says nothing about delivery.
+fn take_refusal(socket: &Socket) -> io::Result<Option<Refusal>> {
+    let mut address = AddressBuffer([0; ADDRESS]);
+    let mut control = ControlBuffer([0; CONTROL]);
+    // SAFETY: `msghdr` is plain data, for which all zeros is a valid value: no buffers. The payload is not wanted.
+    let mut header: libc::msghdr = unsafe { zeroed() };
+    header.msg_name = address.0.as_mut_ptr().cast();
+    header.msg_namelen = ADDRESS as libc::socklen_t;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = CONTROL as _;
+    let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+    // SAFETY: the header points to buffers with their true lengths, which outlive the call.
+    let result = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let destination = control::socket_address(&address.0[..(header.msg_namelen as usize).min(ADDRESS)]);
+    let error = control::read(&control.0[..filled(&header)]).error;
+    let (Some(destination), Some(error)) = (destination, error) else { return Ok(None) };
+    let refusal = |what| Refusal { destination: canonical(destination), by: error.offender, what };
+    Ok(control::unreachable(&error).map(refusal))
+}
+
+// ---- sending -------------------------------------------------------------------------------------------------------
+
+/// Datagrams handed to the kernel with one system call.
+const TRAIN: usize = 32;
+
+/// A full queue on the way out (ENOBUFS) is waited for this often, 1 ms longer each time: 36 ms in all, in which a
+/// 10 Mbit/s link has sent 45 KB.
+const QUEUE_TRIES: u32 = 8;
+
+/// Sends everything in the outbox and adds one result for each datagram, in order.
+pub(crate) fn send<'e>(
+    outbox: &Outbox,
+    endpoint_for: impl Fn(&Item) -> Option<&'e Endpoint>,
+    results: &mut Vec<Result<(), Fault>>,
+) {
+    let mut items = outbox.items();
+    while let Some(first) = items.first() {
+        let Some(endpoint) = endpoint_for(first) else {
+            results.push(Err(Fault { kind: FaultKind::Unsupported, code: None }));
+            items = &items[1..];
+            continue;
+        };
+        let same = |item: &&Item| endpoint_for(item).is_some_and(|other| ptr::eq(endpoint, other));
+        let run = items.iter().take_while(same).count().clamp(1, TRAIN);
+        let sent = send_train(endpoint, outbox, &items[..run]);
+        results.extend(std::iter::repeat_n(Ok(()), sent.count));
+        if let Some(fault) = sent.fault {
+            results.push(Err(fault));
+        }
+        items = &items[sent.count + usize::from(sent.fault.is_some())..];
+    }
+}
+
+/// How far a train got: so many left, and the next one did not if there is a fault.
+struct Train {
+    count: usize,
+    fault: Option<Fault>,
+}
+
+fn send_train(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> Train {
+    let mut tries = 0;
+    loop {
+        match send_some(endpoint, outbox, items) {
+            Ok(count) if count > 0 => return Train { count, fault: None },
+            Ok(_) => return Train { count: 0, fault: Some(Fault { kind: FaultKind::Other, code: None }) },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                tries += 1;
+                if !may_try_again(&error, tries) {
+                    return Train { count: 0, fault: Some(fault(&error)) };
+                }
+            }
+        }
+    }
+}
+
+/// A refusal of an earlier datagram makes the next send fail, which then has sent nothing (udp(7)); it is simply sent
+/// again, once, and the refusal itself stays in the error queue to be read. A full queue is given time.
+fn may_try_again(error: &io::Error, tries: u32) -> bool {
+    match error.raw_os_error() {
+        Some(libc::ENOBUFS | libc::EAGAIN) if tries <= QUEUE_TRIES => {
+            std::thread::sleep(Duration::from_millis(tries.into()));
+            true
+        }
+        _ => tries == 1 && is_soft(error),
+    }
+}
+
+/// Bytes of the control message that names source and interface: a header and `in6_pktinfo`, the larger of the two.
+const OUT_CONTROL: usize = 40;
+
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct OutControl([u8; OUT_CONTROL]);
+
+fn send_some(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> io::Result<usize> {
+    let mut controls = [OutControl([0; OUT_CONTROL]); TRAIN];
+    let mut addresses: [MaybeUninit<SockAddr>; TRAIN] = [const { MaybeUninit::uninit() }; TRAIN];
+    // SAFETY: `iovec` and `mmsghdr` are plain data, for which all zeros is a valid value: no buffers.
+    let (mut pieces, mut messages): ([libc::iovec; TRAIN], [libc::mmsghdr; TRAIN]) = unsafe { (zeroed(), zeroed()) };
+    let room = items.iter().zip(&mut controls).zip(&mut addresses).zip(&mut pieces).zip(&mut messages);
+    for ((((item, control), address), piece), message) in room {
+        let payload = outbox.payload(item);
+        // The kernel only reads from it.
+        *piece = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
+        let header = &mut message.msg_hdr;
+        header.msg_iov = piece;
+        header.msg_iovlen = 1;
+        if endpoint.peer().is_none() {
+            let address = address.write(SockAddr::from(item.destination));
+            header.msg_name = address.as_ptr().cast_mut().cast();
+            header.msg_namelen = address.len();
+        }
+        let used = write_way(item, &mut control.0);
+        if used > 0 {
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = used as _;
+        }
+    }
+    let descriptor = endpoint.socket().as_raw_fd();
+    // SAFETY: the first `items.len()` headers (at most TRAIN) point to addresses, payloads and control messages with
+    // their true lengths, all of which live to the end of this function.
+    let sent = unsafe { libc::sendmmsg(descriptor, messages.as_mut_ptr(), items.len() as libc::c_uint, 0) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes the control message that names source and interface, and returns its length; 0 when neither is named.
+fn write_way(item: &Item, control: &mut [u8; OUT_CONTROL]) -> usize {
+    if item.source.is_none() && item.link.is_none() {
+        return 0;
+    }
+    let index = item.link.as_ref().map_or(0, |link| link.index);
+    let mut data = [0; 20];
+    let (level, kind, len) = match item.destination {
+        // struct in_pktinfo { int ifindex; in_addr spec_dst; in_addr addr; }
+        SocketAddr::V4(_) => {
+            data[..4].copy_from_slice(&index.to_ne_bytes());
+            if let Some(IpAddr::V4(source)) = item.source {
+                data[4..8].copy_from_slice(&source.octets());
+            }
+            (libc::IPPROTO_IP, libc::IP_PKTINFO, 12)
+        }
+        // struct in6_pktinfo { in6_addr addr; unsigned ifindex; }
+        SocketAddr::V6(_) => {
+            if let Some(IpAddr::V6(source)) = item.source {
+                data[..16].copy_from_slice(&source.octets());
+            }
+            data[16..].copy_from_slice(&index.to_ne_bytes());
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, 20)
+        }
+    };
+    let word = size_of::<usize>();
+    let header = word + 8;
+    control[..word].copy_from_slice(&(header + len).to_ne_bytes());
+    control[word..word + 4].copy_from_slice(&level.to_ne_bytes());
+    control[word + 4..header].copy_from_slice(&kind.to_ne_bytes());
+    control[header..header + len].copy_from_slice(&data[..len]);
+    (header + len).next_multiple_of(word)
+}

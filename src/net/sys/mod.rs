@@ -1,0 +1,54 @@
+//! What differs between systems, each file with the same functions, and the only unsafe code.
+//!
+//! `linux` has everything. `portable` is what the standard calls give everywhere; `unix` and `windows` add to it what
+//! those systems have of their own, and say `None` or refuse where they have nothing.
+#![expect(unsafe_code, reason = "system calls that no safe library covers; each block says why it is sound")]
+
+mod wait;
+
+#[cfg(target_os = "linux")]
+mod control;
+#[cfg(unix)]
+mod links;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(all(unix, not(target_os = "linux")))]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+pub(crate) use system::{
+    BUFFER_FACTOR, CHOOSES_SOURCE, drops, fault, forbid_fragments, links, prepare, receive, send, set_traffic_class,
+    share_port, take_refusals, want_destination, want_details,
+};
+pub(crate) use wait::Waiter;
+
+use crate::model::error::FaultKind;
+use std::io::ErrorKind;
+
+/// The remedy for an error, as far as the standard library tells the kinds apart on every system.
+fn kind_of(error: &std::io::Error) -> FaultKind {
+    match error.kind() {
+        ErrorKind::PermissionDenied => FaultKind::NotPermitted,
+        ErrorKind::NetworkUnreachable => FaultKind::NetworkUnreachable,
+        ErrorKind::HostUnreachable => FaultKind::HostUnreachable,
+        ErrorKind::NetworkDown => FaultKind::NetworkDown,
+        ErrorKind::AddrNotAvailable => FaultKind::AddressNotAvailable,
+        ErrorKind::AddrInUse => FaultKind::AddressInUse,
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => FaultKind::Refused,
+        ErrorKind::WouldBlock => FaultKind::QueueFull,
+        ErrorKind::InvalidInput => FaultKind::Invalid,
+        ErrorKind::Unsupported => FaultKind::Unsupported,
+        ErrorKind::OutOfMemory => FaultKind::OutOfResources,
+        _ => FaultKind::Other,
+    }
+}

@@ -1,0 +1,126 @@
+//! What the standard calls give on every system: source, length, truncation. Destination, interface, kernel times and
+//! drop counts are not among it, and stay unknown.
+
+use std::io;
+use std::time::SystemTime;
+
+use socket2::{MaybeUninitSlice, SockAddr, Socket};
+
+use crate::model::error::{Action, FaultKind};
+use crate::model::event::Refusal;
+use crate::model::interface::Table;
+use crate::model::target::canonical;
+use crate::model::{Error, Family, Fault, Origin, Stamp, StampSource};
+use crate::net::batch::{Head, Item};
+use crate::net::endpoint::Endpoint;
+use crate::net::fanout::describe;
+use crate::net::options::system;
+use crate::net::sys::fault;
+use crate::net::{Batch, Outbox};
+
+/// A buffer's size reads back as it was granted.
+pub(crate) const BUFFER_FACTOR: usize = 1;
+
+/// A socket sends from the address it is bound to.
+pub(crate) const CHOOSES_SOURCE: bool = false;
+
+/// Reads and sends never block; waiting is the poller's.
+pub(crate) fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)
+}
+
+/// Not told here; a datagram's destination stays unknown.
+pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
+    Ok(())
+}
+
+/// Not told here.
+pub(crate) fn want_details(_: &Socket, _: Family) {}
+
+/// Not told here.
+pub(crate) fn drops(_: &Socket) -> Option<u64> {
+    None
+}
+
+/// Not told here: refusals come as errors of the next call, without a destination.
+pub(crate) fn take_refusals(_: &Endpoint, _: &mut Vec<Refusal>) {}
+
+/// Adds what is in the socket's queue to the batch, as far as there is room.
+pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> Result<(), Error> {
+    while !batch.is_full() {
+        match receive_one(endpoint, batch, table) {
+            Ok(head) => batch.push(head),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            // An ICMP message about some datagram sent before (on Windows error 10054): soft, and no reason to stop.
+            Err(error) if fault(&error).kind == FaultKind::Refused => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(system(Action::Receive, endpoint.local().to_string(), &error)),
+        }
+    }
+    Ok(())
+}
+
+fn receive_one(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> io::Result<Head> {
+    let slot = batch.used();
+    let (free, size) = batch.free();
+    // SAFETY: initialised bytes may be seen as maybe-initialised ones; the system only writes whole bytes into them.
+    let bytes = unsafe { &mut *(std::ptr::from_mut(&mut free[..size]) as *mut [std::mem::MaybeUninit<u8>]) };
+    let (len, flags, source) = endpoint.socket().recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
+    let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
+    let mut head = Head {
+        slot,
+        len,
+        // How long a truncated datagram was is not told; that it was longer is.
+        wire_len: len + usize::from(flags.is_truncated()),
+        source: canonical(source),
+        destination: None,
+        local: None,
+        link: None,
+        cast: None,
+        origin: Origin::Foreign,
+        on_link: false,
+        ttl: None,
+        // Filled in by whoever owns the clock.
+        stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::User },
+    };
+    describe(table, &mut head);
+    Ok(head)
+}
+
+/// Sends everything in the outbox and adds one result for each datagram, in order.
+pub(crate) fn send<'e>(
+    outbox: &Outbox,
+    endpoint_for: impl Fn(&Item) -> Option<&'e Endpoint>,
+    results: &mut Vec<Result<(), Fault>>,
+) {
+    for item in outbox.items() {
+        let result = match endpoint_for(item) {
+            Some(endpoint) => send_one(endpoint, item, outbox.payload(item)),
+            None => Err(Fault { kind: FaultKind::Unsupported, code: None }),
+        };
+        results.push(result);
+    }
+}
+
+/// A full queue, or a refusal of an earlier datagram, is tried again; this often at most.
+const TRIES: u32 = 8;
+
+fn send_one(endpoint: &Endpoint, item: &Item, payload: &[u8]) -> Result<(), Fault> {
+    let mut tries = 0;
+    loop {
+        let sent = match endpoint.peer() {
+            Some(_) => endpoint.socket().send(payload),
+            None => endpoint.socket().send_to(payload, &SockAddr::from(item.destination)),
+        };
+        let Err(error) = sent else { return Ok(()) };
+        tries += 1;
+        let fault = fault(&error);
+        match fault.kind {
+            FaultKind::QueueFull if tries <= TRIES => {
+                std::thread::sleep(std::time::Duration::from_millis(tries.into()));
+            }
+            FaultKind::Refused if tries == 1 => {}
+            _ => return Err(fault),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Waiting for sockets, a deadline or another thread, with sub-millisecond timers.
+//!
+//! Never by SO_RCVTIMEO: the kernel rounds that to its clock tick, 4 or 8 ms.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use polling::{Event, Events, PollMode, Poller};
+use socket2::Socket;
+
+use crate::model::Error;
+use crate::model::error::Action;
+use crate::net::options::system;
+
+/// Waits on a set of sockets. The sockets must outlive it; [`Waiter::wait`] only tells that there is something to read.
+pub(crate) struct Waiter {
+    poller: Poller,
+    /// Whether somebody has woken it. The poller does not say: a wake-up beside a datagram shows as the datagram alone.
+    woken: AtomicBool,
+}
+
+impl Waiter {
+    pub(crate) fn new<'s>(sockets: impl Iterator<Item = &'s Socket>) -> Result<Self, Error> {
+        let set_up = || -> io::Result<Poller> {
+            let poller = Poller::new()?;
+            for (key, socket) in sockets.enumerate() {
+                add(&poller, socket, key)?;
+            }
+            Ok(poller)
+        };
+        let poller = set_up().map_err(|error| failed(&error))?;
+        Ok(Self { poller, woken: AtomicBool::new(false) })
+    }
+
+    /// Waits until a socket has something, `wait` has passed or [`Waiter::wake`] is called; says whether it was called
+    /// since the last time.
+    pub(crate) fn wait(&self, wait: Option<Duration>) -> Result<bool, Error> {
+        let mut events = Events::new();
+        match self.poller.wait(&mut events, wait) {
+            Ok(_) => {}
+            // A signal that nobody handles, or stop and continue. The caller sees that its time has not come.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(&error)),
+        }
+        Ok(self.woken.swap(false, Ordering::SeqCst))
+    }
+
+    pub(crate) fn wake(&self) {
+        self.woken.store(true, Ordering::SeqCst);
+        // It fails only when the kernel is out of the memory for one counter; then the deadline ends the wait.
+        let _unheeded = self.poller.notify();
+    }
+}
+
+fn failed(error: &io::Error) -> Error {
+    system(Action::Wait, "the sockets".to_owned(), error)
+}
+
+/// Level-triggered where the system can: what is left in the queue wakes again.
+fn add(poller: &Poller, socket: &Socket, key: usize) -> io::Result<()> {
+    let mode = if poller.supports_level() { PollMode::Level } else { PollMode::Oneshot };
+    // SAFETY: the poller must not outlive the sockets. Both are owned by one Fanout; a Waker may keep the poller alive
+    // longer, but it never waits, and a closed descriptor leaves the set by itself (epoll(7), kqueue(2)).
+    unsafe { poller.add_with_mode(socket, Event::readable(key), mode) }
+}

@@ -1,0 +1,71 @@
+//! Windows: the portable calls.
+
+use std::io;
+
+use if_addrs::{IfAddr, IfOperStatus};
+use socket2::Socket;
+
+pub(crate) use super::portable::{
+    BUFFER_FACTOR, CHOOSES_SOURCE, drops, prepare, receive, send, take_refusals, want_destination, want_details,
+};
+use crate::model::error::FaultKind;
+use crate::model::{Family, Fault, Link};
+use crate::net::interfaces::LinkFacts;
+
+/// Every interface that has an address: there are no others in the list, and no flags but these.
+pub(crate) fn links(addresses: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
+    let mut links: Vec<LinkFacts> = Vec::new();
+    for address in addresses {
+        let Some(index) = address.index else { continue };
+        if links.iter().any(|link| link.link.index == index) {
+            continue;
+        }
+        let up = address.oper_status != IfOperStatus::Down;
+        let point_to_point = address.is_p2p();
+        let loopback = match &address.addr {
+            IfAddr::V4(v4) => v4.ip.is_loopback(),
+            IfAddr::V6(v6) => v6.ip.is_loopback(),
+        };
+        links.push(LinkFacts {
+            link: Link { index, name: address.name.as_str().into() },
+            up,
+            running: up,
+            loopback,
+            point_to_point,
+            can_broadcast: !point_to_point && !loopback,
+            can_multicast: !point_to_point,
+            mtu: None,
+        });
+    }
+    Ok(links)
+}
+
+/// Not done here.
+pub(crate) fn forbid_fragments(_: &Socket, _: Family) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Not done here.
+pub(crate) fn set_traffic_class(_: &Socket, _: u8) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Windows has no SO_REUSEPORT; its SO_REUSEADDR would let anybody take the port over.
+pub(crate) fn share_port(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// WSAEMSGSIZE (winsock2.h).
+const WSAEMSGSIZE: i32 = 10040;
+/// WSAENOBUFS.
+const WSAENOBUFS: i32 = 10055;
+
+/// An error of the system by its remedy.
+pub(crate) fn fault(error: &io::Error) -> Fault {
+    let kind = match error.raw_os_error() {
+        Some(WSAEMSGSIZE) => FaultKind::TooLong,
+        Some(WSAENOBUFS) => FaultKind::QueueFull,
+        _ => super::kind_of(error),
+    };
+    Fault { kind, code: error.raw_os_error() }
+}
