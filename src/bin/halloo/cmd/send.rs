@@ -61,10 +61,9 @@ pub(super) fn send(
     style: Style,
 ) -> Result<Verdict, Error> {
     let family = plan.destinations.first().map_or(Family::V4, |d| Family::of(d.address.ip()));
-    let lasts = may_take_long(&source)
-        || plan.answers.wait.is_some()
-        || !plan.answers.linger.is_zero()
-        || plan.schedule != Schedule::ONCE;
+    let at_once = plan.schedule.rounds.is_once() && plan.schedule.between_records.is_zero();
+    let waits = plan.answers.wait.is_some() || !plan.answers.linger.is_zero();
+    let lasts = !at_once || waits || may_take_long(&source);
     let (feed, sink) = records::open(source, family, output, style, || network.waker())?;
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), lasts)?;
     let mut sender = Sender::new(plan, feed);
