@@ -22,3 +22,8 @@ pub mod drive;
 pub mod engine;
 pub mod model;
 pub mod net;
+
+/// The examples of the README are tested like those here.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
