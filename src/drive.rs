@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Engine, Next, Out};
+use crate::model::error::Broken;
 use crate::model::event::Outcome;
-use crate::model::{Datagram, Error, Event, Now, Sink, StampSource, Transmit};
+use crate::model::{Datagram, Event, Now, Sink, StampSource, Transmit};
 use crate::net::{Batch, Network, Outbox, Wake};
 
 /// The clocks of a run.
@@ -54,17 +55,6 @@ impl Stop {
     fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
-}
-
-/// What ended a run early.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    /// The network: nothing can be sent or received any more.
-    #[error(transparent)]
-    Network(Error),
-    /// The sink: nothing can be told any more.
-    #[error("the events cannot be told: {0}")]
-    Sink(io::Error),
 }
 
 /// Addresses come and go; the table of interfaces is read again before the first datagram after so long. Longer than
@@ -228,7 +218,7 @@ mod tests {
     use crate::engine::send::{Answers, CountBy, Destination, Plan, Sender};
     use crate::model::event::Notice;
     use crate::model::stats::Verdict;
-    use crate::model::{Cast, Family, Origin, Payload, Record, Schedule, Stamp};
+    use crate::model::{Cast, Error, Family, Origin, Payload, Record, Schedule, Stamp};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
     use std::rc::Rc;

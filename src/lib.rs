@@ -17,13 +17,10 @@
 //! assert_eq!(payload.len(), 5);
 //! # Ok::<(), halloo::model::TooLong>(())
 //! ```
+// The example of the README is tested like the one above.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 pub mod drive;
 pub mod engine;
 pub mod model;
 pub mod net;
-
-/// The examples of the README are tested like those here.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

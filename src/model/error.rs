@@ -252,3 +252,14 @@ impl Error {
         }
     }
 }
+
+/// What ended a run early.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The network: nothing can be sent or received any more.
+    #[error(transparent)]
+    Network(Error),
+    /// The sink: nothing can be told any more.
+    #[error("the events cannot be told: {0}")]
+    Sink(std::io::Error),
+}

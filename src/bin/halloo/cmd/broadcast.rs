@@ -6,12 +6,12 @@ use std::time::Duration;
 use halloo::engine::broadcast::{self, Choice, Form};
 use halloo::engine::send::{CountBy, Destination, Plan};
 use halloo::model::event::{Event, Planned};
-use halloo::model::{Cast, Error, Family, Stats, Verdict};
+use halloo::model::{Cast, Error, Family, Selector, Stats, Verdict};
 use halloo::net::{Fanout, Options, interfaces};
 
 use crate::args::{self, Aim};
 use crate::cmd::run::{Output, tell};
-use crate::cmd::send::{answers, options, schedule, send};
+use crate::cmd::send::{answers, options, schedule, send, source_asked};
 use crate::report::Style;
 
 /// The time between datagrams that no answer is known to come back for: RFC 8085 section 3.1.3 asks for no more than one
@@ -22,6 +22,7 @@ const INTERVAL: Duration = Duration::from_secs(3);
 pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
     let broadcast::Plan { destinations, skipped, notices } = broadcast::plan(&table, &choice(args))?;
+    check_source(args, &destinations)?;
     let between_records = args.pacing.interval.unwrap_or(INTERVAL);
     let plan = Plan {
         schedule: schedule(&args.pacing, INTERVAL, between_records),
@@ -52,7 +53,26 @@ fn choice(args: &args::Broadcast) -> Choice {
         Aim::Limited => (Form::Limited, false),
         Aim::Ipv6 => (Form::AllNodes, false),
     };
-    Choice { interfaces: args.interface.clone(), form, mask_derived, port: args.port }
+    Choice { interfaces: interfaces_asked(args), form, mask_derived, port: args.port }
+}
+
+/// The interfaces that were named. A source address names its own: no other interface may send from it.
+fn interfaces_asked(args: &args::Broadcast) -> Vec<Selector> {
+    match source_asked(&args.socket) {
+        Some(address) if args.interface.is_empty() => vec![Selector::Address(address)],
+        _ => args.interface.clone(),
+    }
+}
+
+/// With both named, they have to agree.
+fn check_source(args: &args::Broadcast, destinations: &[Destination]) -> Result<(), Error> {
+    match source_asked(&args.socket) {
+        Some(address) if destinations.iter().any(|d| d.source != Some(address)) => Err(Error::Misuse {
+            what: "--from names an address that a chosen interface does not broadcast from",
+            instead: "leave out --interface, or name only a port (--from :PORT)",
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Shows the table and sends nothing.

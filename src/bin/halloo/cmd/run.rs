@@ -2,8 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use halloo::drive::{self, Broken, Clock, Stop, SystemClock};
+use halloo::drive::{self, Clock, Stop, SystemClock};
 use halloo::engine::Engine;
+use halloo::model::error::Broken;
 use halloo::model::{Error, Event, Now, Sink, Stats, Verdict};
 use halloo::net::{Batch, Fanout};
 

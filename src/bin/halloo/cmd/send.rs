@@ -25,7 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
     let address = address(args, &table)?;
-    let (destination, mut notices) = destination(args, address, &table)?;
+    let (mut destination, mut notices) = destination(args, address, &table)?;
+    destination.source = source_asked(&args.socket).or(destination.source);
     if let Some(Host::Name(name)) = &args.target.host {
         notices.push(Notice::Resolved(name.clone(), address));
     }
@@ -98,7 +99,7 @@ pub(super) fn answers(args: &args::Answers, count_by: CountBy) -> Answers {
 /// # Errors
 /// A source address of the other IP version.
 pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result<Options, Error> {
-    let from = args.from.map_or(family.wildcard(), |from| from.address.unwrap_or(family.wildcard()));
+    let from = source_asked(args).unwrap_or(family.wildcard());
     if Family::of(from) != family {
         return Err(Error::Misuse {
             what: "--from names an address of the other IP version than the destination",
@@ -116,6 +117,11 @@ pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result
         receive_buffer: args.receive_buffer.unwrap_or(RECEIVE_BUFFER),
         ..Options::new(SocketAddr::new(from, args.from.and_then(|from| from.port).unwrap_or(0)))
     })
+}
+
+/// The source address that was asked for.
+pub(super) fn source_asked(args: &args::Socket) -> Option<IpAddr> {
+    args.from.and_then(|from| from.address)
 }
 
 /// The address that was meant.

@@ -1,3 +1,5 @@
+//! Every error, as it is read.
+
 use halloo::model::{Link, TooLong, Unusable};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Every event, written and read back.
+
 use halloo::model::event::{Received, Sent};
 use halloo::model::{Cast, Datagram, Family};
 use proptest::prelude::*;

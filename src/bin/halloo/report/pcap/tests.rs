@@ -1,3 +1,5 @@
+//! Captures, read by tshark.
+
 use std::process::Command;
 
 use halloo::model::event::{Listening, Received, Role};
