@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::engine::{Engine, Next, Out};
 use crate::model::error::Broken;
 use crate::model::event::Outcome;
+use crate::model::stats::Ending;
 use crate::model::{Datagram, Event, Now, Sink, StampSource, Transmit};
-use crate::net::{Batch, Network, Outbox, Wake};
+use crate::net::{Batch, Network, Outbox};
 
 /// The clocks of a run.
 pub trait Clock {
@@ -57,10 +58,14 @@ impl Stop {
     }
 }
 
-/// Addresses come and go; the table of interfaces is read again before the first datagram after so long. Longer than
-/// the reading takes by four orders of magnitude, short enough that a renumbered host is described rightly again
-/// within the time it takes to look.
+/// Addresses come and go; the table of interfaces is read again behind the first datagrams after so long. Longer than
+/// the reading takes by four orders of magnitude, short enough that a renumbered host is described rightly again within
+/// the time it takes to look.
 const REFRESH: Duration = Duration::from_secs(2);
+
+/// Batches read before the engine is told the time again, however many datagrams wait: a flood must not put off a
+/// deadline, a record to be sent or the end of the run.
+const MOST_BATCHES: u32 = 64;
 
 /// Runs `engine` over `network` to its end, telling `sink`.
 ///
@@ -76,10 +81,11 @@ pub fn run(
 ) -> Result<(), Broken> {
     let now = clock.now();
     let desk = Desk { outbox: Outbox::default(), sink, now, broken: None };
-    let mut run = Run { engine, network, batch, outcomes: Vec::new(), desk, refreshed: now.run };
+    let (emptied, refreshed) = (now.run, now.run);
+    let mut run = Run { engine, network, clock, batch, outcomes: Vec::new(), desk, emptied, refreshed };
     run.engine.start(now, &mut run.desk);
-    let ended = run.until_over(clock, stop);
-    run.finish(clock);
+    let ended = run.until_over(stop);
+    run.finish(&ended);
     ended.and_then(|()| run.desk.check())
 }
 
@@ -115,112 +121,136 @@ impl<S: Sink + ?Sized> Desk<'_, S> {
     }
 }
 
-struct Run<'r, E, N, S: ?Sized> {
+struct Run<'r, E, N, S: ?Sized, C> {
     engine: &'r mut E,
     network: &'r mut N,
+    clock: &'r mut C,
     batch: Batch,
     outcomes: Vec<Outcome>,
     desk: Desk<'r, S>,
+    /// When the network was last seen to have nothing. What comes next has come since.
+    emptied: Duration,
     refreshed: Duration,
 }
 
-impl<E: Engine, N: Network, S: Sink + ?Sized> Run<'_, E, N, S> {
-    fn until_over(&mut self, clock: &mut impl Clock, stop: &Stop) -> Result<(), Broken> {
+impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
+    fn until_over(&mut self, stop: &Stop) -> Result<(), Broken> {
         loop {
-            self.send(clock);
-            self.desk.check()?;
-            if stop.is_requested() {
-                self.engine.stop(self.desk.now);
-            }
-            let wait = match self.engine.next() {
-                Next::Done => return Ok(()),
-                Next::At(due) => Some(due.saturating_sub(clock.now().run)),
-                Next::Event => None,
-            };
-            let wake = self.receive(wait)?;
-            let before = self.desk.now;
-            self.desk.now = clock.now();
-            self.hand_over(before);
-            if wake == Wake::Woken || self.is_due() {
+            self.send()?;
+            self.receive()?;
+            if self.network.is_woken() || self.is_due() {
                 self.engine.due(self.desk.now, &mut self.desk);
+            }
+            if stop.is_requested() {
+                self.engine.stop(self.desk.now, &mut self.desk);
+            }
+            if self.engine.next() == Next::Done {
+                return self.send();
+            }
+            if self.desk.outbox.is_empty() {
+                self.wait()?;
             }
         }
     }
 
     /// Sends what the engine wants sent, and hands back what became of it, until it wants no more.
-    fn send(&mut self, clock: &mut impl Clock) {
+    fn send(&mut self) -> Result<(), Broken> {
         while !self.desk.outbox.is_empty() {
             // Before, not after: on loopback the answer can be there when the send returns.
-            self.desk.now = clock.now();
+            self.desk.now = self.clock.now();
             self.network.send(&mut self.desk.outbox, &mut self.outcomes);
             for outcome in self.outcomes.drain(..) {
                 self.engine.sent(self.desk.now, &outcome, &mut self.desk);
             }
         }
+        self.desk.check()
     }
 
-    /// Takes what is there; only when there is nothing, what was told is flushed and the wait begins.
-    fn receive(&mut self, wait: Option<Duration>) -> Result<Wake, Broken> {
-        let there = self.network.receive(&mut self.batch, Some(Duration::ZERO)).map_err(Broken::Network)?;
-        if there != Wake::Timeout || wait == Some(Duration::ZERO) {
-            return Ok(there);
+    /// Hands over what is there, batch by batch; answers leave in between.
+    fn receive(&mut self) -> Result<(), Broken> {
+        for _ in 0..MOST_BATCHES {
+            self.network.receive(&mut self.batch).map_err(Broken::Network)?;
+            self.desk.now = self.clock.now();
+            self.hand_over();
+            if !self.batch.is_full() {
+                self.emptied = self.desk.now.run;
+                return self.desk.check();
+            }
+            self.send()?;
         }
-        self.desk.flush();
-        self.desk.check()?;
-        self.network.receive(&mut self.batch, wait).map_err(Broken::Network)
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
+        let now = self.desk.now;
+        self.batch.stamp_missing(now.wall);
+        for datagram in self.batch.datagrams() {
+            self.engine.received(arrival(&datagram, self.emptied, now), &datagram, &mut self.desk);
+        }
+        for refusal in self.batch.refusals() {
+            self.engine.refused(now, refusal, &mut self.desk);
+        }
+        if !self.batch.is_empty() && now.run.saturating_sub(self.refreshed) >= REFRESH {
+            self.refreshed = now.run;
+            self.network.refresh();
+        }
     }
 
     fn is_due(&self) -> bool {
         matches!(self.engine.next(), Next::At(due) if due <= self.desk.now.run)
     }
 
-    fn hand_over(&mut self, before: Now) {
-        if self.batch.is_empty() {
-            return;
+    /// Waits for what the engine waits for. What was told is written out before.
+    fn wait(&mut self) -> Result<(), Broken> {
+        let timeout = match self.engine.next() {
+            Next::At(due) => Some(due.saturating_sub(self.clock.now().run)),
+            _ => None,
+        };
+        if timeout != Some(Duration::ZERO) && !self.batch.is_full() {
+            self.desk.flush();
+            self.desk.check()?;
+            self.network.wait(timeout).map_err(Broken::Network)?;
         }
-        let now = self.desk.now;
-        self.batch.stamp_missing(now.wall);
-        for datagram in self.batch.datagrams() {
-            self.engine.received(arrival(&datagram, before, now), &datagram, &mut self.desk);
-        }
-        for refusal in self.batch.refusals() {
-            self.engine.refused(now, refusal, &mut self.desk);
-        }
-        if now.run.saturating_sub(self.refreshed) >= REFRESH {
-            self.refreshed = now.run;
-            self.network.refresh();
-        }
+        Ok(())
     }
 
-    /// Tells the summary. What the last events wanted sent has been sent.
-    fn finish(&mut self, clock: &mut impl Clock) {
-        self.desk.now = clock.now();
-        let drops = self.network.drops();
-        self.engine.finish(self.desk.now, drops, &mut self.desk);
+    /// Tells what broke the run, if something did, and the summary.
+    fn finish(&mut self, ended: &Result<(), Broken>) {
+        self.desk.now = self.clock.now();
+        let broken = match ended {
+            Err(Broken::Network(error)) => {
+                self.desk.tell(&Event::Broken(error));
+                Some(error.verdict())
+            }
+            _ => None,
+        };
+        let ending = Ending { kernel_drops: self.network.drops(), broken };
+        self.engine.finish(self.desk.now, &ending, &mut self.desk);
         self.desk.flush();
     }
 }
 
 /// When a datagram arrived, by the run's own clock: the kernel's wall time says how long ago that was. It cannot have
-/// been before the last look, whatever the wall clock says: that one may be set.
-fn arrival(datagram: &Datagram<'_>, before: Now, now: Now) -> Now {
+/// been before the queue was last empty, whatever the wall clock says: that one may be set.
+fn arrival(datagram: &Datagram<'_>, emptied: Duration, now: Now) -> Now {
     let ago = match datagram.stamp.source {
         StampSource::Kernel => now.wall.duration_since(datagram.stamp.wall).unwrap_or(Duration::ZERO),
         StampSource::User => Duration::ZERO,
     };
-    let run = now.run.saturating_sub(ago).clamp(before.run, now.run);
+    let run = now.run.saturating_sub(ago).clamp(emptied, now.run);
     Now { run, wall: now.wall }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::send::{Answers, CountBy, Destination, Plan, Sender};
+    use crate::engine::send::{Answers, CountBy, Plan, Sender};
     use crate::model::event::Notice;
     use crate::model::stats::Verdict;
-    use crate::model::{Cast, Error, Family, Origin, Payload, Record, Schedule, Stamp};
+    use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Schedule, Stamp};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
+    use std::net::SocketAddr;
     use std::rc::Rc;
 
     const MS: Duration = Duration::from_millis(1);
@@ -235,11 +265,15 @@ mod tests {
         }
     }
 
-    /// What happens, in order: so much later, this answer; or a wake-up where there is none.
+    /// What can be read when: payload, source port and the kernel's time of an answer; or a wake-up.
+    type Scripted = (Duration, Option<(&'static [u8], u16, Duration)>);
+
+    /// What happens, in order.
     struct Script {
         clock: Virtual,
-        answers: VecDeque<(Duration, Option<&'static [u8]>)>,
+        answers: VecDeque<Scripted>,
         diary: Rc<RefCell<Vec<String>>>,
+        woken: bool,
     }
 
     impl Network for Script {
@@ -250,34 +284,30 @@ mod tests {
             }
         }
 
-        fn receive(&mut self, batch: &mut Batch, wait: Option<Duration>) -> Result<Wake, Error> {
-            *batch = Batch::new(64);
-            if wait == Some(Duration::ZERO) {
-                return Ok(Wake::Timeout);
+        fn receive(&mut self, batch: &mut Batch) -> Result<(), Error> {
+            batch.clear();
+            while !batch.is_full() && self.answers.front().is_some_and(|(at, _)| *at <= self.clock.0.get()) {
+                match self.answers.pop_front() {
+                    Some((_, Some((payload, port, wall)))) => assert!(batch.put(&stamped(payload, port, wall))),
+                    _ => self.woken = true,
+                }
             }
-            let (at, answer) = match (self.answers.front(), wait) {
-                (Some((at, _)), Some(wait)) if *at > self.clock.0.get() + wait => return self.timeout(wait),
-                (Some(_), _) => self.answers.pop_front().unwrap_or_default(),
-                (None, Some(wait)) => return self.timeout(wait),
-                (None, None) => panic!("the script is over, and nothing ends the run"),
+            Ok(())
+        }
+
+        fn wait(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+            let next = self.answers.front().map(|(at, _)| *at);
+            let until = timeout.map(|timeout| self.clock.0.get() + timeout);
+            let moment = match (next, until) {
+                (Some(next), Some(until)) => next.min(until),
+                (next, until) => next.or(until).expect("the script is over, and nothing ends the run"),
             };
-            self.clock.0.set(at);
-            let Some(payload) = answer else { return Ok(Wake::Woken) };
-            batch.put(&Datagram {
-                payload,
-                wire_len: payload.len(),
-                source: "10.0.0.2:1060".parse().unwrap(),
-                destination: None,
-                local: None,
-                link: None,
-                cast: Some(Cast::Unicast),
-                origin: Origin::Foreign,
-                on_link: true,
-                ttl: None,
-                // It had been in the queue for 2 ms when it was read.
-                stamp: Stamp { wall: SystemTime::UNIX_EPOCH + at - 2 * MS, source: StampSource::Kernel },
-            });
-            Ok(Wake::Arrived)
+            self.clock.0.set(moment.max(self.clock.0.get()));
+            Ok(())
+        }
+
+        fn is_woken(&mut self) -> bool {
+            std::mem::take(&mut self.woken)
         }
 
         fn refresh(&mut self) {}
@@ -287,10 +317,20 @@ mod tests {
         }
     }
 
-    impl Script {
-        fn timeout(&self, wait: Duration) -> Result<Wake, Error> {
-            self.clock.0.set(self.clock.0.get() + wait);
-            Ok(Wake::Timeout)
+    /// A datagram with the kernel's time: so long after the start of the run, by the wall clock.
+    fn stamped(payload: &[u8], port: u16, wall: Duration) -> Datagram<'_> {
+        Datagram {
+            payload,
+            wire_len: payload.len(),
+            source: SocketAddr::from(([10, 0, 0, 2], port)),
+            destination: None,
+            local: None,
+            link: None,
+            cast: Some(Cast::Unicast),
+            origin: Origin::Foreign,
+            on_link: true,
+            ttl: None,
+            stamp: Stamp { wall: SystemTime::UNIX_EPOCH + wall, source: StampSource::Kernel },
         }
     }
 
@@ -348,10 +388,22 @@ mod tests {
         fails_after: usize,
         stop: &Stop,
     ) -> (Vec<String>, Result<(), Broken>, Verdict) {
+        // It had been in the queue for 2 ms when it could be read.
+        let scripted = |(at, answer): &(Duration, Option<&'static [u8]>)| {
+            (*at, answer.map(|payload| (payload, 1060, *at - 2 * MS)))
+        };
+        play_all(answers.iter().map(scripted), fails_after, stop)
+    }
+
+    fn play_all(
+        answers: impl Iterator<Item = Scripted>,
+        fails_after: usize,
+        stop: &Stop,
+    ) -> (Vec<String>, Result<(), Broken>, Verdict) {
         let clock = Virtual::default();
         let diary = Rc::new(RefCell::new(Vec::new()));
         let mut network =
-            Script { clock: clock.clone(), answers: answers.iter().copied().collect(), diary: Rc::clone(&diary) };
+            Script { clock: clock.clone(), answers: answers.collect(), diary: Rc::clone(&diary), woken: false };
         let mut sink = Diary { lines: Rc::clone(&diary), fails_after };
         let records = vec![Record::new(Payload::new("hi".as_bytes(), Family::V4).unwrap())];
         let mut sender = Sender::new(plan(50 * MS), records.into_iter());
@@ -394,26 +446,24 @@ mod tests {
     }
 
     #[test]
+    fn each_of_many_answers_has_its_own_round_trip() {
+        // Nine responders, 1 ms apart, all in the queue when it is looked at: more than two batches.
+        let answers = (31..40).map(|ms| Some((b"HI".as_slice(), 1000 + ms as u16, ms * MS)));
+        let (lines, ..) = play_all(answers.map(|answer| (40 * MS, answer)), usize::MAX, &Stop::default());
+        let replies: Vec<&String> = lines.iter().filter(|line| line.starts_with("reply")).collect();
+        assert_eq!(replies.len(), 9);
+        assert!((31..40).zip(replies).all(|(ms, line)| *line == format!("reply Some({ms}ms)")), "{lines:?}");
+    }
+
+    #[test]
     fn an_arrival_lies_between_two_looks_whatever_the_wall_clock_says() {
         let at = |run: u64, wall: u64| Now {
             run: Duration::from_millis(run),
             wall: SystemTime::UNIX_EPOCH + Duration::from_millis(wall),
         };
-        let stamped = |wall: u64| Datagram {
-            payload: b"",
-            wire_len: 0,
-            source: "10.0.0.2:1".parse().unwrap(),
-            destination: None,
-            local: None,
-            link: None,
-            cast: None,
-            origin: Origin::Foreign,
-            on_link: true,
-            ttl: None,
-            stamp: Stamp { wall: at(0, wall).wall, source: StampSource::Kernel },
-        };
         for (stamp, expected) in [(995, 95), (1000, 100), (2000, 100), (0, 90)] {
-            let arrived = arrival(&stamped(stamp), at(90, 990), at(100, 1000));
+            let arrived =
+                arrival(&stamped(b"", 1, Duration::from_millis(stamp)), Duration::from_millis(90), at(100, 1000));
             assert_eq!(arrived.run, Duration::from_millis(expected), "stamped {stamp}");
         }
     }

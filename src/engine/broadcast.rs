@@ -6,10 +6,9 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use crate::engine::send::Destination;
 use crate::model::event::{Notice, Skipped};
 use crate::model::interface::{BroadcastFrom, Table, directed};
-use crate::model::{Cast, Error, Interface, Selector, Unusable};
+use crate::model::{Cast, Destination, Error, Interface, Selector, Unusable};
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -76,12 +75,7 @@ pub fn plan(table: &Table, choice: &Choice) -> Result<Plan, Error> {
 }
 
 fn choose<'t>(table: &'t Table, selectors: &[Selector]) -> Result<Vec<&'t Interface>, Error> {
-    if selectors.is_empty() {
-        return Ok(table.rows().iter().collect());
-    }
-    table
-        .select(selectors)
-        .map_err(|unknown| Error::NoSuchInterface { selector: unknown.to_string(), available: table.names() })
+    if selectors.is_empty() { Ok(table.rows().iter().collect()) } else { table.select(selectors) }
 }
 
 /// The rows that speak for IPv4: those with an IPv4 address, and one row for an interface that has none.

@@ -29,8 +29,9 @@ pub const DEFAULT_RATE: u32 = 1_000;
 /// Answers to broadcasts per second and source: they are cheap to ask for and come from every host at once.
 const BROADCAST_RATE: u32 = 10;
 
-/// Answers per second to all sources together: the limit that holds when a flood forges its sources.
-const TOTAL_RATE: u32 = 10_000;
+/// Answers per second to all sources together, unless one source may have more: the limit that holds when a flood forges
+/// its sources.
+const TOTAL_RATE: u64 = 10_000;
 
 /// Answered bytes per second and source, and how many at once. A count alone would allow 1,000 answers of 65,507 bytes,
 /// which is 524 Mbit/s at a victim.
@@ -77,7 +78,7 @@ impl Guard {
             own_port,
             keys: RandomState::new(),
             sources: vec![source; slots],
-            total: Bucket::of(TOTAL_RATE.into(), TOTAL_RATE.into()),
+            total: Bucket::of(rate.max(TOTAL_RATE), rate.max(TOTAL_RATE)),
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod testing;
 use std::time::Duration;
 
 use crate::model::event::{Outcome, Refusal};
+use crate::model::stats::Ending;
 use crate::model::{Datagram, Event, Now, Transmit};
 
 /// What an engine says.
@@ -55,9 +56,9 @@ pub trait Engine {
     /// What it waits for.
     fn next(&self) -> Next;
 
-    /// Somebody wants the run to end in order. [`Engine::finish`] follows.
-    fn stop(&mut self, now: Now);
+    /// Somebody wants the run to end in order. What is said to be sent now still goes; [`Engine::finish`] follows.
+    fn stop(&mut self, now: Now, out: &mut dyn Out);
 
-    /// The run is over: tells the summary. `kernel_drops` is what the kernel dropped at our sockets, where it tells.
-    fn finish(&mut self, now: Now, kernel_drops: Option<u64>, out: &mut dyn Out);
+    /// The run is over: tells the summary. Nothing is sent any more.
+    fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out);
 }

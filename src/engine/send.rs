@@ -3,30 +3,17 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Failed, Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
+use crate::model::event::{Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
+use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{
-    Cast, Datagram, Event, Family, Link, Now, Payload, Record, RecordError, Schedule, Stats, Transmit, Verdict,
+    Cast, Datagram, Destination, Event, Family, Link, Now, Payload, Record, RecordError, Schedule, Stats, Transmit,
+    Verdict,
 };
-
-/// Where datagrams go.
-#[derive(Clone, Debug)]
-pub struct Destination {
-    /// The address.
-    pub address: SocketAddr,
-    /// The source address to send from; `None` leaves it to the route.
-    pub source: Option<IpAddr>,
-    /// The interface to leave by; `None` leaves it to the route.
-    pub link: Option<Link>,
-    /// The MTU of that interface in bytes, where known.
-    pub mtu: Option<u32>,
-    /// To whom the address is.
-    pub cast: Cast,
-}
 
 /// What counts towards [`Answers::expect`] and [`Answers::most`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -325,7 +312,7 @@ impl<R: Records> Sender<R> {
             self.stats.filtered += 1;
             return;
         }
-        self.count_received(datagram);
+        self.stats.saw(datagram);
         let own = datagram.is_self() && !to_one;
         let went = self.went[index];
         let before = self.heard.count(responder);
@@ -334,14 +321,7 @@ impl<R: Records> Sender<R> {
         let round_trip = unambiguous.then(|| now.run.saturating_sub(went.last));
         self.count_reply(own, duplicate, before);
         out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate }));
-        self.end_if_enough();
-    }
-
-    fn count_received(&mut self, datagram: &Datagram<'_>) {
-        self.stats.received += 1;
-        self.stats.bytes += datagram.wire_len as u64;
-        self.stats.peers.see(canonical(datagram.source));
-        self.stats.truncated += u64::from(datagram.is_truncated());
+        self.settle();
     }
 
     fn count_reply(&mut self, own: bool, duplicate: bool, before: u64) {
@@ -364,31 +344,30 @@ impl<R: Records> Sender<R> {
         counted.unwrap_or(0)
     }
 
-    fn end_if_enough(&mut self) {
+    /// Ends the run when nothing can change its result any more.
+    fn settle(&mut self) {
         let reached = |goal: Option<u64>| goal.is_some_and(|goal| self.counted() >= goal);
-        let expected = reached(self.plan.answers.expect) && self.phase == Phase::Waiting;
-        if expected || reached(self.plan.answers.most) {
+        let all_sent = self.phase == Phase::Waiting;
+        // What did not leave is answered by nobody, and neither is what was refused; a group refuses nothing.
+        let dealt_with = self.stats.failed + if self.plan.destinations.len() == 1 { self.stats.refused } else { 0 };
+        let nobody_left = self.next_seq > 0 && dealt_with >= self.next_seq;
+        if reached(self.plan.answers.most) || all_sent && (reached(self.plan.answers.expect) || nobody_left) {
             self.phase = Phase::Over;
         }
     }
 
     fn verdict(&self) -> Verdict {
         let stats = &self.stats;
-        if stats.sent == 0 {
-            return match () {
-                () if self.bad.is_some() => Verdict::RefusedToSend,
-                () if stats.failed > 0 => Verdict::SystemRefused,
-                () => Verdict::Done,
-            };
-        }
         let refused = stats.refused > 0 && stats.received == 0;
-        if self.too_few() {
-            return if refused { Verdict::PeerRefused } else { Verdict::TooFew };
+        match () {
+            () if stats.sent == 0 && self.bad.is_some() => Verdict::RefusedToSend,
+            () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
+            () if self.too_few() && refused => Verdict::PeerRefused,
+            () if self.too_few() => Verdict::TooFew,
+            () if !self.plan.lenient && (self.bad.is_some() || stats.failed > 0) => Verdict::Partly,
+            () if refused => Verdict::PeerRefused,
+            () => Verdict::Done,
         }
-        if self.bad.is_some() || (stats.failed > 0 && !self.plan.lenient) {
-            return Verdict::Partly;
-        }
-        if refused { Verdict::PeerRefused } else { Verdict::Done }
     }
 
     /// A broadcast that nobody answers is often answered, and the answers dropped: no firewall can know them for answers,
@@ -402,9 +381,10 @@ impl<R: Records> Sender<R> {
     }
 
     fn too_few(&self) -> bool {
-        let Answers { wait, expect, most, .. } = self.plan.answers;
-        let wanted = expect.unwrap_or(1).min(most.unwrap_or(u64::MAX));
-        wait.is_some() && self.counted() < wanted
+        let Answers { wait, expect, .. } = self.plan.answers;
+        // Nothing sent because nothing had to be is no reason to miss an answer.
+        let asked = self.stats.sent > 0 || !self.plan.allow_none;
+        wait.is_some() && asked && self.counted() < expect.unwrap_or(1)
     }
 }
 
@@ -447,13 +427,8 @@ impl<R: Records> Engine for Sender<R> {
             }
             Err(fault) => {
                 self.stats.failed += 1;
-                let (len, destination, link) = (outcome.len, outcome.destination, outcome.link.clone());
-                out.tell(&Event::Failed(Failed { len, destination, link, fault }));
-                // Nothing left, and nothing more will: nobody can answer.
-                let all = self.stats.failed == self.next_seq;
-                if self.phase == Phase::Waiting && all {
-                    self.phase = Phase::Over;
-                }
+                out.tell(&outcome.failed(fault));
+                self.settle();
             }
         }
     }
@@ -461,10 +436,7 @@ impl<R: Records> Engine for Sender<R> {
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
         self.stats.refused += 1;
         out.tell(&Event::Refused(refusal.clone()));
-        // Refused to the last datagram, nobody is left to wait for.
-        if self.phase == Phase::Waiting && self.plan.destinations.len() == 1 && self.stats.refused >= self.stats.sent {
-            self.phase = Phase::Over;
-        }
+        self.settle();
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
@@ -476,7 +448,7 @@ impl<R: Records> Engine for Sender<R> {
                 Phase::Sending(due) if due <= now.run => {}
                 // Woken: there may be a record now.
                 Phase::Starved => {}
-                _ => return,
+                _ => break,
             }
             match self.next_record() {
                 Pull::Record(record) => self.send_or_hold(now, record, out),
@@ -488,9 +460,10 @@ impl<R: Records> Engine for Sender<R> {
                 }
             }
             if self.phase == Phase::Starved {
-                return;
+                break;
             }
         }
+        self.settle();
     }
 
     fn next(&self) -> Next {
@@ -502,14 +475,12 @@ impl<R: Records> Engine for Sender<R> {
         }
     }
 
-    fn stop(&mut self, _: Now) {
+    fn stop(&mut self, _: Now, _: &mut dyn Out) {
         self.phase = Phase::Over;
     }
 
-    fn finish(&mut self, now: Now, kernel_drops: Option<u64>, out: &mut dyn Out) {
-        self.stats.elapsed = now.run;
-        self.stats.kernel_drops = kernel_drops;
-        self.stats.verdict = self.verdict();
+    fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.stats.close(now.run, ending, self.verdict());
         self.tell_silence(out);
         out.tell(&Event::Summary(&self.stats));
     }
@@ -598,7 +569,7 @@ mod tests {
     }
 
     fn verdict<R: Records>(sender: &mut Sender<R>, now: Now) -> Verdict {
-        sender.finish(now, Some(0), &mut Said::default());
+        sender.finish(now, &Ending::default(), &mut Said::default());
         sender.stats().verdict
     }
 
@@ -703,6 +674,31 @@ mod tests {
         deliver(&mut sender, at(0), &mut said);
         sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
         assert_eq!(sender.next(), Next::At(10 * MS));
+    }
+
+    #[test]
+    fn an_expectation_met_while_sending_ends_the_run_with_the_last_record() {
+        let mut plan = plan(Some(9000 * MS));
+        plan.answers.expect = Some(1);
+        let mut sender = Sender::new(plan, Pipe(vec![Pull::Record(Record::new(Payload::empty()))]));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        sender.received(at(1), &reply_from("10.0.0.2:1060", b""), &mut said);
+        assert_eq!(sender.next(), Next::Event);
+        sender.records.0.push(Pull::End);
+        sender.due(at(2000), &mut said);
+        assert_eq!(sender.next(), Next::Done);
+    }
+
+    #[test]
+    fn stopped_before_anything_left_an_expectation_is_not_met() {
+        let mut plan = plan(Some(9000 * MS));
+        plan.answers.expect = Some(1);
+        let mut sender = Sender::new(plan, Pipe(Vec::new()));
+        sender.start(at(0), &mut Said::default());
+        sender.stop(at(1), &mut Said::default());
+        assert_eq!((sender.next(), verdict(&mut sender, at(1))), (Next::Done, Verdict::TooFew));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::engine::guard::Guard;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Failed, Ignored, Listening, Notice, Outcome, Received, Refusal};
-use crate::model::target::canonical;
+use crate::model::event::{Ignored, Listening, Notice, Outcome, Received, Refusal};
+use crate::model::stats::Ending;
 use crate::model::{Cast, Cidr, Datagram, Event, Family, Now, Payload, Stats, Transmit, Verdict};
 
 /// What an answer is made of.
@@ -158,10 +158,7 @@ impl Engine for Server {
         }
         self.last_heard = now.run;
         let seq = self.stats.received;
-        self.stats.received += 1;
-        self.stats.bytes += datagram.wire_len as u64;
-        self.stats.peers.see(canonical(datagram.source));
-        self.stats.truncated += u64::from(datagram.is_truncated());
+        self.stats.saw(datagram);
         let ignored = self.answer(now, datagram, out).err();
         out.tell(&Event::Received(Received { seq, datagram }));
         if let Some(reason) = ignored {
@@ -180,8 +177,7 @@ impl Engine for Server {
             // Whoever could not be answered must not end the service for the others (RFC 8085 5.2).
             Err(fault) => {
                 self.stats.failed += 1;
-                let (len, destination, link) = (outcome.len, outcome.destination, outcome.link.clone());
-                out.tell(&Event::Failed(Failed { len, destination, link, fault }));
+                out.tell(&outcome.failed(fault));
             }
         }
     }
@@ -205,14 +201,12 @@ impl Engine for Server {
         }
     }
 
-    fn stop(&mut self, _: Now) {
+    fn stop(&mut self, _: Now, _: &mut dyn Out) {
         self.over = true;
     }
 
-    fn finish(&mut self, now: Now, kernel_drops: Option<u64>, out: &mut dyn Out) {
-        self.stats.elapsed = now.run;
-        self.stats.kernel_drops = kernel_drops;
-        self.stats.verdict = self.verdict();
+    fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.stats.close(now.run, ending, self.verdict());
         out.tell(&Event::Summary(&self.stats));
     }
 }
@@ -271,14 +265,19 @@ fn push_decimal(bytes: &mut Vec<u8>, number: usize) {
     bytes[start..].reverse();
 }
 
-/// Whether these bytes are what a length server answers: two of them must not talk to each other.
+/// Whether these bytes end like a length server's answer: two of them must not talk to each other, whatever each puts in
+/// front. Read from the end, so that it takes no time for a long datagram.
 fn is_length_reply(payload: &[u8]) -> bool {
     let (front, behind) = LENGTH_REPLY;
-    let find = |needle: &str| payload.windows(needle.len()).position(|w| w.eq_ignore_ascii_case(needle.as_bytes()));
-    let Some(start) = find(front) else { return false };
-    let rest = &payload[start + front.len()..];
-    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    (1..=5).contains(&digits) && rest[digits..].eq_ignore_ascii_case(behind.as_bytes())
+    let Some(rest) = strip_suffix(payload, behind) else { return false };
+    let digits = rest.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    (1..=5).contains(&digits) && strip_suffix(&rest[..rest.len() - digits], front).is_some()
+}
+
+/// What stands before `suffix`, in upper case or lower.
+fn strip_suffix<'a>(bytes: &'a [u8], suffix: &str) -> Option<&'a [u8]> {
+    let (rest, end) = bytes.split_at_checked(bytes.len().checked_sub(suffix.len())?)?;
+    end.eq_ignore_ascii_case(suffix.as_bytes()).then_some(rest)
 }
 
 #[cfg(test)]
@@ -349,7 +348,11 @@ mod tests {
     fn two_length_servers_do_not_talk() {
         assert_eq!(said_to(answer(Base::Length), b"your data was 12 bytes long").ignored, [Ignored::OwnReply]);
         assert_eq!(said_to(answer(Base::Length), b"LEN: YOUR DATA WAS 12 BYTES LONG").ignored, [Ignored::OwnReply]);
-        assert!(said_to(answer(Base::Length), b"your data was long").ignored.is_empty());
+        let twice = b"your data was your data was 12 bytes long";
+        assert_eq!(said_to(answer(Base::Length), twice).ignored, [Ignored::OwnReply]);
+        for other in ["your data was long", "your data was 123456 bytes long", "12 bytes long", " bytes long"] {
+            assert!(said_to(answer(Base::Length), other.as_bytes()).ignored.is_empty(), "{other}");
+        }
     }
 
     #[test]
@@ -395,7 +398,7 @@ mod tests {
             }
             server.due(at(until), &mut said);
             let next = server.next();
-            server.finish(at(until), None, &mut said);
+            server.finish(at(until), &Ending::default(), &mut said);
             (next, server.stats().verdict)
         };
         let ms = |n| Some(Duration::from_millis(n));

@@ -120,6 +120,21 @@ impl Datagram<'_> {
     }
 }
 
+/// Where datagrams go.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The address.
+    pub address: SocketAddr,
+    /// The source address to send from; `None` leaves it to the route.
+    pub source: Option<IpAddr>,
+    /// The interface to leave by; `None` leaves it to the route.
+    pub link: Option<Link>,
+    /// The MTU of that interface in bytes, where known.
+    pub mtu: Option<u32>,
+    /// To whom the address is.
+    pub cast: Cast,
+}
+
 /// A datagram that an engine wants sent.
 #[derive(Clone, Debug)]
 pub struct Transmit<'a> {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Cast, Datagram, Fault, Interface, Link, RecordError, Stats, Unusable};
+use crate::model::{Cast, Datagram, Error, Fault, Interface, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,6 +29,8 @@ pub enum Event<'a> {
     Failed(Failed),
     /// A record cannot be sent, and none behind it will be.
     BadRecord(&'a RecordError),
+    /// The run is broken and ends.
+    Broken(&'a Error),
     /// An interface was left out.
     Skipped(Skipped),
     /// A datagram came.
@@ -248,7 +250,7 @@ pub enum Notice {
         /// The port that answers come to.
         port: u16,
     },
-    /// The deadline or the end came while a group could not be joined: group, interface, reason.
+    /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
 }
 
@@ -278,6 +280,13 @@ pub struct Outcome {
     pub link: Option<Link>,
     /// The source address and port where known, or why it did not leave.
     pub result: Result<Option<SocketAddr>, Fault>,
+}
+
+impl Outcome {
+    /// The event of a datagram that did not leave.
+    pub fn failed(&self, fault: Fault) -> Event<'static> {
+        Event::Failed(Failed { len: self.len, destination: self.destination, link: self.link.clone(), fault })
+    }
 }
 
 /// Takes events and makes something of them: lines, JSON, a capture file.

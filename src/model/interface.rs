@@ -3,10 +3,10 @@
 //! What the system reports is not taken at its word: where no broadcast address is configured, the usual calls return
 //! the interface's own address as its broadcast address, and a datagram sent there reaches only its sender.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::model::{Cidr, Link};
+use crate::model::{Cidr, Error, Link};
 
 /// What the system says of one address of one interface, before it is judged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -275,14 +275,26 @@ impl Table {
             .max_by_key(|row| row.facts.address.map(|(_, prefix)| prefix))
     }
 
+    /// The interface that a datagram to `destination` from `source` leaves by, as far as addresses tell: that of its
+    /// zone, loopback for an address of this host, else the interface that has the source address.
+    pub fn towards(&self, source: IpAddr, destination: SocketAddr) -> Option<&Link> {
+        match destination {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => self.link(v6.scope_id()),
+            _ if self.owner(destination.ip()).is_some() => {
+                self.0.iter().find(|row| row.facts.loopback).map(Interface::link)
+            }
+            _ => self.owner(source).map(Interface::link),
+        }
+    }
+
     /// The rows that any of the selectors means.
     ///
     /// # Errors
-    /// The first selector that means none.
-    pub fn select(&self, selectors: &[Selector]) -> Result<Vec<&Interface>, Selector> {
+    /// [`Error::NoSuchInterface`] for the first selector that means none.
+    pub fn select(&self, selectors: &[Selector]) -> Result<Vec<&Interface>, Error> {
         let unknown = |s: &&Selector| !self.0.iter().any(|row| s.selects(row));
         if let Some(selector) = selectors.iter().find(unknown) {
-            return Err(selector.clone());
+            return Err(Error::NoSuchInterface { selector: selector.to_string(), available: self.names() });
         }
         let chosen = |row: &&Interface| selectors.iter().any(|s| s.selects(row));
         Ok(self.0.iter().filter(chosen).collect())
@@ -368,11 +380,8 @@ mod tests {
         let alias = Facts { label: Some("eth0:1".into()), ..facts("10.0.1.1", 24) };
         let table = Table::new(vec![Interface::judge(facts("10.0.0.1", 24)), Interface::judge(alias)]);
         let count = |text: &str| table.select(&[text.parse().unwrap()]).map(|rows| rows.len());
-        assert_eq!(count("eth0"), Ok(2));
-        assert_eq!(count("2"), Ok(2));
-        assert_eq!(count("eth0:1"), Ok(1));
-        assert_eq!(count("10.0.0.1"), Ok(1));
-        assert_eq!(count("eth9"), Err(Selector::Name("eth9".into())));
+        assert_eq!(["eth0", "2", "eth0:1", "10.0.0.1"].map(|text| count(text).unwrap()), [2, 2, 1, 1]);
+        assert!(count("eth9").is_err());
         assert_eq!(table.names(), ["eth0"]);
     }
 

@@ -12,7 +12,7 @@ pub mod schedule;
 pub mod stats;
 pub mod target;
 
-pub use datagram::{Cast, Datagram, Link, Origin, Stamp, StampSource, Transmit};
+pub use datagram::{Cast, Datagram, Destination, Link, Origin, Stamp, StampSource, Transmit};
 pub use error::{Error, Fault};
 pub use event::{Event, Now, Sink};
 pub use interface::{Interface, Selector, Unusable};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::model::Datagram;
 use crate::model::event::Ignored;
+use crate::model::target::canonical;
 
 /// What became of a run. Its number is the exit code, a promise to scripts.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -64,6 +66,15 @@ impl Peers {
     }
 }
 
+/// How a run ended, apart from what its engine knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ending {
+    /// Datagrams that the kernel dropped at our sockets, where it tells.
+    pub kernel_drops: Option<u64>,
+    /// What broke the run deserves, if something did.
+    pub broken: Option<Verdict>,
+}
+
 /// The counters of a run. What a command does not count, or the system does not tell, is `None`, never 0.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
@@ -103,6 +114,23 @@ pub struct Stats {
     pub elapsed: Duration,
     /// What it deserves.
     pub verdict: Verdict,
+}
+
+impl Stats {
+    /// Counts a datagram that came.
+    pub fn saw(&mut self, datagram: &Datagram<'_>) {
+        self.received += 1;
+        self.bytes += datagram.wire_len as u64;
+        self.peers.see(canonical(datagram.source));
+        self.truncated += u64::from(datagram.is_truncated());
+    }
+
+    /// Closes the account of a run that took so long, ended so and deserves `verdict` if nothing broke it.
+    pub fn close(&mut self, elapsed: Duration, ending: &Ending, verdict: Verdict) {
+        self.elapsed = elapsed;
+        self.kernel_drops = ending.kernel_drops;
+        self.verdict = ending.broken.unwrap_or(verdict);
+    }
 }
 
 #[cfg(test)]

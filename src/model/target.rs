@@ -257,6 +257,18 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Whether an address means nothing without an interface: link-local unicast and multicast of IPv6 (RFC 4007).
+pub fn needs_zone(address: SocketAddr) -> bool {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() == 0 => {
+            let ip = v6.ip();
+            let link_local_group = ip.octets()[0] == 0xff && matches!(ip.octets()[1] & 0x0f, 1 | 2);
+            ip.is_unicast_link_local() || link_local_group
+        }
+        _ => false,
+    }
+}
+
 /// A block of addresses, `ADDRESS/PREFIX` (RFC 4632); an address alone is a block of one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cidr {
@@ -363,6 +375,13 @@ mod tests {
         for bad in ["10.0.0.0/33", "10.0.0.0/x", "nope", "::/129"] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn link_local_addresses_need_an_interface() {
+        let needs = |text: &str| needs_zone(text.parse().unwrap());
+        assert!(needs("[fe80::1]:9") && needs("[ff02::1]:9"));
+        assert!(!needs("[fe80::1%2]:9") && !needs("[ff05::1]:9") && !needs("[::1]:9") && !needs("10.0.0.7:9"));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) const SLOTS: usize = 4;
 pub struct Batch {
     buffer: Vec<u8>,
     slot: usize,
+    /// Slots that hold something, with a head or not.
+    used: usize,
     heads: Vec<Head>,
     refusals: Vec<Refusal>,
 }
@@ -26,13 +28,14 @@ pub struct Batch {
 /// Everything about a received datagram but its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
-    /// Which slot holds the bytes.
-    pub(crate) slot: usize,
-    pub(crate) len: usize,
+    /// Where its bytes are in the buffer.
+    pub(crate) bytes: Range<usize>,
     pub(crate) wire_len: usize,
     pub(crate) source: SocketAddr,
     pub(crate) destination: Option<SocketAddr>,
     pub(crate) local: Option<IpAddr>,
+    /// The interface's number, where the system tells it; the table gives the name.
+    pub(crate) index: Option<u32>,
     pub(crate) link: Option<Link>,
     pub(crate) cast: Option<Cast>,
     pub(crate) origin: Origin,
@@ -45,7 +48,7 @@ impl Batch {
     /// A batch whose buffers hold `slot` bytes each, at most [`SLOT`]. A smaller one truncates, and says so.
     pub fn new(slot: usize) -> Self {
         let slot = slot.clamp(1, SLOT);
-        Self { buffer: vec![0; slot * SLOTS], slot, heads: Vec::with_capacity(SLOTS), refusals: Vec::new() }
+        Self { buffer: vec![0; slot * SLOTS], slot, used: 0, heads: Vec::with_capacity(SLOTS), refusals: Vec::new() }
     }
 
     /// The datagrams, in the order they were read.
@@ -64,9 +67,8 @@ impl Batch {
     }
 
     fn datagram<'a>(&'a self, head: &'a Head) -> Datagram<'a> {
-        let start = head.slot * self.slot;
         Datagram {
-            payload: &self.buffer[start..start + head.len],
+            payload: &self.buffer[head.bytes.clone()],
             wire_len: head.wire_len,
             source: head.source,
             destination: head.destination,
@@ -80,27 +82,45 @@ impl Batch {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Makes room for the next wake-up.
+    pub fn clear(&mut self) {
+        self.used = 0;
         self.heads.clear();
         self.refusals.clear();
     }
 
-    /// The buffers that are still free, as one slice of whole slots, with the size of a slot.
-    pub(crate) fn free(&mut self) -> (&mut [u8], usize) {
-        let used = self.heads.len() * self.slot;
-        (&mut self.buffer[used..], self.slot)
+    /// The buffers that are still free: where the first begins, all of them as one slice, the size of each.
+    pub(crate) fn free(&mut self) -> (usize, &mut [u8], usize) {
+        let start = self.used * self.slot;
+        (start, &mut self.buffer[start..], self.slot)
     }
 
-    pub(crate) fn used(&self) -> usize {
-        self.heads.len()
+    /// How many buffers are still free.
+    pub(crate) fn room(&self) -> usize {
+        SLOTS - self.used
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.heads.len() == SLOTS
+    /// Whether there is no buffer left: there may be more datagrams where these came from.
+    pub fn is_full(&self) -> bool {
+        self.used == SLOTS
+    }
+
+    /// Takes so many buffers into use.
+    pub(crate) fn take(&mut self, slots: usize) {
+        self.used += slots;
     }
 
     pub(crate) fn push(&mut self, head: Head) {
         self.heads.push(head);
+    }
+
+    /// The datagrams from the given one on, to be described.
+    pub(crate) fn heads_from(&mut self, first: usize) -> &mut [Head] {
+        &mut self.heads[first..]
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.heads.len()
     }
 
     /// Gives `wall` to every datagram that the kernel gave no time.
@@ -116,19 +136,23 @@ impl Batch {
         &mut self.refusals
     }
 
-    /// Adds a datagram as if it had been received: the way in for a scripted network.
-    pub fn put(&mut self, datagram: &Datagram<'_>) {
-        let slot = self.heads.len();
-        let start = slot * self.slot;
-        let len = datagram.payload.len().min(self.slot);
-        self.buffer[start..start + len].copy_from_slice(&datagram.payload[..len]);
+    /// Adds a datagram as if it had been received: the way in for a scripted network. A full batch takes no more, and
+    /// says so by `false`.
+    pub fn put(&mut self, datagram: &Datagram<'_>) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        let (start, free, slot) = self.free();
+        let len = datagram.payload.len().min(slot);
+        free[..len].copy_from_slice(&datagram.payload[..len]);
+        self.take(1);
         self.push(Head {
-            slot,
-            len,
+            bytes: start..start + len,
             wire_len: datagram.wire_len,
             source: datagram.source,
             destination: datagram.destination,
             local: datagram.local,
+            index: datagram.link.as_ref().map(|link| link.index),
             link: datagram.link.clone(),
             cast: datagram.cast,
             origin: datagram.origin,
@@ -136,6 +160,7 @@ impl Batch {
             ttl: datagram.ttl,
             stamp: datagram.stamp,
         });
+        true
     }
 }
 

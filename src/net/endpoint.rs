@@ -3,12 +3,19 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use crate::model::error::Action;
 use crate::model::{Error, Family, Fault, Link};
-use crate::net::options::{Granted, join, system};
+use crate::net::fault::system;
 use crate::net::sys;
+
+/// What became of wishes that may fail.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted {
+    /// Bytes of the receive buffer, where the system tells; in the measure it was asked for in.
+    pub receive_buffer: Option<usize>,
+}
 
 /// One UDP socket, open and bound.
 #[derive(Debug)]
@@ -51,7 +58,11 @@ impl Endpoint {
     /// # Errors
     /// The system's.
     pub fn join(&self, group: IpAddr, link: &Link) -> Result<(), Fault> {
-        join(&self.socket, group, link)
+        let joined = match group {
+            IpAddr::V4(group) => self.socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(link.index)),
+            IpAddr::V6(group) => self.socket.join_multicast_v6(&group, link.index),
+        };
+        joined.map_err(|error| sys::fault(&error))
     }
 
     pub(crate) const fn socket(&self) -> &Socket {

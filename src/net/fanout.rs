@@ -12,9 +12,8 @@ use crate::model::interface::Table;
 use crate::model::{Cast, Error, Fault, Link, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
-use crate::net::interfaces::link_towards;
 use crate::net::options::Options;
-use crate::net::{Batch, Network, Outbox, Wake, interfaces, sys};
+use crate::net::{Batch, Network, Outbox, interfaces, sys};
 
 /// Endpoints that are used as one.
 pub struct Fanout {
@@ -54,7 +53,11 @@ impl Fanout {
             return Ok(Self::new(vec![options.open()?], table));
         }
         let from = |source: &IpAddr| {
-            let bind = SocketAddr::new(*source, options.bind.port());
+            let mut bind = SocketAddr::new(*source, options.bind.port());
+            if let (SocketAddr::V6(v6), Some(row)) = (&mut bind, table.owner(*source)) {
+                // A link-local address means nothing without its interface.
+                v6.set_scope_id(row.link().index);
+            }
             Options { bind, ..options.clone() }.open()
         };
         let endpoints = sources.iter().map(from).collect::<Result<_, _>>()?;
@@ -88,20 +91,6 @@ impl Fanout {
         Ok(waiter)
     }
 
-    /// Reads what is there, without waiting.
-    fn read(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let count = self.endpoints.len();
-        for turn in 0..count {
-            let endpoint = &self.endpoints[(self.first + turn) % count];
-            if !batch.is_full() {
-                sys::receive(endpoint, batch, &self.table)?;
-            }
-            sys::take_refusals(endpoint, batch.refusals_mut());
-        }
-        self.first = (self.first + 1) % count.max(1);
-        Ok(())
-    }
-
     /// The endpoint that can send `item`: of its IP version, and bound to its source where that matters.
     fn endpoint_for(&self, item: &Item) -> Option<&Endpoint> {
         let same_family = |e: &&Endpoint| e.local().is_ipv4() == item.destination.is_ipv4();
@@ -115,7 +104,7 @@ impl Fanout {
         let Some(local) = self.endpoint_for(item).map(Endpoint::local) else { return (None, None) };
         let bound = (!local.ip().is_unspecified()).then(|| local.ip());
         let source = item.source.or(bound).or_else(|| self.source_towards(item.destination));
-        let link = item.link.clone().or_else(|| link_towards(&self.table, source?, item.destination).cloned());
+        let link = item.link.clone().or_else(|| self.table.towards(source?, item.destination).cloned());
         (source.map(|ip| SocketAddr::new(ip, local.port())), link)
     }
 
@@ -150,22 +139,36 @@ impl Network for Fanout {
         outbox.clear();
     }
 
-    fn receive(&mut self, batch: &mut Batch, wait: Option<Duration>) -> Result<Wake, Error> {
+    fn receive(&mut self, batch: &mut Batch) -> Result<(), Error> {
         batch.clear();
-        self.read(batch)?;
-        if !batch.is_empty() {
-            return Ok(Wake::Arrived);
+        let count = self.endpoints.len();
+        for turn in 0..count {
+            let endpoint = &self.endpoints[(self.first + turn) % count];
+            let before = batch.count();
+            if !batch.is_full() {
+                sys::receive(endpoint, batch)?;
+            }
+            if batch.count() == before {
+                // An error that waits shows before any datagram does: with one there is no need to look for the other.
+                sys::take_refusals(endpoint, batch.refusals_mut());
+            }
+            for head in batch.heads_from(before) {
+                describe(&self.table, head);
+            }
         }
-        if wait == Some(Duration::ZERO) {
-            return Ok(Wake::Timeout);
+        self.first = (self.first + 1) % count.max(1);
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+        if timeout == Some(Duration::ZERO) {
+            return Ok(());
         }
-        let woken = self.waiter()?.wait(wait)?;
-        self.read(batch)?;
-        Ok(match () {
-            () if woken => Wake::Woken,
-            () if batch.is_empty() => Wake::Timeout,
-            () => Wake::Arrived,
-        })
+        self.waiter()?.wait(timeout)
+    }
+
+    fn is_woken(&mut self) -> bool {
+        self.waiter.as_ref().is_some_and(|waiter| waiter.is_woken())
     }
 
     fn refresh(&mut self) {
@@ -182,8 +185,9 @@ impl Network for Fanout {
 
 /// What the table of interfaces says of a datagram: its interface by name, its cast where the system did not say,
 /// whose address its source is, and whether that is a neighbour.
-pub(crate) fn describe(table: &Table, head: &mut Head) {
+fn describe(table: &Table, head: &mut Head) {
     let source = head.source.ip().to_canonical();
+    head.link = head.index.map(|index| link_of(table, index));
     head.cast = head.cast.or_else(|| head.destination.map(|to| cast_by_table(table, to.ip().to_canonical())));
     head.origin = match source {
         IpAddr::V4(ip) if table.broadcaster(ip).is_some() => Origin::Broadcast,
@@ -195,6 +199,12 @@ pub(crate) fn describe(table: &Table, head: &mut Head) {
         Some(link) => near(link.index),
         None => table.neighbour(source).is_some(),
     };
+}
+
+/// An interface by number; one that came after the table was read has its number for a name.
+fn link_of(table: &Table, index: u32) -> Link {
+    let unknown = || Link { index, name: sys::name_of(index).unwrap_or_else(|| index.to_string()).into() };
+    table.link(index).cloned().unwrap_or_else(unknown)
 }
 
 fn cast_by_table(table: &Table, destination: IpAddr) -> Cast {

@@ -1,28 +1,14 @@
 //! The table of interfaces of this host, and names into addresses.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 
 use if_addrs::IfAddr;
 
 use crate::model::error::Action;
 use crate::model::interface::{Facts, Table};
-use crate::model::{Error, Family, Host, Interface, Link, Target};
-use crate::net::options::system;
-use crate::net::sys;
-
-/// What the system says of an interface apart from its addresses.
-#[derive(Clone, Debug)]
-pub(crate) struct LinkFacts {
-    /// The interface.
-    pub(crate) link: Link,
-    pub(crate) up: bool,
-    pub(crate) running: bool,
-    pub(crate) loopback: bool,
-    pub(crate) point_to_point: bool,
-    pub(crate) can_broadcast: bool,
-    pub(crate) can_multicast: bool,
-    pub(crate) mtu: Option<u32>,
-}
+use crate::model::{Error, Family, Host, Interface, Target};
+use crate::net::fault::system;
+use crate::net::sys::{self, LinkFacts};
 
 /// Reads the table of interfaces.
 ///
@@ -114,33 +100,6 @@ fn look_up(name: &str, port: u16, family: Option<Family>) -> Result<SocketAddr, 
     addresses.into_iter().find(wanted).ok_or_else(|| failed("only addresses of the other IP version".to_owned()))
 }
 
-/// Whether an address means nothing without an interface: link-local unicast and multicast of IPv6 (RFC 4007).
-pub fn needs_zone(address: SocketAddr) -> bool {
-    match address {
-        SocketAddr::V6(v6) if v6.scope_id() == 0 => {
-            let ip = v6.ip();
-            let link_local_group = ip.octets()[0] == 0xff && matches!(ip.octets()[1] & 0x0f, 1 | 2);
-            ip.is_unicast_link_local() || link_local_group
-        }
-        _ => false,
-    }
-}
-
-/// The interface that a datagram to `destination` from `source` leaves by, as far as addresses tell: loopback for an
-/// address of this host, else the interface that has the source address.
-pub(crate) fn link_towards(table: &Table, source: IpAddr, destination: SocketAddr) -> Option<&Link> {
-    if let SocketAddr::V6(v6) = destination
-        && v6.scope_id() != 0
-    {
-        return table.link(v6.scope_id());
-    }
-    let loopback = || table.rows().iter().find(|row| row.facts.loopback).map(Interface::link);
-    if table.owner(destination.ip()).is_some() {
-        return loopback();
-    }
-    table.owner(source).map(Interface::link)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +119,5 @@ mod tests {
         assert_eq!(resolved(":9").unwrap(), "127.0.0.1:9".parse().unwrap());
         assert_eq!(resolved("10.0.0.7").unwrap(), "10.0.0.7:1060".parse().unwrap());
         assert!(matches!(resolved("[fe80::1%nope]"), Err(Error::NoSuchInterface { .. })));
-        assert!(needs_zone("[fe80::1]:9".parse().unwrap()) && needs_zone("[ff02::1]:9".parse().unwrap()));
-        assert!(!needs_zone("[ff05::1]:9".parse().unwrap()) && !needs_zone("[::1]:9".parse().unwrap()));
     }
 }

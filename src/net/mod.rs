@@ -10,6 +10,7 @@
 pub mod batch;
 pub mod endpoint;
 pub mod fanout;
+mod fault;
 pub mod interfaces;
 pub mod options;
 mod sys;
@@ -23,27 +24,30 @@ pub use batch::{Batch, Outbox};
 pub use fanout::{Fanout, Waker};
 pub use options::Options;
 
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Wake {
-    /// The batch holds datagrams or refusals.
-    Arrived,
-    /// Nothing came in time.
-    Timeout,
-    /// Somebody used the [`Waker`].
-    Woken,
-}
+/// Whether this system tells a received datagram's destination and interface, and lets one socket choose both for each
+/// datagram it sends.
+pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 
 /// Something that carries datagrams: sockets, or a script in a test.
 pub trait Network {
     /// Sends everything in `outbox`, empties it, and adds what became of each datagram to `outcomes`.
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>);
 
-    /// Waits for datagrams no longer than `wait` (`None`: for ever) and fills `batch` with what is there.
+    /// Fills `batch` with what is there, and never waits. A batch that is not full has emptied the queue.
     ///
     /// # Errors
     /// Those that make every further call senseless. What concerns one peer or one datagram is in the batch.
-    fn receive(&mut self, batch: &mut Batch, wait: Option<Duration>) -> Result<Wake, Error>;
+    fn receive(&mut self, batch: &mut Batch) -> Result<(), Error>;
+
+    /// Waits until there is something to receive, somebody uses the [`Waker`], or `timeout` has passed (`None`: for
+    /// ever). It may end early.
+    ///
+    /// # Errors
+    /// Those that make every further call senseless.
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), Error>;
+
+    /// Whether somebody has used the [`Waker`] since this was last asked.
+    fn is_woken(&mut self) -> bool;
 
     /// Looks at the interfaces again: addresses come and go.
     fn refresh(&mut self);

@@ -1,13 +1,14 @@
 //! A socket from a list of wishes: every option in one place, in the order it is set, all before bind.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::model::error::Action;
-use crate::model::{Error, Family, Fault, Link};
-use crate::net::endpoint::Endpoint;
+use crate::model::{Error, Family};
+use crate::net::endpoint::{Endpoint, Granted};
+use crate::net::fault::system;
 use crate::net::sys;
 
 /// Receive buffer asked for, in bytes. At the default of 208 KiB a burst of 257 small datagrams is already lossy; with
@@ -36,21 +37,6 @@ pub struct Options {
     pub receive_buffer: usize,
     /// Connect to this peer: only it is heard.
     pub connect: Option<SocketAddr>,
-}
-
-/// What became of wishes that may fail.
-#[derive(Clone, Copy, Debug)]
-pub struct Granted {
-    /// The receive buffer as the system counts it, where it tells. Linux doubles what was asked for, for its overhead
-    /// (socket(7)).
-    pub receive_buffer: Option<usize>,
-}
-
-impl Granted {
-    /// Whether the system gave a smaller receive buffer than `asked` bytes, as far as it tells.
-    pub fn is_short_of(&self, asked: usize) -> bool {
-        self.receive_buffer.is_some_and(|granted| granted < asked.saturating_mul(sys::BUFFER_FACTOR))
-    }
 }
 
 impl Options {
@@ -107,7 +93,7 @@ impl Options {
             let _unheeded = socket.set_send_buffer_size(bytes);
         }
         let _unheeded = socket.set_recv_buffer_size(self.receive_buffer);
-        let granted = Granted { receive_buffer: socket.recv_buffer_size().ok() };
+        let granted = Granted { receive_buffer: socket.recv_buffer_size().ok().map(|size| size / sys::BUFFER_FACTOR) };
 
         socket.bind(&self.bind.into()).map_err(|error| self.failed(Action::Bind, &error))?;
         if let Some(peer) = self.connect {
@@ -119,11 +105,6 @@ impl Options {
     fn failed(&self, action: Action, error: &io::Error) -> Error {
         system(action, self.bind.to_string(), error)
     }
-}
-
-/// An error of the system in our words.
-pub(crate) fn system(action: Action, on: String, error: &io::Error) -> Error {
-    Error::System { action, on, fault: sys::fault(error) }
 }
 
 fn set_ttl(socket: &Socket, family: Family, ttl: u8) -> io::Result<()> {
@@ -140,16 +121,4 @@ fn set_tos(socket: &Socket, family: Family, tos: u8) -> io::Result<()> {
         Family::V4 => socket.set_tos_v4(tos.into()),
         Family::V6 => sys::set_traffic_class(socket, tos),
     }
-}
-
-/// Joins a multicast group on one interface.
-///
-/// # Errors
-/// The system's.
-pub(crate) fn join(socket: &Socket, group: IpAddr, link: &Link) -> Result<(), Fault> {
-    let joined = match group {
-        IpAddr::V4(group) => socket.join_multicast_v4_n(&group, &socket2::InterfaceIndexOrAddress::Index(link.index)),
-        IpAddr::V6(group) => socket.join_multicast_v6(&group, link.index),
-    };
-    joined.map_err(|error| sys::fault(&error))
 }

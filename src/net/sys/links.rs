@@ -6,7 +6,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags as Flag, if_nametoindex};
 
 use crate::model::Link;
-use crate::net::interfaces::LinkFacts;
+use crate::net::sys::LinkFacts;
 
 /// Every interface, once, with or without an address. `mtu` tells its MTU where the system does.
 pub(super) fn links(mtu: impl Fn(&str) -> Option<u32>) -> io::Result<Vec<LinkFacts>> {

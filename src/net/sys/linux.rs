@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::time::Duration;
@@ -11,15 +12,14 @@ use socket2::{SockAddr, Socket};
 
 use crate::model::error::{Action, FaultKind};
 use crate::model::event::Refusal;
-use crate::model::interface::Table;
 use crate::model::target::canonical;
-use crate::model::{Cast, Error, Family, Fault, Link, Origin, Stamp, StampSource};
+use crate::model::{Cast, Error, Family, Fault, Origin, Stamp, StampSource};
 use crate::net::batch::{Head, Item, SLOTS};
 use crate::net::endpoint::Endpoint;
-use crate::net::fanout::describe;
-use crate::net::interfaces::LinkFacts;
-use crate::net::options::system;
+use crate::net::fault::system;
+use crate::net::sys::LinkFacts;
 use crate::net::sys::control::{self, Control};
+pub(crate) use crate::net::sys::errno::fault;
 use crate::net::{Batch, Outbox};
 
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
@@ -137,20 +137,6 @@ fn mtu(descriptor: RawFd, name: &str) -> Option<u32> {
 
 // ---- errors --------------------------------------------------------------------------------------------------------
 
-/// An error of the system by its remedy.
-pub(crate) fn fault(error: &io::Error) -> Fault {
-    let kind = match error.raw_os_error() {
-        Some(libc::EMSGSIZE) => FaultKind::TooLong,
-        Some(libc::ENOBUFS) => FaultKind::QueueFull,
-        Some(libc::ENODEV | libc::ENXIO) => FaultKind::NoDevice,
-        Some(libc::EHOSTDOWN) => FaultKind::HostUnreachable,
-        Some(libc::EMFILE | libc::ENFILE) => FaultKind::OutOfResources,
-        Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ENOPROTOOPT) => FaultKind::Unsupported,
-        _ => super::kind_of(error),
-    };
-    Fault { kind, code: error.raw_os_error() }
-}
-
 /// Errors that ICMP messages, or the interface going away, leave behind on a socket: about some datagram sent before,
 /// not about this call (RFC 8085 5.2: soft).
 fn is_soft(error: &io::Error) -> bool {
@@ -174,8 +160,8 @@ fn is_soft(error: &io::Error) -> bool {
 
 // ---- receiving -----------------------------------------------------------------------------------------------------
 
-/// Bytes for the control messages of one datagram. Those asked for take 32 (IPV6_PKTINFO: 16 + 20, rounded up to 40),
-/// 32 (SCM_TIMESTAMPNS) and 24 (TTL); an error takes 16 + 16 + 28, rounded up to 64. Twice that leaves room for what a
+/// Bytes for the control messages of one datagram. Those asked for take 40 (IPV6_PKTINFO: 16 + 20, rounded up to words),
+/// 32 (SCM_TIMESTAMPNS: 16 + 16) and 24 (TTL: 16 + 4); an error takes 64 (16 + 16 + 28). Twice that leaves room for what a
 /// newer kernel adds.
 const CONTROL: usize = 320;
 
@@ -192,9 +178,9 @@ struct ControlBuffer([u8; CONTROL]);
 struct AddressBuffer([u8; ADDRESS]);
 
 /// Adds what is in the socket's queue to the batch, as far as there is room, with one system call.
-pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> Result<(), Error> {
-    let first = batch.used();
-    let (free, slot) = batch.free();
+pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch) -> Result<(), Error> {
+    let asked = batch.room();
+    let (start, free, slot) = batch.free();
     let mut addresses = [AddressBuffer([0; ADDRESS]); SLOTS];
     let mut controls = [ControlBuffer([0; CONTROL]); SLOTS];
     // SAFETY: `iovec` and `mmsghdr` are plain data, for which all zeros is a valid value: no buffers.
@@ -211,7 +197,7 @@ pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> 
         header.msg_controllen = CONTROL as _;
     }
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    let asked = (SLOTS - first) as libc::c_uint;
+    let asked = asked as libc::c_uint;
     // SAFETY: the first `asked` headers point to buffers with their true lengths, all of which live to the end of this
     // function; a null timeout is allowed with MSG_DONTWAIT.
     let got = unsafe {
@@ -222,11 +208,14 @@ pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> 
         let empty = error.kind() == io::ErrorKind::WouldBlock || is_soft(&error);
         return if empty { Ok(()) } else { Err(system(Action::Receive, endpoint.local().to_string(), &error)) };
     };
+    batch.take(got);
     for (index, message) in messages[..got].iter().enumerate() {
         let control = &controls[index].0[..filled(&message.msg_hdr)];
         let address = &addresses[index].0[..(message.msg_hdr.msg_namelen as usize).min(ADDRESS)];
-        let lengths = (first + index, slot, message.msg_len as usize);
-        if let Some(head) = head(endpoint.local(), lengths, address, &control::read(control), table) {
+        let wire_len = message.msg_len as usize;
+        let begin = start + index * slot;
+        let bytes = begin..begin + wire_len.min(slot);
+        if let Some(head) = head(endpoint.local(), bytes, wire_len, address, &control::read(control)) {
             batch.push(head);
         }
     }
@@ -239,40 +228,26 @@ fn filled(header: &libc::msghdr) -> usize {
     (header.msg_controllen as usize).min(CONTROL)
 }
 
-/// `lengths` are the slot's number and size and the bytes that came over the wire.
-fn head(
-    bound: SocketAddr,
-    (slot, size, wire_len): (usize, usize, usize),
-    address: &[u8],
-    control: &Control,
-    table: &Table,
-) -> Option<Head> {
-    let mut head = Head {
-        slot,
-        len: wire_len.min(size),
+fn head(bound: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8], control: &Control) -> Option<Head> {
+    Some(Head {
+        bytes,
         wire_len,
         // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
         source: canonical(control::socket_address(address)?),
         destination: control.destination.map(|ip| SocketAddr::new(ip.to_canonical(), bound.port())),
         local: control.local,
-        link: control.interface.and_then(|index| link_of(table, index)),
+        index: control.interface,
+        link: None,
         cast: cast(control),
         origin: Origin::Foreign,
         on_link: false,
         ttl: control.ttl,
         stamp: stamp(control),
-    };
-    describe(table, &mut head);
-    Some(head)
+    })
 }
 
-/// An interface by number; one that came after the table was read still has its number.
-fn link_of(table: &Table, index: u32) -> Option<Link> {
-    let unknown = || Link { index, name: nix_name(index).unwrap_or_else(|| index.to_string()).into() };
-    Some(table.link(index).cloned().unwrap_or_else(unknown))
-}
-
-fn nix_name(index: u32) -> Option<String> {
+/// An interface's name by its number.
+pub(crate) fn name_of(index: u32) -> Option<String> {
     nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
 }
 
@@ -354,7 +329,7 @@ pub(crate) fn send<'e>(
             continue;
         };
         let same = |item: &&Item| endpoint_for(item).is_some_and(|other| ptr::eq(endpoint, other));
-        let run = items.iter().take_while(same).count().clamp(1, TRAIN);
+        let run = items.iter().take(TRAIN).take_while(same).count().max(1);
         let sent = send_train(endpoint, outbox, &items[..run]);
         results.extend(std::iter::repeat_n(Ok(()), sent.count));
         if let Some(fault) = sent.fault {
@@ -387,14 +362,20 @@ fn send_train(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> Train {
     }
 }
 
+/// Refusals of earlier datagrams that a send is tried again for: as many as may wait in the error queue of a server
+/// whose clients vanish all at once.
+const REFUSAL_TRIES: u32 = 64;
+
 /// A refusal of an earlier datagram makes the next send fail, which then has sent nothing (udp(7)); it is simply sent
-/// again, once, and the refusal itself stays in the error queue to be read. A full queue is given time.
+/// again, and the refusal itself stays in the error queue to be read. Without a connection "refused" is never about this
+/// send; any other soft error may be, and is believed the second time. A full queue is given time.
 fn may_try_again(error: &io::Error, tries: u32) -> bool {
     match error.raw_os_error() {
         Some(libc::ENOBUFS | libc::EAGAIN) if tries <= QUEUE_TRIES => {
             std::thread::sleep(Duration::from_millis(tries.into()));
             true
         }
+        Some(libc::ECONNREFUSED) => tries <= REFUSAL_TRIES,
         _ => tries == 1 && is_soft(error),
     }
 }

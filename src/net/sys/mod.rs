@@ -9,6 +9,8 @@ mod wait;
 #[cfg(target_os = "linux")]
 mod control;
 #[cfg(unix)]
+mod errno;
+#[cfg(unix)]
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -27,13 +29,29 @@ use unix as system;
 use windows as system;
 
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, drops, fault, forbid_fragments, links, prepare, receive, send, set_traffic_class,
-    share_port, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, drops, fault, forbid_fragments, links, name_of, prepare, receive, send,
+    set_traffic_class, share_port, take_refusals, want_destination, want_details,
 };
 pub(crate) use wait::Waiter;
 
-use crate::model::error::FaultKind;
 use std::io::ErrorKind;
+
+use crate::model::Link;
+use crate::model::error::FaultKind;
+
+/// What the system says of an interface apart from its addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkFacts {
+    /// The interface.
+    pub(crate) link: Link,
+    pub(crate) up: bool,
+    pub(crate) running: bool,
+    pub(crate) loopback: bool,
+    pub(crate) point_to_point: bool,
+    pub(crate) can_broadcast: bool,
+    pub(crate) can_multicast: bool,
+    pub(crate) mtu: Option<u32>,
+}
 
 /// The remedy for an error, as far as the standard library tells the kinds apart on every system.
 fn kind_of(error: &std::io::Error) -> FaultKind {

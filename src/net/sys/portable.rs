@@ -2,19 +2,18 @@
 //! drop counts are not among it, and stay unknown.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 
 use crate::model::error::{Action, FaultKind};
-use crate::model::event::Refusal;
-use crate::model::interface::Table;
+use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
 use crate::model::{Error, Family, Fault, Origin, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::Endpoint;
-use crate::net::fanout::describe;
-use crate::net::options::system;
+use crate::net::fault::system;
 use crate::net::sys::fault;
 use crate::net::{Batch, Outbox};
 
@@ -42,17 +41,20 @@ pub(crate) fn drops(_: &Socket) -> Option<u64> {
     None
 }
 
-/// Not told here: refusals come as errors of the next call, without a destination.
+/// Not told here: refusals come as errors of the next receive.
 pub(crate) fn take_refusals(_: &Endpoint, _: &mut Vec<Refusal>) {}
 
 /// Adds what is in the socket's queue to the batch, as far as there is room.
-pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> Result<(), Error> {
-    while !batch.is_full() {
-        match receive_one(endpoint, batch, table) {
+pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch) -> Result<(), Error> {
+    while batch.room() > 0 {
+        match receive_one(endpoint, batch) {
             Ok(head) => batch.push(head),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             // An ICMP message about some datagram sent before (on Windows error 10054): soft, and no reason to stop.
-            Err(error) if fault(&error).kind == FaultKind::Refused => return Ok(()),
+            Err(error) if fault(&error).kind == FaultKind::Refused => {
+                batch.refusals_mut().extend(endpoint.peer().map(refused));
+                return Ok(());
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(system(Action::Receive, endpoint.local().to_string(), &error)),
         }
@@ -60,21 +62,31 @@ pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> 
     Ok(())
 }
 
-fn receive_one(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> io::Result<Head> {
-    let slot = batch.used();
-    let (free, size) = batch.free();
+/// Whose port is closed is known only where there is one peer.
+fn refused(destination: SocketAddr) -> Refusal {
+    Refusal { destination: canonical(destination), by: None, what: Unreachable::Port }
+}
+
+/// Not told here.
+pub(crate) fn name_of(_: u32) -> Option<String> {
+    None
+}
+
+fn receive_one(endpoint: &Endpoint, batch: &mut Batch) -> io::Result<Head> {
+    let (start, free, size) = batch.free();
     // SAFETY: initialised bytes may be seen as maybe-initialised ones; the system only writes whole bytes into them.
     let bytes = unsafe { &mut *(std::ptr::from_mut(&mut free[..size]) as *mut [std::mem::MaybeUninit<u8>]) };
     let (len, flags, source) = endpoint.socket().recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
     let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
-    let mut head = Head {
-        slot,
-        len,
+    batch.take(1);
+    Ok(Head {
+        bytes: start..start + len,
         // How long a truncated datagram was is not told; that it was longer is.
         wire_len: len + usize::from(flags.is_truncated()),
         source: canonical(source),
         destination: None,
         local: None,
+        index: None,
         link: None,
         cast: None,
         origin: Origin::Foreign,
@@ -82,9 +94,7 @@ fn receive_one(endpoint: &Endpoint, batch: &mut Batch, table: &Table) -> io::Res
         ttl: None,
         // Filled in by whoever owns the clock.
         stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::User },
-    };
-    describe(table, &mut head);
-    Ok(head)
+    })
 }
 
 /// Sends everything in the outbox and adds one result for each datagram, in order.

@@ -4,12 +4,13 @@ use std::io;
 
 use socket2::Socket;
 
+pub(crate) use super::errno::fault;
 pub(crate) use super::portable::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, drops, prepare, receive, send, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, drops, name_of, prepare, receive, send, take_refusals, want_destination,
+    want_details,
 };
-use crate::model::error::FaultKind;
-use crate::model::{Family, Fault};
-use crate::net::interfaces::LinkFacts;
+use crate::model::Family;
+use crate::net::sys::LinkFacts;
 
 /// Every interface with its flags. The MTU stays unknown.
 pub(crate) fn links(_: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
@@ -29,18 +30,4 @@ pub(crate) fn set_traffic_class(socket: &Socket, class: u8) -> io::Result<()> {
 /// SO_REUSEPORT.
 pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
-}
-
-/// An error of the system by its remedy.
-pub(crate) fn fault(error: &io::Error) -> Fault {
-    let kind = match error.raw_os_error() {
-        Some(libc::EMSGSIZE) => FaultKind::TooLong,
-        Some(libc::ENOBUFS) => FaultKind::QueueFull,
-        Some(libc::ENODEV | libc::ENXIO) => FaultKind::NoDevice,
-        Some(libc::EHOSTDOWN) => FaultKind::HostUnreachable,
-        Some(libc::EMFILE | libc::ENFILE) => FaultKind::OutOfResources,
-        Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ENOPROTOOPT) => FaultKind::Unsupported,
-        _ => super::kind_of(error),
-    };
-    Fault { kind, code: error.raw_os_error() }
 }

@@ -3,6 +3,7 @@
 //! Never by SO_RCVTIMEO: the kernel rounds that to its clock tick, 4 or 8 ms.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,10 @@ use socket2::Socket;
 
 use crate::model::Error;
 use crate::model::error::Action;
-use crate::net::options::system;
+use crate::net::fault::system;
+
+/// Sockets told of at a time. Which one has something is not asked: all are read.
+const EVENTS: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Waits on a set of sockets. The sockets must outlive it; [`Waiter::wait`] only tells that there is something to read.
 pub(crate) struct Waiter {
@@ -33,17 +37,20 @@ impl Waiter {
         Ok(Self { poller, woken: AtomicBool::new(false) })
     }
 
-    /// Waits until a socket has something, `wait` has passed or [`Waiter::wake`] is called; says whether it was called
-    /// since the last time.
-    pub(crate) fn wait(&self, wait: Option<Duration>) -> Result<bool, Error> {
-        let mut events = Events::new();
+    /// Waits until a socket has something, `wait` has passed or [`Waiter::wake`] is called.
+    pub(crate) fn wait(&self, wait: Option<Duration>) -> Result<(), Error> {
+        let mut events = Events::with_capacity(EVENTS);
         match self.poller.wait(&mut events, wait) {
-            Ok(_) => {}
+            Ok(_) => Ok(()),
             // A signal that nobody handles, or stop and continue. The caller sees that its time has not come.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(&error)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(failed(&error)),
         }
-        Ok(self.woken.swap(false, Ordering::SeqCst))
+    }
+
+    /// Whether [`Waiter::wake`] was called since this was last asked.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::SeqCst)
     }
 
     pub(crate) fn wake(&self) {
@@ -57,10 +64,9 @@ fn failed(error: &io::Error) -> Error {
     system(Action::Wait, "the sockets".to_owned(), error)
 }
 
-/// Level-triggered where the system can: what is left in the queue wakes again.
+/// Level-triggered: what is left in the queue wakes again.
 fn add(poller: &Poller, socket: &Socket, key: usize) -> io::Result<()> {
-    let mode = if poller.supports_level() { PollMode::Level } else { PollMode::Oneshot };
     // SAFETY: the poller must not outlive the sockets. Both are owned by one Fanout; a Waker may keep the poller alive
     // longer, but it never waits, and a closed descriptor leaves the set by itself (epoll(7), kqueue(2)).
-    unsafe { poller.add_with_mode(socket, Event::readable(key), mode) }
+    unsafe { poller.add_with_mode(socket, Event::readable(key), PollMode::Level) }
 }

@@ -6,11 +6,12 @@ use if_addrs::{IfAddr, IfOperStatus};
 use socket2::Socket;
 
 pub(crate) use super::portable::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, drops, prepare, receive, send, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, drops, name_of, prepare, receive, send, take_refusals, want_destination,
+    want_details,
 };
 use crate::model::error::FaultKind;
 use crate::model::{Family, Fault, Link};
-use crate::net::interfaces::LinkFacts;
+use crate::net::sys::LinkFacts;
 
 /// Every interface that has an address: there are no others in the list, and no flags but these.
 pub(crate) fn links(addresses: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {

@@ -19,12 +19,6 @@ pub(crate) struct Echo {
     /// Where and whom to serve.
     #[command(flatten)]
     pub(crate) serve: Serve,
-    /// Answer in upper case (ASCII letters)
-    #[arg(long, help_heading = "Answers")]
-    pub(crate) upper: bool,
-    /// Put TEXT before the bytes of every answer
-    #[arg(long, value_name = "TEXT", value_parser = values::bytes(), help_heading = "Answers")]
-    pub(crate) prefix: Option<Bytes>,
 }
 
 /// Answer every datagram with the number of its bytes.
@@ -53,6 +47,12 @@ pub(crate) struct Serve {
     /// Serve only what arrives on this interface: a name, a number or an address; may be repeated
     #[arg(long, value_name = "NAME|INDEX|ADDR", value_parser = values::selector, help_heading = "Whom to serve")]
     pub(crate) interface: Vec<Selector>,
+    /// Answer in upper case (ASCII letters)
+    #[arg(long, help_heading = "Answers")]
+    pub(crate) upper: bool,
+    /// Put TEXT before the bytes of every answer
+    #[arg(long, value_name = "TEXT", value_parser = values::bytes(), help_heading = "Answers")]
+    pub(crate) prefix: Option<Bytes>,
     /// Answer requests that came by broadcast or multicast too
     #[arg(long, help_heading = "Answers")]
     pub(crate) answer_broadcast: bool,

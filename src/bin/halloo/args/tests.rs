@@ -241,7 +241,7 @@ fn a_payload_is_bytes_and_needs_no_encoding() {
     assert_eq!(send.records.source(), Source::Payloads { texts: vec![Bytes(bytes.clone())], escapes: false });
     let prefix = parse(["halloo", "echo", "--prefix"].map(OsString::from).into_iter().chain([raw()])).unwrap();
     let Command::Echo(echo) = prefix.command else { panic!("{prefix:?}") };
-    assert_eq!(echo.prefix, Some(Bytes(bytes.clone())));
+    assert_eq!(echo.serve.prefix, Some(Bytes(bytes.clone())));
     let target = parse(["halloo", "send"].map(OsString::from).into_iter().chain([raw()])).unwrap_err();
     assert!(target.text.contains("UTF-8") && !target.text.contains('\u{1b}'), "{}", target.text);
 }
@@ -341,11 +341,11 @@ fn listening() {
 fn serving() {
     let plain = echoed("");
     assert_eq!(plain.serve.rate_limit, RateLimit::PerSecond(1000.try_into().unwrap()));
-    assert!(plain.serve.address.is_none() && !plain.serve.lan && !plain.upper && plain.prefix.is_none());
+    assert!(plain.serve.address.is_none() && !plain.serve.lan && !plain.serve.upper && plain.serve.prefix.is_none());
     let all =
         echoed("--lan :7000 --upper --prefix 'a b' --answer-broadcast --answer-any-port --rate-limit off --idle 1");
     assert_eq!(all.serve.address, Some(Target { host: None, port: Some(7000) }));
-    assert_eq!((all.prefix, all.serve.rate_limit), (Some(text(b"a b")), RateLimit::Off));
+    assert_eq!((all.serve.prefix, all.serve.rate_limit), (Some(text(b"a b")), RateLimit::Off));
     let wildcard = echoed("--lan 0.0.0.0:7000").serve.address.and_then(|address| address.host);
     assert!(matches!(wildcard, Some(Host::Address(address)) if address.is_unspecified()));
     assert!(line("length --lan --count 1 --timeout 10s --share --receive-buffer 1M --interface lo").is_ok());

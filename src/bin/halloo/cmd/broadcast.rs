@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo::engine::broadcast::{self, Choice, Form};
-use halloo::engine::send::{CountBy, Destination, Plan};
+use halloo::engine::send::{CountBy, Plan};
 use halloo::model::event::{Event, Planned};
-use halloo::model::{Cast, Error, Family, Selector, Stats, Verdict};
+use halloo::model::{Cast, Destination, Error, Family, Selector, Stats, Verdict};
 use halloo::net::{Fanout, Options, interfaces};
 
 use crate::args::{self, Aim};

@@ -12,7 +12,7 @@ use halloo::net::{Batch, batch};
 
 use crate::args;
 use crate::cmd::run::{Output, to_terminal};
-use crate::cmd::serve::{Open, Wish, ends, hears_no_broadcast, names, open, serve};
+use crate::cmd::serve::{Open, Wish, ends, hears_no_broadcast, names, needs_destination, open, serve};
 use crate::report::{Frame, Human, Options, Pcap, Raw, Show, Style, Tee};
 
 /// Prints every datagram.
@@ -22,6 +22,9 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
             what: "raw payload bytes can confuse a terminal",
             instead: "send them into a pipe or a file, or add --force",
         });
+    }
+    if args.only.is_some() {
+        needs_destination("telling broadcasts from unicast")?;
     }
     // A group of IPv6 is heard by a socket of IPv6.
     let host = args.join.first().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |group| Family::of(*group).wildcard());

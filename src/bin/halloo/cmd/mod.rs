@@ -1,9 +1,11 @@
 //! What was typed becomes an engine, its options and a report.
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
-//! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`prompt`] the one of `-i`.
+//! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
+//! the run, [`prompt`] the prompt of `-i`.
 
 mod broadcast;
+mod feed;
 mod interfaces;
 mod listen;
 mod prompt;
@@ -12,6 +14,7 @@ mod run;
 mod send;
 mod serve;
 mod signals;
+mod terminal;
 
 use halloo::model::{Error, Verdict};
 

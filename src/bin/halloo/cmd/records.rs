@@ -3,42 +3,18 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::SystemTime;
 
-use halloo::engine::send::{Pull, Records};
+use halloo::engine::send::Pull;
 use halloo::model::record::{Piece, Terminated, decode_hex, unescape};
 use halloo::model::{Error, Family, Framing, Payload, Record, RecordError, Sink, Splitter, TooLong};
 use halloo::net::Waker;
 
 use crate::args::{Bytes, Input, Source};
-use crate::cmd::prompt;
+use crate::cmd::feed::{Feed, Gone, Out, in_thread};
+use crate::cmd::prompt::{self, Leaving, Prompt};
 use crate::cmd::run::{Output, now};
 use crate::report::{self, Style, clock};
-
-/// Records that are there, or that a thread is still reading.
-pub(super) enum Feed {
-    /// All of them.
-    Ready(std::vec::IntoIter<Record>),
-    /// As they come.
-    Reading(Receiver<Pull>),
-}
-
-impl Records for Feed {
-    fn pull(&mut self) -> Pull {
-        match self {
-            Self::Ready(records) => records.pull(),
-            Self::Reading(channel) => match channel.try_recv() {
-                Ok(pull) => pull,
-                Err(TryRecvError::Empty) => Pull::Pending,
-                Err(TryRecvError::Disconnected) => Pull::End,
-            },
-        }
-    }
-}
-
-/// Records that a reader may be ahead of the sender. At the longest they take 4 MiB.
-const AHEAD: usize = 64;
 
 /// Opens the source, and the report: where a person types, its lines go above the prompt. What is complete is checked
 /// whole, before anything is sent.
@@ -53,9 +29,9 @@ pub(super) fn open(
     waker: impl FnOnce() -> Result<Waker, Error>,
 ) -> Result<(Feed, Box<dyn Sink>), Error> {
     if source == Source::Interactive && prompt::is_possible() {
-        let (editor, above, beside) = prompt::open()?;
-        let sink = output.sink_to(style, above, beside);
-        let feed = in_thread(waker()?, move |out| prompt::read(family, out, Some(editor)));
+        let Prompt { editor, data, notes } = prompt::open()?;
+        let sink = Box::new(Leaving(output.sink_to(style, data, notes)));
+        let feed = in_thread(waker()?, move |out| prompt::read(family, out, editor));
         return Ok((feed, sink));
     }
     Ok((feed(source, family, waker)?, output.sink(style)))
@@ -78,7 +54,7 @@ fn feed(source: Source, family: Family, waker: impl FnOnce() -> Result<Waker, Er
             let input = open_input(&input)?;
             Ok(in_thread(waker()?, move |out| replay(input, timing, family, out)))
         }
-        Source::Interactive => Ok(in_thread(waker()?, move |out| prompt::read(family, out, None))),
+        Source::Interactive => Ok(in_thread(waker()?, move |out| prompt::read_unattended(family, out))),
     }
 }
 
@@ -147,44 +123,6 @@ fn open_input(input: &Input) -> Result<Named, Error> {
             }
         }
     }
-}
-
-/// The way from the reading thread to the run.
-pub(super) struct Out {
-    channel: SyncSender<Pull>,
-    waker: Waker,
-}
-
-/// The run has ended; there is nobody to read for.
-pub(super) struct Gone;
-
-impl Out {
-    /// Hands one on. Waits while the run is [`AHEAD`] records behind.
-    pub(super) fn give(&self, pull: Pull) -> Result<(), Gone> {
-        let given = self.channel.send(pull).map_err(|_| Gone);
-        self.waker.wake();
-        given
-    }
-}
-
-impl Drop for Out {
-    /// The end of the channel is the end of the records, and the run must hear of it.
-    fn drop(&mut self) {
-        let (closed, _) = sync_channel(0);
-        self.channel = closed;
-        self.waker.wake();
-    }
-}
-
-/// Reads in a thread of its own: reading may wait for ever, and answers must not.
-fn in_thread(waker: Waker, read: impl FnOnce(&Out) -> Result<(), Gone> + Send + 'static) -> Feed {
-    let (channel, records) = sync_channel(AHEAD);
-    let out = Out { channel, waker };
-    std::thread::spawn(move || {
-        // Gone says only that nobody wants the rest.
-        let _unheeded = read(&out);
-    });
-    Feed::Reading(records)
 }
 
 /// Bytes read at a time: what a pipe holds (pipe(7)).

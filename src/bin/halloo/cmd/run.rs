@@ -48,19 +48,24 @@ impl Output {
         }
     }
 
-    /// Says why there is no run, or why it broke.
+    /// Says why there is no run, or why nothing more can be told of it.
     pub(super) fn fail(&self, error: &Error) -> Verdict {
         let verdict = error.verdict();
-        if self.json {
-            let mut sink = Json::new(io::stdout(), io::sink());
-            let stats = Stats { verdict, ..Stats::default() };
-            let told = sink.error_event(now().wall, error).and_then(|()| sink.event(now(), &Event::Summary(&stats)));
-            // Whoever does not read the error does not read that it could not be written either.
-            let _unheeded = told.and_then(|()| sink.flush());
-        }
-        // There is nowhere left to say that standard error cannot be written.
-        let _unheeded = writeln!(io::stderr(), "{}", failure::describe(error));
+        let stats = Stats { verdict, ..Stats::default() };
+        let told = match self.json {
+            true => self.tell_failure(&mut Json::new(io::stdout(), io::stderr()), error, &stats),
+            // Without a run there is nothing to sum up for a person.
+            false => writeln!(io::stderr(), "{}", failure::describe(error)),
+        };
+        // There is nowhere left to say that this could not be said.
+        drop(told);
         verdict
+    }
+
+    fn tell_failure(&self, sink: &mut impl Sink, error: &Error, stats: &Stats) -> io::Result<()> {
+        sink.event(now(), &Event::Broken(error))?;
+        sink.event(now(), &Event::Summary(stats))?;
+        sink.flush()
     }
 }
 
@@ -126,6 +131,7 @@ pub(super) fn run(
     match drive::run(engine, network, batch, sink.as_mut(), &mut SystemClock::start(), &stop) {
         Ok(()) => Ok(()),
         Err(Broken::Sink(error)) => written(error),
-        Err(Broken::Network(error)) => Err(error),
+        // Told in its place, before the summary, which has its verdict.
+        Err(Broken::Network(_)) => Ok(()),
     }
 }

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo::engine::broadcast::{self, Choice, Form};
-use halloo::engine::send::{Answers, CountBy, Destination, Plan, Sender};
+use halloo::engine::send::{Answers, CountBy, Plan, Sender};
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
-use halloo::model::target::{DEFAULT_PORT, canonical};
-use halloo::model::{Cast, Error, Family, Host, Repeat, Schedule, Selector, Verdict};
+use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
+use halloo::model::{Cast, Destination, Error, Family, Host, Repeat, Schedule, Verdict};
 use halloo::net::endpoint::source_for;
 use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Batch, Fanout, Options, batch, interfaces};
@@ -132,8 +132,8 @@ fn address(args: &args::Send, table: &Table) -> Result<SocketAddr, Error> {
     };
     let default = SocketAddr::new(this_host, DEFAULT_PORT);
     let mut address = canonical(interfaces::resolve(&args.target, default, args.family(), table)?);
-    if let (true, Some(selector)) = (interfaces::needs_zone(address), &args.interface) {
-        let zone = chosen(table, selector)?.first().map_or(0, |row| row.link().index);
+    if let (true, Some(selector)) = (needs_zone(address), &args.interface) {
+        let zone = table.select(std::slice::from_ref(selector))?.first().map_or(0, |row| row.link().index);
         if let SocketAddr::V6(v6) = &mut address {
             v6.set_scope_id(zone);
         }
@@ -142,17 +142,9 @@ fn address(args: &args::Send, table: &Table) -> Result<SocketAddr, Error> {
     match () {
         () if address.port() == 0 => refused("port 0 is nobody's port"),
         () if address.ip().is_unspecified() => refused("it means every address of a host that listens"),
-        () if interfaces::needs_zone(address) => {
-            Err(Error::NeedsZone { address: address.ip(), available: table.names() })
-        }
+        () if needs_zone(address) => Err(Error::NeedsZone { address: address.ip(), available: table.names() }),
         () => Ok(address),
     }
-}
-
-fn chosen<'t>(table: &'t Table, selector: &Selector) -> Result<Vec<&'t halloo::model::Interface>, Error> {
-    table
-        .select(std::slice::from_ref(selector))
-        .map_err(|unknown| Error::NoSuchInterface { selector: unknown.to_string(), available: table.names() })
 }
 
 /// Where the datagrams go, by which interface and from which source where that has to be said.
@@ -167,7 +159,7 @@ fn destination(args: &args::Send, address: SocketAddr, table: &Table) -> Result<
     }
     let cast = Cast::by_form(address.ip());
     let Some(selector) = &args.interface else { return Ok((plain(cast), Vec::new())) };
-    let rows = chosen(table, selector)?;
+    let rows = table.select(std::slice::from_ref(selector))?;
     let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
     let source = rows.iter().filter_map(|row| row.address()).find(same_family);
     let link = rows.first().map(|row| row.link().clone());

@@ -5,16 +5,17 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use halloo::engine::broadcast::ALL_NODES;
 use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::serve::{Answer, Base, Ends, Filter, Plan, Server};
 use halloo::model::error::Action;
 use halloo::model::event::{Listening, Notice, Role};
 use halloo::model::interface::Table;
 use halloo::model::target::DEFAULT_PORT;
-use halloo::model::{Error, Interface, Link, Selector, Sink, Target, Verdict};
+use halloo::model::{Error, Family, Interface, Link, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
-use halloo::net::{Batch, Fanout, Options, batch, interfaces};
+use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Options, batch, interfaces};
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, Setup, run};
@@ -22,18 +23,17 @@ use crate::report::Style;
 
 /// Answers with the same bytes.
 pub(super) fn echo(args: &args::Echo, output: &Output) -> Result<Verdict, Error> {
-    let prefix = args.prefix.as_ref().map_or_else(Vec::new, |bytes| bytes.0.clone());
-    let answer = Answer { base: Base::Same, upper: args.upper, prefix };
-    answering(&args.serve, Role::Echo, answer, output)
+    answering(&args.serve, Role::Echo, Base::Same, output)
 }
 
 /// Answers with the length.
 pub(super) fn length(args: &args::Length, output: &Output) -> Result<Verdict, Error> {
-    let answer = Answer { base: Base::Length, upper: false, prefix: Vec::new() };
-    answering(&args.serve, Role::Length, answer, output)
+    answering(&args.serve, Role::Length, Base::Length, output)
 }
 
-fn answering(args: &args::Serve, role: Role, answer: Answer, output: &Output) -> Result<Verdict, Error> {
+fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Result<Verdict, Error> {
+    let prefix = args.prefix.as_ref().map_or_else(Vec::new, |bytes| bytes.0.clone());
+    let answer = Answer { base, upper: args.upper, prefix };
     let host = if args.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
     let wish = Wish {
         role,
@@ -116,15 +116,13 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
     let endpoint = options.open()?;
     let mut notices = Vec::new();
     let groups = join(wish, &endpoint, &table, &mut notices)?;
-    let granted = endpoint.granted();
-    if let Some(size) = granted.receive_buffer.filter(|_| granted.is_short_of(asked)) {
-        notices.push(Notice::SmallReceiveBuffer(asked, size));
-    }
+    let granted = endpoint.granted().receive_buffer;
+    notices.extend(granted.filter(|granted| *granted < asked).map(|size| Notice::SmallReceiveBuffer(asked, size)));
     let local = endpoint.local();
     if local.is_ipv6() && local.ip().is_unspecified() {
         notices.push(Notice::Ipv6Only(local));
     }
-    let listening = Listening { role: wish.role, local, groups, receive_buffer: (asked, granted.receive_buffer) };
+    let listening = Listening { role: wish.role, local, groups, receive_buffer: (asked, granted) };
     Ok(Open { network: Fanout::new(vec![endpoint], table), listening, notices })
 }
 
@@ -134,15 +132,21 @@ pub(super) fn hears_no_broadcast(address: IpAddr) -> Option<Notice> {
     one.then_some(Notice::HearsNoBroadcast(address))
 }
 
+/// Some systems do not tell where a datagram was sent and by which interface it came.
+pub(super) fn needs_destination(what: &'static str) -> Result<(), Error> {
+    if KNOWS_DESTINATION { Ok(()) } else { Err(Error::Unsupported { what }) }
+}
+
 /// The names of the chosen interfaces, by which datagrams are told apart.
 pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<Arc<str>>, Error> {
+    if !selectors.is_empty() {
+        needs_destination("telling datagrams apart by interface")?;
+    }
     Ok(chosen(table, selectors)?.into_iter().map(|link| link.name).collect())
 }
 
 fn chosen(table: &Table, selectors: &[Selector]) -> Result<Vec<Link>, Error> {
-    let unknown =
-        |unknown: Selector| Error::NoSuchInterface { selector: unknown.to_string(), available: table.names() };
-    let mut links: Vec<Link> = table.select(selectors).map_err(unknown)?.iter().map(|row| row.link().clone()).collect();
+    let mut links: Vec<Link> = table.select(selectors)?.iter().map(|row| row.link().clone()).collect();
     links.dedup();
     Ok(links)
 }
@@ -154,10 +158,14 @@ fn join(
     table: &Table,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<(IpAddr, Link)>, Error> {
-    if wish.groups.is_empty() {
-        return Ok(Vec::new());
-    }
+    let wildcard = endpoint.local().ip().is_unspecified();
     let links = if wish.interfaces.is_empty() { multicast_links(table) } else { chosen(table, wish.interfaces)? };
+    if wish.groups.is_empty() {
+        // Every IPv6 host is in ff02::1 (RFC 4291 2.8), but only a socket that joins it hears what the host hears.
+        let everybody = endpoint.family() == Family::V6 && wildcard;
+        let joined = links.into_iter().filter(|link| everybody && endpoint.join(ALL_NODES.into(), link).is_ok());
+        return Ok(joined.map(|link| (ALL_NODES.into(), link)).collect());
+    }
     let mut joined = Vec::new();
     let mut last = None;
     for group in wish.groups {

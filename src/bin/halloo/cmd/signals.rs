@@ -3,6 +3,9 @@
 use halloo::drive::Stop;
 use halloo::net::Waker;
 
+#[cfg(unix)]
+use crate::cmd::terminal;
+
 /// Watches for signals from now on. Where that is not possible, they keep their usual effect.
 #[cfg(unix)]
 pub(super) fn watch(stop: Stop, waker: Waker) {
@@ -14,6 +17,7 @@ pub(super) fn watch(stop: Stop, waker: Waker) {
     std::thread::spawn(move || {
         let mut signals = signals.forever();
         if signals.next().is_some() {
+            terminal::leave();
             stop.request();
             waker.wake();
         }

@@ -58,7 +58,12 @@ fn write_out(writer: &mut BufWriter<impl Write>) -> io::Result<()> {
 fn is_note(event: &Event<'_>) -> bool {
     matches!(
         event,
-        Event::Listening(_) | Event::Notice(_) | Event::Ignored(..) | Event::BadRecord(_) | Event::Summary(_)
+        Event::Listening(_)
+            | Event::Notice(_)
+            | Event::Ignored(..)
+            | Event::BadRecord(_)
+            | Event::Broken(_)
+            | Event::Summary(_)
     )
 }
 
@@ -81,7 +86,7 @@ impl Lines {
         let Options { style, quiet, verbose, .. } = self.options;
         match event {
             Event::Listening(_) | Event::Planned(_) | Event::Interface(_) | Event::Summary(_) => true,
-            Event::Failed(_) | Event::BadRecord(_) | Event::Refused(_) => true,
+            Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
             // A server prints one line for each datagram that comes; its answers go where that came from.
@@ -102,6 +107,7 @@ impl Lines {
             Event::Sent(sent) => rows::sent(options, now, sent, out),
             Event::Failed(failed) => rows::failed(options, failed, out),
             Event::BadRecord(error) => writeln!(out, "{}", failure::record(error)),
+            Event::Broken(error) => writeln!(out, "{}", failure::describe(error)),
             Event::Skipped(skipped) => rows::skipped(skipped, out),
             Event::Received(received) => rows::received(options, received.datagram, out),
             Event::Reply(reply) => rows::reply(options, reply, out),

@@ -44,10 +44,9 @@ mod replay;
 mod shape;
 
 use std::io::{self, BufWriter, Write};
-use std::time::SystemTime;
 
 use halloo::model::event::Sink;
-use halloo::model::{Error, Event, Now};
+use halloo::model::{Event, Now};
 
 use serde::Serialize;
 use serde_json::Serializer;
@@ -70,14 +69,6 @@ impl<D: Write, N: Write> Json<D, N> {
     pub(crate) fn new(data: D, notes: N) -> Self {
         Self { data: BufWriter::with_capacity(BUFFER, data), notes: BufWriter::new(notes) }
     }
-
-    /// Writes the error that ends the run. The sentences for people are [`failure::describe`]'s; the caller prints them.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub(crate) fn error_event(&mut self, wall: SystemTime, error: &Error) -> io::Result<()> {
-        error_event(wall, error, &mut self.data)
-    }
 }
 
 impl<D: Write, N: Write> Sink for Json<D, N> {
@@ -85,6 +76,7 @@ impl<D: Write, N: Write> Sink for Json<D, N> {
         match event {
             Event::Failed(failed) => writeln!(self.notes, "halloo: {}", failure::failed(failed))?,
             Event::BadRecord(error) => writeln!(self.notes, "{}", failure::record(error))?,
+            Event::Broken(error) => writeln!(self.notes, "{}", failure::describe(error))?,
             _ => {}
         }
         match shape::of_event(now, event) {
@@ -97,14 +89,6 @@ impl<D: Write, N: Write> Sink for Json<D, N> {
         self.data.flush()?;
         self.notes.flush()
     }
-}
-
-/// Writes the error that ends a run, also where it ended before there was a sink.
-///
-/// # Errors
-/// Those of the writer.
-pub(crate) fn error_event(wall: SystemTime, error: &Error, out: &mut impl Write) -> io::Result<()> {
-    line(&shape::of_error(wall, error), out)
 }
 
 fn line(shape: &shape::Shape<'_>, out: &mut impl Write) -> io::Result<()> {

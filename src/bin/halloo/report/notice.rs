@@ -49,15 +49,9 @@ pub(crate) fn text(notice: &Notice) -> String {
 }
 
 fn small_receive_buffer(asked: usize, granted: usize) -> String {
-    // Linux takes the double of what is asked for, to make room for its bookkeeping, and tells the double (socket(7)).
-    let (granted, remedy) = if cfg!(target_os = "linux") {
-        (granted / 2, format!("; 'sysctl -w net.core.rmem_max={asked}' (as root) allows it"))
-    } else {
-        (granted, String::new())
-    };
     format!(
-        "asked for a receive buffer of {asked} B, the system granted {granted} B: a burst may be dropped, \
-         and the summary will say so{remedy}"
+        "asked for a receive buffer of {asked} B, the system granted {granted} B: a burst may be dropped, and the summary \
+         will say so; on Linux 'sysctl -w net.core.rmem_max={asked}' (as root) allows it"
     )
 }
 

@@ -288,6 +288,7 @@ pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> 
         Event::Sent(told) => sent(ts, told),
         Event::Failed(told) => failed(ts, told),
         Event::BadRecord(error) => bad_record(ts, error),
+        Event::Broken(error) => broken(ts, error),
         Event::Skipped(told) => skipped(ts, told),
         Event::Received(told) => received(told),
         Event::Reply(told) => reply(told),
@@ -442,11 +443,11 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
 }
 
 /// The object of the error that ends a run.
-pub(super) fn of_error(wall: SystemTime, error: &Error) -> Shape<'_> {
+fn broken(ts: Ts, error: &Error) -> Shape<'_> {
     let errno = match error {
         Error::System { fault, .. } => fault.code,
         _ => None,
     };
     let (reason, exit) = (failure::reason(error), error.verdict().code());
-    Shape::Broken { ts: Ts(wall), reason, why: Text(error), errno, exit }
+    Shape::Broken { ts, reason, why: Text(error), errno, exit }
 }

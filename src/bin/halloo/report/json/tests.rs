@@ -1,7 +1,7 @@
 //! Every event, written and read back.
 
 use halloo::model::event::{Received, Sent};
-use halloo::model::{Cast, Datagram, Family};
+use halloo::model::{Cast, Datagram, Error, Family};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -126,7 +126,7 @@ fn the_error_that_ends_a_run_is_an_event() {
     let page = Pages::default();
     let mut json = Json::new(page.data(), page.notes());
     let refused = Error::TooLong(halloo::model::TooLong { len: 65_508, family: Family::V4 });
-    json.error_event(samples::now().wall, &refused).unwrap();
+    json.event(samples::now(), &Event::Broken(&refused)).unwrap();
     json.flush().unwrap();
     let object: Value = serde_json::from_str(&page.data_text()).unwrap();
     assert_eq!(keys(&object), ["event", "exit", "reason", "ts", "why"]);

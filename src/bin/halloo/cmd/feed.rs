@@ -1,0 +1,69 @@
+//! The way of records into a run: all there, or from a thread that reads them.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use halloo::engine::send::{Pull, Records};
+use halloo::model::Record;
+use halloo::net::Waker;
+
+/// Records that are there, or that a thread is still reading.
+pub(super) enum Feed {
+    /// All of them.
+    Ready(std::vec::IntoIter<Record>),
+    /// As they come.
+    Reading(Receiver<Pull>),
+}
+
+impl Records for Feed {
+    fn pull(&mut self) -> Pull {
+        match self {
+            Self::Ready(records) => records.pull(),
+            Self::Reading(channel) => match channel.try_recv() {
+                Ok(pull) => pull,
+                Err(TryRecvError::Empty) => Pull::Pending,
+                Err(TryRecvError::Disconnected) => Pull::End,
+            },
+        }
+    }
+}
+
+/// Records that a reader may be ahead of the sender. At the longest they take 4 MiB.
+const AHEAD: usize = 64;
+
+/// The way from the reading thread to the run.
+pub(super) struct Out {
+    channel: SyncSender<Pull>,
+    waker: Waker,
+}
+
+/// The run has ended; there is nobody to read for.
+pub(super) struct Gone;
+
+impl Out {
+    /// Hands one on. Waits while the run is [`AHEAD`] records behind.
+    pub(super) fn give(&self, pull: Pull) -> Result<(), Gone> {
+        let given = self.channel.send(pull).map_err(|_| Gone);
+        self.waker.wake();
+        given
+    }
+}
+
+impl Drop for Out {
+    /// The end of the channel is the end of the records, and the run must hear of it.
+    fn drop(&mut self) {
+        let (closed, _) = sync_channel(0);
+        self.channel = closed;
+        self.waker.wake();
+    }
+}
+
+/// Reads in a thread of its own: reading may wait for ever, and answers must not.
+pub(super) fn in_thread(waker: Waker, read: impl FnOnce(&Out) -> Result<(), Gone> + Send + 'static) -> Feed {
+    let (channel, records) = sync_channel(AHEAD);
+    let out = Out { channel, waker };
+    std::thread::spawn(move || {
+        // Gone says only that nobody wants the rest.
+        let _unheeded = read(&out);
+    });
+    Feed::Reading(records)
+}
