@@ -15,7 +15,10 @@ pub(crate) fn refused(text: &str, to_stdout: bool, code: u8) -> ExitCode {
     let written = if to_stdout { writeln!(io::stdout(), "{text}") } else { writeln!(io::stderr(), "{text}") };
     match written {
         // Help that could not be written was asked for in vain, unless whoever asked has left.
-        Err(error) if to_stdout && error.kind() != io::ErrorKind::BrokenPipe => self::code(Verdict::SystemRefused),
+        Err(error) if to_stdout && error.kind() != io::ErrorKind::BrokenPipe => {
+            let _unheeded = writeln!(io::stderr(), "halloo: cannot write standard output: {error}");
+            self::code(Verdict::SystemRefused)
+        }
         _ => ExitCode::from(code),
     }
 }

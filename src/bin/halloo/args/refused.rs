@@ -217,7 +217,8 @@ impl Refused {
 fn word(error: &clap::Error, kind: ContextKind) -> String {
     match error.get(kind) {
         Some(ContextValue::String(word)) => word.clone(),
-        Some(ContextValue::Strings(words)) => words.first().cloned().unwrap_or_default(),
+        // Suggestions stand in the order of their likeness, the best last.
+        Some(ContextValue::Strings(words)) => words.last().cloned().unwrap_or_default(),
         _ => String::new(),
     }
 }

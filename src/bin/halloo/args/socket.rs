@@ -22,7 +22,7 @@ pub(crate) struct From {
 pub(crate) struct Socket {
     /// Send from this source: ADDR:PORT, :PORT or ADDR [default: the system chooses]
     ///
-    /// An IPv6 address with a port is [ADDR]:PORT. Answers come back to this port, so that a firewall can be told about it.
+    /// An IPv6 address with a port stands in brackets: `[::1]:PORT`. Answers come back to this port, so that a firewall can be told about it.
     #[arg(long, value_name = "[ADDR]:PORT", value_parser = values::from)]
     pub(crate) from: Option<From>,
     /// How many routers a datagram may pass, 1 to 255 [default: the system's, mostly 64]

@@ -10,12 +10,9 @@ use crate::report::Style;
 /// Shows the table of interfaces, or the chosen rows of it.
 pub(super) fn run(args: &args::Interfaces, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
-    let rows = if args.interface.is_empty() {
-        table.rows().iter().collect()
-    } else {
-        table
-            .select(&args.interface)
-            .map_err(|unknown| Error::NoSuchInterface { selector: unknown.to_string(), available: table.names() })?
+    let rows = match &args.interface[..] {
+        [] => table.rows().iter().collect(),
+        chosen => table.select(chosen)?,
     };
     let stats = Stats::default();
     tell(output.sink(Style::Interfaces), rows.into_iter().map(Event::Interface).chain([Event::Summary(&stats)]))?;
