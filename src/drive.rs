@@ -376,6 +376,7 @@ mod tests {
                 most: None,
                 count_by: CountBy::Answer,
                 strict_source: false,
+                show_unasked: false,
             },
             lenient: false,
             allow_none: false,

@@ -16,7 +16,13 @@ fn refused(args: &[&str], stdin: &str, code: i32) -> Output {
     assert!(!said.contains("panicked") && !said.contains("RUST_BACKTRACE"), "{output}");
     assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{output}");
     assert!(said.lines().count() <= 8, "one sentence and its hints: {output}");
-    assert_eq!(output.out(), "", "{output}");
+    if args.contains(&"--json") {
+        // Whoever reads JSON reads why, and the end.
+        assert_eq!(output.events("error")[0]["exit"], code, "{output}");
+        assert_eq!(output.summary()["exit"], code, "{output}");
+    } else {
+        assert_eq!(output.out(), "", "{output}");
+    }
     output
 }
 

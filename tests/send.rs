@@ -289,3 +289,23 @@ fn link_local_addresses_need_an_interface() {
     h1.run(&["send", &format!("[{e0}]:1060"), "hi"]).expect_code(2).says(&["needs an interface", "e0", "e1"]);
     server.stop().expect_code(0).says(&["-- 3 datagrams"]);
 }
+
+#[test]
+fn what_the_habits_of_other_programs_leave_behind_is_noted() {
+    let catcher = Catcher::new();
+    let port = catcher.address().rsplit(':').next().unwrap().to_owned();
+    // "HOST PORT" is a payload here, and nothing listens on the port that it goes to.
+    halloo(["send", "127.0.0.1", &port, "hello"]).output().says(&["as a payload", &format!("HOST:{port}")]);
+    // A pipe that nobody reads.
+    halloo(["send", &catcher.address()]).stdin("hi").output().expect_code(0).says(&["standard input is not read"]);
+    assert!(catcher.next().0.starts_with(b"The time is "));
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_not_shown_by_luck() {
+    let echo = serve(&["echo", "127.0.0.1:0"]);
+    for _ in 0..20 {
+        let output = halloo(["send", &echo.address(), "x", "--json"]).output().expect_code(0);
+        assert!(output.events("reply").is_empty(), "{output}");
+    }
+}

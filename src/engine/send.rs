@@ -39,6 +39,8 @@ pub struct Answers {
     pub count_by: CountBy,
     /// Answers from another address or port than the one asked are left out.
     pub strict_source: bool,
+    /// Answers are shown even where none is waited for: somebody is looking.
+    pub show_unasked: bool,
 }
 
 /// What to send, where and when.
@@ -143,19 +145,33 @@ enum Phase {
 #[derive(Default)]
 struct Heard {
     keys: RandomState,
-    by_responder: HashMap<SocketAddr, u64>,
+    by_responder: HashMap<SocketAddr, Answered>,
     by_content: HashMap<(SocketAddr, u64), u64>,
 }
 
+/// The answers of one responder.
+#[derive(Clone, Copy, Default)]
+struct Answered {
+    /// All of them.
+    count: u64,
+    /// Those that came before the last datagram left.
+    before_last: u64,
+    /// Which datagram was the last when the latest of them came.
+    last: u64,
+}
+
 impl Heard {
-    /// Answers of this responder before this one.
-    fn count(&mut self, responder: SocketAddr) -> u64 {
+    /// Counts an answer of this responder, when so many datagrams have left; returns what was before it.
+    fn count(&mut self, responder: SocketAddr, datagrams: u64) -> Answered {
         if self.by_responder.len() >= MOST_TOLD_APART && !self.by_responder.contains_key(&responder) {
-            return 0;
+            return Answered::default();
         }
-        let count = self.by_responder.entry(responder).or_default();
-        *count += 1;
-        *count - 1
+        let answered = self.by_responder.entry(responder).or_default();
+        if answered.last < datagrams {
+            *answered = Answered { before_last: answered.count, last: datagrams, ..*answered };
+        }
+        answered.count += 1;
+        Answered { count: answered.count - 1, ..*answered }
     }
 
     /// The same answers of this responder before this one.
@@ -228,7 +244,8 @@ impl<R: Records> Sender<R> {
 
     /// Sends a record that is due, or keeps it until it is.
     fn send_or_hold(&mut self, now: Now, record: Record, out: &mut dyn Out) {
-        let gap = record.gap.unwrap_or(self.plan.schedule.between_records);
+        let pace = self.plan.schedule.between_records;
+        let gap = record.gap.map_or(pace, |gap| gap.max(pace));
         let due = self.last_due.map_or(now.run, |last| last + gap);
         if due > now.run {
             self.held = Some(record);
@@ -265,27 +282,18 @@ impl<R: Records> Sender<R> {
         }
     }
 
-    /// A record that cannot be sent is the last one.
-    fn bad_record(&mut self, error: RecordError, out: &mut dyn Out) {
-        out.tell(&Event::BadRecord(&error));
-        self.bad = Some(error);
-    }
-
-    fn end_of_round(&mut self, now: Now, out: &mut dyn Out) {
+    fn end_of_round(&mut self, now: Now) {
         self.rounds_done += 1;
         self.position = 0;
         self.last_due = None;
         let again = self.plan.schedule.rounds.more_after(self.rounds_done) && self.pulled > 0;
-        self.phase = if again {
-            Phase::Sending(now.run + self.plan.schedule.between_rounds)
-        } else {
-            self.end_of_records(now, out)
-        };
+        self.phase =
+            if again { Phase::Sending(now.run + self.plan.schedule.between_rounds) } else { self.end_of_records(now) };
     }
 
-    fn end_of_records(&mut self, now: Now, out: &mut dyn Out) -> Phase {
+    fn end_of_records(&mut self, now: Now) -> Phase {
         if self.pulled == 0 && !self.plan.allow_none && self.bad.is_none() {
-            self.bad_record(RecordError::NoRecord, out);
+            self.bad = Some(RecordError::NoRecord);
         }
         self.last_sent = self.last_sent.max(now.run);
         if self.pulled == 0 { Phase::Over } else { Phase::Waiting }
@@ -313,13 +321,18 @@ impl<R: Records> Sender<R> {
             return;
         }
         self.stats.saw(datagram);
+        if self.plan.answers.wait.is_none() && !self.plan.answers.show_unasked {
+            // Whether it came before the end was luck; who wants to know waits.
+            return;
+        }
         let own = datagram.is_self() && !to_one;
         let went = self.went[index];
-        let before = self.heard.count(responder);
+        let before = self.heard.count(responder, went.datagrams);
         let duplicate = self.heard.same(responder, datagram.payload) >= went.datagrams.max(1);
-        let unambiguous = went.datagrams == before + 1;
-        let round_trip = unambiguous.then(|| now.run.saturating_sub(went.last));
-        self.count_reply(own, duplicate, before);
+        // Clear only where every datagram but the last had its answer when the last one left, and this is the first since.
+        let clear = before.count == before.before_last && before.before_last + 1 == went.datagrams;
+        let round_trip = clear.then(|| now.run.saturating_sub(went.last));
+        self.count_reply(own, duplicate, before.count);
         out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate }));
         self.settle();
     }
@@ -453,10 +466,10 @@ impl<R: Records> Engine for Sender<R> {
             match self.next_record() {
                 Pull::Record(record) => self.send_or_hold(now, record, out),
                 Pull::Pending => self.phase = Phase::Starved,
-                Pull::End => self.end_of_round(now, out),
+                Pull::End => self.end_of_round(now),
                 Pull::Bad(error) => {
-                    self.bad_record(error, out);
-                    self.phase = self.end_of_records(now, out);
+                    self.bad = Some(error);
+                    self.phase = self.end_of_records(now);
                 }
             }
             if self.phase == Phase::Starved {
@@ -481,6 +494,10 @@ impl<R: Records> Engine for Sender<R> {
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
         self.stats.close(now.run, ending, self.verdict());
+        if let Some(error) = &self.bad {
+            // Told behind the records before it, which have left.
+            out.tell(&Event::BadRecord(error));
+        }
         self.tell_silence(out);
         out.tell(&Event::Summary(&self.stats));
     }
@@ -533,6 +550,7 @@ mod tests {
                 most: None,
                 count_by: CountBy::Answer,
                 strict_source: false,
+                show_unasked: false,
             },
             lenient: false,
             allow_none: false,
@@ -723,6 +741,39 @@ mod tests {
     }
 
     #[test]
+    fn a_round_trip_is_known_only_where_it_is_clear_what_was_answered() {
+        let mut plan = plan(Some(500 * MS));
+        plan.schedule.between_records = 100 * MS;
+        let mut sender = Sender::new(plan, records(&["a", "b", "c"]));
+        let mut said = Said::default();
+        let answer = |text| reply_from("10.0.0.2:1060", text);
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        sender.received(at(7), &answer(b"1"), &mut said);
+        sender.due(at(100), &mut said);
+        deliver(&mut sender, at(100), &mut said);
+        sender.received(at(108), &answer(b"2"), &mut said);
+        sender.received(at(109), &answer(b"3"), &mut said);
+        sender.due(at(200), &mut said);
+        deliver(&mut sender, at(200), &mut said);
+        // Three answers to two datagrams: whose the fourth is, nobody knows.
+        sender.received(at(201), &answer(b"4"), &mut said);
+        let times: Vec<_> = said.replies.iter().map(|r| r.round_trip).collect();
+        assert_eq!(times, [Some(7 * MS), Some(8 * MS), None, None]);
+    }
+
+    #[test]
+    fn answers_that_nobody_asked_for_are_counted_and_not_shown() {
+        let mut sender = Sender::new(plan(None), records(&["a"]));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+        assert!(said.replies.is_empty());
+        assert_eq!((sender.stats().received, sender.stats().replies), (1, None));
+    }
+
+    #[test]
     fn strict_source_leaves_others_out_and_counts_them() {
         let mut plan = plan(Some(50 * MS));
         plan.answers.strict_source = true;
@@ -815,8 +866,9 @@ mod tests {
         sender.records.0.push(Pull::Bad(bad.clone()));
         sender.due(at(10), &mut said);
         sender.due(at(10), &mut said);
-        assert_eq!((sender.next(), said.bad), (Next::Done, vec![bad]));
-        assert_eq!(verdict(&mut sender, at(10)), Verdict::Partly);
+        assert_eq!(sender.next(), Next::Done);
+        sender.finish(at(10), &Ending::default(), &mut said);
+        assert_eq!((said.bad, sender.stats().verdict), (vec![bad], Verdict::Partly));
     }
 
     #[test]

@@ -200,9 +200,9 @@ pub enum Error {
     #[error("{what}")]
     Misuse {
         /// What makes no sense.
-        what: &'static str,
+        what: String,
         /// What makes sense.
-        instead: &'static str,
+        instead: String,
     },
     /// This system cannot do that.
     #[error("{what} is not possible on this system")]

@@ -243,6 +243,10 @@ pub enum Notice {
     OddBroadcast(Link, Ipv4Addr, Ipv4Addr),
     /// A datagram does not fit into one packet of the interface.
     Fragments(Fragments),
+    /// The first payload looks like the port that the target has not.
+    PortAsPayload(u16),
+    /// Somebody pipes something in, and nothing reads it.
+    InputUnread,
     /// A name was looked up: name, address.
     Resolved(String, SocketAddr),
     /// Nobody answered a broadcast: what may be the cause.

@@ -65,7 +65,7 @@ pub(crate) struct Listen {
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) force: bool,
     /// Also write every datagram to this file, for Wireshark and tcpdump
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    #[arg(long, value_name = "FILE", value_parser = values::output_file(), help_heading = OUTPUT)]
     pub(crate) pcap: Option<PathBuf>,
 
     /// Read into a buffer of N bytes, 1 to 65536, to see longer datagrams truncated

@@ -186,9 +186,9 @@ impl Records {
         Source::Time
     }
 
-    /// Whether a stream without any record is fine.
+    /// Whether no record at all is fine. Whoever leaves the prompt without a word has done nothing wrong.
     pub(crate) const fn allow_none(&self) -> bool {
-        self.allow_none
+        self.allow_none || self.interactive
     }
 
     fn framing(&self) -> Option<Framing> {

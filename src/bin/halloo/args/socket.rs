@@ -25,7 +25,7 @@ pub(crate) struct Socket {
     /// An IPv6 address with a port stands in brackets: `[::1]:PORT`. Answers come back to this port, so that a firewall can be told about it.
     #[arg(long, value_name = "[ADDR]:PORT", value_parser = values::from)]
     pub(crate) from: Option<From>,
-    /// How many routers a datagram may pass, 1 to 255 [default: the system's, mostly 64]
+    /// How many routers a datagram may pass, 1 to 255 [default: the system's, mostly 64; for broadcast 1]
     ///
     /// It is the TTL of IPv4 and the hop limit of IPv6. The system's own for multicast is 1.
     #[arg(long, value_name = "N", value_parser = values::ttl)]

@@ -334,6 +334,17 @@ pub(super) fn input_file() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
+/// A file to be written.
+pub(super) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            let mistake = Mistake::new("\"-\" is standard output elsewhere; here it is the name of a file");
+            return Err(mistake.hint("standard output: /dev/stdout").hint("that file: ./-"));
+        }
+        Ok(path)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,8 +68,8 @@ fn interfaces_asked(args: &args::Broadcast) -> Vec<Selector> {
 fn check_source(args: &args::Broadcast, destinations: &[Destination]) -> Result<(), Error> {
     match source_asked(&args.socket) {
         Some(address) if destinations.iter().any(|d| d.source != Some(address)) => Err(Error::Misuse {
-            what: "--from names an address that a chosen interface does not broadcast from",
-            instead: "leave out --interface, or name only a port (--from :PORT)",
+            what: "--from names an address that a chosen interface does not broadcast from".into(),
+            instead: "leave out --interface, or name only a port (--from :PORT)".into(),
         }),
         _ => Ok(()),
     }

@@ -19,8 +19,8 @@ use crate::report::{Frame, Human, Options, Pcap, Raw, Show, Style, Tee};
 pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error> {
     if args.raw().is_some() && !args.force && to_terminal() {
         return Err(Error::Misuse {
-            what: "raw payload bytes can confuse a terminal",
-            instead: "send them into a pipe or a file, or add --force",
+            what: "raw payload bytes can confuse a terminal".into(),
+            instead: "send them into a pipe or a file, or add --force".into(),
         });
     }
     if args.only.is_some() {
@@ -38,7 +38,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
         groups: &args.join,
     };
     let Open { network, listening, mut notices } = open(&wish)?;
-    notices.extend(hears_no_broadcast(listening.local.ip()));
+    notices.extend(hears_no_broadcast(network.table(), listening.local.ip()));
     let filter = Filter {
         from: args.from.clone(),
         only: args.only.map(only),

@@ -21,6 +21,14 @@ use halloo::model::{Error, Verdict};
 use crate::args::{Args, Command};
 use run::Output;
 
+/// Says in JSON what is wrong with what was typed: `text` is the sentence, and below it what was meant.
+pub(crate) fn refuse(text: &str) -> Verdict {
+    let (what, instead) = text.split_once('\n').unwrap_or((text, ""));
+    let what = what.strip_prefix("halloo: ").unwrap_or(what).to_owned();
+    let instead = instead.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    Output::JSON.fail(&Error::Misuse { what, instead })
+}
+
 /// Does what was typed, and says what it deserves.
 pub(crate) fn run(args: &Args) -> Verdict {
     let output = Output::new(args);

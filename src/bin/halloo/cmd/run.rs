@@ -20,6 +20,9 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// JSON, whatever else was typed.
+    pub(super) const JSON: Self = Self { json: true, quiet: false, verbose: false };
+
     pub(super) const fn new(args: &Args) -> Self {
         Self { json: args.json, quiet: args.quiet, verbose: args.verbose }
     }
@@ -51,7 +54,8 @@ impl Output {
     /// Says why there is no run, or why nothing more can be told of it.
     pub(super) fn fail(&self, error: &Error) -> Verdict {
         let verdict = error.verdict();
-        let stats = Stats { verdict, ..Stats::default() };
+        let skipped = if let Error::NothingToBroadcastOn { skipped } = error { skipped.len() as u64 } else { 0 };
+        let stats = Stats { verdict, skipped, ..Stats::default() };
         let told = match self.json {
             true => self.tell_failure(&mut Json::new(io::stdout(), io::stderr()), error, &stats),
             // Without a run there is nothing to sum up for a person.
@@ -63,6 +67,11 @@ impl Output {
     }
 
     fn tell_failure(&self, sink: &mut impl Sink, error: &Error, stats: &Stats) -> io::Result<()> {
+        if let Error::NothingToBroadcastOn { skipped } = error {
+            for skipped in skipped {
+                sink.event(now(), &Event::Skipped(skipped.clone()))?;
+            }
+        }
         sink.event(now(), &Event::Broken(error))?;
         sink.event(now(), &Event::Summary(stats))?;
         sink.flush()

@@ -30,11 +30,13 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
     if let Some(Host::Name(name)) = &args.target.host {
         notices.push(Notice::Resolved(name.clone(), address));
     }
+    notices.extend(perhaps_meant(args));
     let plan = Plan {
         schedule: schedule(&args.pacing, INTERVAL, Duration::ZERO),
         answers: Answers {
             linger: linger(&destination, &table, args.answers.linger),
             strict_source: args.strict_source,
+            show_unasked: args.records.source() == args::Source::Interactive,
             ..answers(&args.answers, CountBy::Answer)
         },
         destinations: vec![destination.clone()],
@@ -91,6 +93,7 @@ pub(super) fn answers(args: &args::Answers, count_by: CountBy) -> Answers {
         most: args.max.map(Into::into),
         count_by,
         strict_source: false,
+        show_unasked: false,
     }
 }
 
@@ -102,8 +105,8 @@ pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result
     let from = source_asked(args).unwrap_or(family.wildcard());
     if Family::of(from) != family {
         return Err(Error::Misuse {
-            what: "--from names an address of the other IP version than the destination",
-            instead: "name an address of the same version, or only a port (--from :PORT)",
+            what: "--from names an address of the other IP version than the destination".into(),
+            instead: "name an address of the same version, or only a port (--from :PORT)".into(),
         });
     }
     // A broadcast is for one wire; routers must not carry it on even by mistake (RFC 2644).
@@ -117,6 +120,31 @@ pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result
         receive_buffer: args.receive_buffer.unwrap_or(RECEIVE_BUFFER),
         ..Options::new(SocketAddr::new(from, args.from.and_then(|from| from.port).unwrap_or(0)))
     })
+}
+
+/// What the habits of other programs leave behind: a port as the first payload, an input that nobody reads.
+fn perhaps_meant(args: &args::Send) -> Option<Notice> {
+    match args.records.source() {
+        args::Source::Payloads { texts, .. } if args.target.port.is_none() => {
+            let port = std::str::from_utf8(&texts.first()?.0).ok()?.parse().ok()?;
+            Some(Notice::PortAsPayload(port))
+        }
+        args::Source::Time if stdin_is_pipe() => Some(Notice::InputUnread),
+        _ => None,
+    }
+}
+
+/// Whether somebody pipes something into this program. A terminal, a file and /dev/null are no sign of it.
+#[cfg(unix)]
+fn stdin_is_pipe() -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata("/dev/stdin").is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+/// Whether somebody pipes something into this program.
+#[cfg(not(unix))]
+fn stdin_is_pipe() -> bool {
+    false
 }
 
 /// The source address that was asked for.
@@ -140,6 +168,11 @@ fn address(args: &args::Send, table: &Table) -> Result<SocketAddr, Error> {
     }
     let refused = |why| Err(Error::NotADestination { address: args.target.to_string(), why });
     match () {
+        () if args.family().is_some_and(|family| family != Family::of(address.ip())) => Err(Error::Misuse {
+            what: "-4 and -6 say which address of a name is meant, and this is an address of the other IP version"
+                .into(),
+            instead: "leave the option out".into(),
+        }),
         () if address.port() == 0 => refused("port 0 is nobody's port"),
         () if address.ip().is_unspecified() => refused("it means every address of a host that listens"),
         () if needs_zone(address) => Err(Error::NeedsZone { address: address.ip(), available: table.names() }),

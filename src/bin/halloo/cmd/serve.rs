@@ -8,11 +8,11 @@ use std::time::Duration;
 use halloo::engine::broadcast::ALL_NODES;
 use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::serve::{Answer, Base, Ends, Filter, Plan, Server};
-use halloo::model::error::Action;
+use halloo::model::error::{Action, FaultKind};
 use halloo::model::event::{Listening, Notice, Role};
 use halloo::model::interface::Table;
 use halloo::model::target::DEFAULT_PORT;
-use halloo::model::{Error, Family, Interface, Link, Selector, Sink, Target, Verdict};
+use halloo::model::{Error, Family, Fault, Interface, Link, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Options, batch, interfaces};
@@ -49,7 +49,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         notices.push(Notice::LanCanReach(listening.local));
     }
     if args.answer_broadcast {
-        notices.extend(hears_no_broadcast(listening.local.ip()));
+        notices.extend(hears_no_broadcast(network.table(), listening.local.ip()));
     }
     let rules = Rules {
         any_port: args.answer_any_port,
@@ -126,10 +126,12 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
     Ok(Open { network: Fanout::new(vec![endpoint], table), listening, notices })
 }
 
-/// Bound to one address, a socket hears no broadcasts; bound to a group or to everything, it hears what it should.
-pub(super) fn hears_no_broadcast(address: IpAddr) -> Option<Notice> {
-    let one = address.is_ipv4() && !address.is_unspecified() && !address.is_multicast();
-    one.then_some(Notice::HearsNoBroadcast(address))
+/// Bound to one address, a socket hears no broadcasts; bound to a group, to a broadcast address or to everything, it hears
+/// what it should.
+pub(super) fn hears_no_broadcast(table: &Table, address: IpAddr) -> Option<Notice> {
+    let IpAddr::V4(ip) = address else { return None };
+    let several = ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || table.broadcaster(ip).is_some();
+    (!several).then_some(Notice::HearsNoBroadcast(address))
 }
 
 /// Some systems do not tell where a datagram was sent and by which interface it came.
@@ -167,7 +169,7 @@ fn join(
         return Ok(joined.map(|link| (ALL_NODES.into(), link)).collect());
     }
     let mut joined = Vec::new();
-    let mut last = None;
+    let mut last = links.is_empty().then_some(Fault { kind: FaultKind::NetworkDown, code: None });
     for group in wish.groups {
         for link in &links {
             match endpoint.join(*group, link) {

@@ -115,7 +115,7 @@ fn hints(error: &Error) -> Vec<String> {
             if forms.is_empty() { Vec::new() } else { vec![format!("write {}", forms.join(" or "))] }
         }
         Error::System { action, on, fault } => of_system(*action, on, fault.kind),
-        Error::Misuse { instead, .. } => one(instead),
+        Error::Misuse { instead, .. } => instead.lines().map(str::to_owned).collect(),
         Error::Input { .. } => one("no datagram was made of it; '--file PATH' reads a file, '--stdin' standard input"),
         _ => Vec::new(),
     }

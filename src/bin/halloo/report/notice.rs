@@ -16,8 +16,8 @@ pub(crate) fn text(notice: &Notice) -> String {
             local.port()
         ),
         Notice::HearsNoBroadcast(address) => format!(
-            "bound to one address, {address}: on this system it will not hear broadcasts; \
-             'halloo listen :PORT --interface NAME' hears both"
+            "bound to one address, {address}: it will not hear broadcasts; :PORT with --interface NAME hears both, and \
+             nothing else"
         ),
         Notice::Ipv6Only(local) => {
             format!("{local} hears IPv6 only; 'halloo listen 0.0.0.0:{}' hears IPv4", local.port())
@@ -39,6 +39,12 @@ pub(crate) fn text(notice: &Notice) -> String {
              was asked: allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
              'halloo send HOST'"
         ),
+        Notice::PortAsPayload(port) => {
+            format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
+        }
+        Notice::InputUnread => {
+            "standard input is not read: --lines sends each line, --stdin all of it as one datagram".to_owned()
+        }
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);
             format!("group {group} is not joined on {name}: {fault}; 'halloo interfaces' shows which interfaces are up")
@@ -71,6 +77,8 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
     match notice {
         Notice::LanCanReach(_) => "lan_can_reach",
         Notice::HearsNoBroadcast(_) => "hears_no_broadcast",
+        Notice::PortAsPayload(_) => "port_as_payload",
+        Notice::InputUnread => "input_unread",
         Notice::Ipv6Only(_) => "ipv6_only",
         Notice::SmallReceiveBuffer(..) => "small_receive_buffer",
         Notice::Broadcasting(..) => "broadcasting",

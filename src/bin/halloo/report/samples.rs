@@ -123,6 +123,8 @@ pub(super) fn notices() -> Vec<Notice> {
     let everybody = Ipv4Addr::new(10, 77, 0, 255);
     vec![
         Notice::LanCanReach(anywhere),
+        Notice::PortAsPayload(9000),
+        Notice::InputUnread,
         Notice::HearsNoBroadcast(Ipv4Addr::new(10, 77, 0, 1).into()),
         Notice::Ipv6Only("[::]:1060".parse().unwrap()),
         Notice::SmallReceiveBuffer(4_194_304, 425_984),

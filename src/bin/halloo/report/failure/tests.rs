@@ -75,7 +75,10 @@ fn others() -> Vec<Error> {
         Error::BroadcastForbidden { address, link: Some(eth0()) },
         Error::NotADestination { address: "10.0.0.7:0".into(), why: "port 0 is nobody's" },
         Error::NeedsZone { address: "ff02::1".parse().unwrap(), available: vec!["eth0".into(), "eth1".into()] },
-        Error::Misuse { what: "--connect and --wait exclude each other", instead: "leave one of them out" },
+        Error::Misuse {
+            what: "--connect and --wait exclude each other".into(),
+            instead: "leave one of them out".into(),
+        },
         Error::Unsupported { what: "SO_REUSEPORT" },
         Error::Input { name: "a\u{1b}[2Jb".into(), why: "no such file".into() },
         Error::Output { name: "standard output".into(), why: "no space left on device".into() },

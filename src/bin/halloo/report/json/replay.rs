@@ -39,6 +39,9 @@ pub(crate) fn replay(line: &[u8], family: Family) -> Result<Option<Replayed>, St
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is no JSON object".to_owned());
+    }
     let line: Line = serde_json::from_slice(line).map_err(|error| why_no_object(&error))?;
     match &line.event {
         None => {}
