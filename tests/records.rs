@@ -226,6 +226,32 @@ fn a_prompt_on_a_terminal_has_a_history_and_quit() {
 }
 
 #[test]
+fn a_run_that_ends_under_the_prompt_leaves_the_terminal_as_it_was() {
+    let catcher = Catcher::new();
+    // The shell says which process to end, and how the terminal is afterwards.
+    let shell = format!("stty -g; {HALLOO} send {} -i & echo pid $!; fg; stty -g", catcher.address());
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--command", &format!("bash -mc '{shell}'"), "/dev/null"]).env("TERM", "xterm");
+    let mut process = Run::new(command).start();
+    process.wait_text(READY, 1);
+    process.write("half a li");
+    process.wait_text("half a li", 1);
+    let pid = process.wait_lines(1, |line| line.starts_with("pid ")).remove(0);
+    end(pid.trim_start_matches("pid ").trim());
+    let output = process.finish();
+    let text = output.out();
+    let states: Vec<&str> = text.lines().map(str::trim).filter(|line| line.matches(':').count() > 20).collect();
+    assert_eq!(states.len(), 2, "{output}");
+    assert_eq!(states[0], states[1], "{output}");
+    assert!(text.contains("-- 0 sent"), "{output}");
+}
+
+/// SIGTERM to one process.
+fn end(pid: &str) {
+    assert!(Command::new("kill").args(["-TERM", pid]).status().unwrap().success());
+}
+
+#[test]
 fn a_stream_without_a_record_is_refused_unless_allowed() {
     for flags in [&["--lines"][..], &["--null"], &["--chunk", "4"], &["--hex-lines"], &["--jsonl"]] {
         let catcher = Catcher::new();
