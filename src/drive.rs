@@ -363,9 +363,9 @@ mod tests {
     }
 
     fn plan(wait: Duration) -> Plan {
-        let address = "10.0.0.2:1060".parse().unwrap();
+        let address = "10.0.0.255:1060".parse().unwrap();
         Plan {
-            destinations: vec![Destination { address, source: None, link: None, mtu: None, cast: Cast::Unicast }],
+            destinations: vec![Destination { address, source: None, link: None, mtu: None, cast: Cast::Broadcast }],
             skipped: Vec::new(),
             notices: vec![Notice::BroadcastSilence { port: 1 }],
             schedule: Schedule::ONCE,
@@ -376,6 +376,7 @@ mod tests {
                 most: None,
                 count_by: CountBy::Answer,
                 strict_source: false,
+                believe_refusals: true,
                 show_unasked: false,
             },
             lenient: false,

@@ -228,10 +228,13 @@ fn a_prompt_on_a_terminal_has_a_history_and_quit() {
 #[test]
 fn a_run_that_ends_under_the_prompt_leaves_the_terminal_as_it_was() {
     let catcher = Catcher::new();
-    // The shell says which process to end, and how the terminal is afterwards.
-    let shell = format!("stty -g; {HALLOO} send {} -i & echo pid $!; fg; stty -g", catcher.address());
+    // The shell says which process to end, and how the terminal is before and afterwards. It has no jobs: one that has
+    // would mend the terminal itself.
+    let prompt = format!("echo pid $$; exec {HALLOO} send {} -i", catcher.address());
+    let script = "stty -g; sh -c \"$PROMPT\"; stty -g";
     let mut command = Command::new("script");
-    command.args(["--quiet", "--command", &format!("bash -mc '{shell}'"), "/dev/null"]).env("TERM", "xterm");
+    command.args(["--quiet", "--command", script, "/dev/null"]).env("TERM", "xterm").env("PROMPT", prompt);
+    command.env("SHELL", "/bin/sh");
     let mut process = Run::new(command).start();
     process.wait_text(READY, 1);
     process.write("half a li");

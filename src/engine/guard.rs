@@ -129,6 +129,7 @@ fn refusal(rules: &Rules, own_port: u16, datagram: &Datagram<'_>, own_reply: boo
         (port == own_port, Ignored::OwnPort),
         (is_bad_source(source) || datagram.origin == Origin::Broadcast, Ignored::BadSource),
         (source.is_loopback() && datagram.link.is_some() && !datagram.on_link, Ignored::LoopbackSource),
+        (datagram.origin == Origin::Own && source.is_ipv6() && !source.is_loopback(), Ignored::OwnSource),
         (everybody && !rules.answer_broadcast, Ignored::Broadcast),
         (everybody && !datagram.on_link && datagram.origin != Origin::Own, Ignored::OffLink),
         (own_reply, Ignored::OwnReply),
@@ -148,11 +149,13 @@ fn is_bad_source(source: IpAddr) -> bool {
     }
 }
 
-/// What shares one place: an IPv4 address; an IPv6 /64, within which a host may take any address it likes.
-fn network_of(source: IpAddr) -> u64 {
+/// What shares one place: an IPv4 address; an IPv6 /64, within which a host may take any address it likes. All hosts of a
+/// link are in one link-local /64, so there the whole address counts.
+fn network_of(source: IpAddr) -> u128 {
     match source.to_canonical() {
         IpAddr::V4(a) => a.to_bits().into(),
-        IpAddr::V6(a) => (a.to_bits() >> 64) as u64,
+        IpAddr::V6(a) if a.is_unicast_link_local() => a.to_bits(),
+        IpAddr::V6(a) => a.to_bits() >> 64,
     }
 }
 
@@ -245,6 +248,7 @@ mod tests {
             (from("[::ffff:0.0.0.0]:5000"), Ignored::BadSource),
             (Datagram { origin: Origin::Broadcast, ..from("10.0.0.255:5000") }, Ignored::BadSource),
             (Datagram { on_link: false, ..from("127.0.0.1:5000") }, Ignored::LoopbackSource),
+            (Datagram { origin: Origin::Own, ..from("[fd77::1]:5000") }, Ignored::OwnSource),
             (everybody("10.0.0.2:5000"), Ignored::Broadcast),
         ];
         for (datagram, reason) in cases {

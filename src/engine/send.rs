@@ -39,6 +39,8 @@ pub struct Answers {
     pub count_by: CountBy,
     /// Answers from another address or port than the one asked are left out.
     pub strict_source: bool,
+    /// A refusal is believed at once. Off this host anybody can forge one, so there it must not end the wait.
+    pub believe_refusals: bool,
     /// Answers are shown even where none is waited for: somebody is looking.
     pub show_unasked: bool,
 }
@@ -164,7 +166,8 @@ impl Heard {
     /// Counts an answer of this responder, when so many datagrams have left; returns what was before it.
     fn count(&mut self, responder: SocketAddr, datagrams: u64) -> Answered {
         if self.by_responder.len() >= MOST_TOLD_APART && !self.by_responder.contains_key(&responder) {
-            return Answered::default();
+            // Not told apart any more, so not counted as a new one either.
+            return Answered { count: 1, ..Answered::default() };
         }
         let answered = self.by_responder.entry(responder).or_default();
         if answered.last < datagrams {
@@ -331,7 +334,7 @@ impl<R: Records> Sender<R> {
         let duplicate = self.heard.same(responder, datagram.payload) >= went.datagrams.max(1);
         // Clear only where every datagram but the last had its answer when the last one left, and this is the first since.
         let clear = before.count == before.before_last && before.before_last + 1 == went.datagrams;
-        let round_trip = clear.then(|| now.run.saturating_sub(went.last));
+        let round_trip = (clear && !from_another).then(|| now.run.saturating_sub(went.last));
         self.count_reply(own, duplicate, before.count);
         out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate }));
         self.settle();
@@ -361,8 +364,9 @@ impl<R: Records> Sender<R> {
     fn settle(&mut self) {
         let reached = |goal: Option<u64>| goal.is_some_and(|goal| self.counted() >= goal);
         let all_sent = self.phase == Phase::Waiting;
-        // What did not leave is answered by nobody, and neither is what was refused; a group refuses nothing.
-        let dealt_with = self.stats.failed + if self.plan.destinations.len() == 1 { self.stats.refused } else { 0 };
+        // What did not leave is answered by nobody, and neither is what was refused, if it was.
+        let believed = self.plan.answers.believe_refusals || self.plan.answers.wait.is_none();
+        let dealt_with = self.stats.failed + if believed { self.stats.refused } else { 0 };
         let nobody_left = self.next_seq > 0 && dealt_with >= self.next_seq;
         if reached(self.plan.answers.most) || all_sent && (reached(self.plan.answers.expect) || nobody_left) {
             self.phase = Phase::Over;
@@ -447,6 +451,11 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
+        // Nobody refuses a broadcast (RFC 1122 3.2.2), and what was never asked cannot refuse: somebody made that up.
+        let asked = |d: &Destination| d.cast == Cast::Unicast && same_address(d.address, refusal.destination);
+        if !self.plan.destinations.iter().any(asked) || self.stats.refused >= self.stats.sent {
+            return;
+        }
         self.stats.refused += 1;
         out.tell(&Event::Refused(refusal.clone()));
         self.settle();
@@ -550,6 +559,7 @@ mod tests {
                 most: None,
                 count_by: CountBy::Answer,
                 strict_source: false,
+                believe_refusals: true,
                 show_unasked: false,
             },
             lenient: false,
@@ -651,7 +661,7 @@ mod tests {
         sender.received(at(4), &reply_from("10.0.0.2:1060", b"A"), &mut said);
         sender.received(at(5), &reply_from("10.0.0.9:1060", b"A"), &mut said);
         let shown: Vec<_> = said.replies.iter().map(|r| (r.round_trip, r.from_another, r.duplicate)).collect();
-        assert_eq!(shown, [(Some(2 * MS), false, false), (None, false, true), (Some(4 * MS), true, false)]);
+        assert_eq!(shown, [(Some(2 * MS), false, false), (None, false, true), (None, true, false)]);
         sender.due(at(51), &mut said);
         assert_eq!(sender.next(), Next::Done);
         assert_eq!(verdict(&mut sender, at(51)), Verdict::Done);
@@ -799,6 +809,32 @@ mod tests {
         assert_eq!(verdict(&mut sender, at(1)), Verdict::PeerRefused);
         sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
         assert_eq!(verdict(&mut sender, at(2)), Verdict::Done);
+    }
+
+    #[test]
+    fn what_strangers_make_up_refuses_nothing() {
+        let refusal = |destination: &str, what| Refusal { destination: destination.parse().unwrap(), by: None, what };
+        let mut plan = plan(Some(50 * MS));
+        plan.answers.believe_refusals = false;
+        let mut sender = Sender::new(plan.clone(), records(&["a"]));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        // Never asked; then asked, but anybody on the way can say so: the wait goes on, and an answer still counts.
+        sender.refused(at(1), &refusal("10.9.9.9:1060", Unreachable::Port), &mut said);
+        assert_eq!(sender.stats().refused, 0);
+        for _ in 0..3 {
+            sender.refused(at(1), &refusal("10.0.0.2:1060", Unreachable::Port), &mut said);
+        }
+        assert_eq!((sender.stats().refused, sender.next()), (1, Next::At(50 * MS)));
+        sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+        assert_eq!(verdict(&mut sender, at(50)), Verdict::Done);
+        plan.destinations = vec![destination("10.0.0.255:1060", Cast::Broadcast)];
+        let mut sender = Sender::new(plan, records(&["a"]));
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        sender.refused(at(1), &refusal("10.0.0.255:1060", Unreachable::Port), &mut said);
+        assert_eq!((sender.stats().refused, sender.next()), (0, Next::At(50 * MS)));
     }
 
     #[test]

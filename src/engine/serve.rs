@@ -79,12 +79,33 @@ pub struct Plan {
     pub ends: Ends,
 }
 
+/// Failures and refusals are told once in so long, and counted always: whoever sends to a server decides how many there are
+/// of them, and must not fill a disk or stop a reader.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// When something was last told.
+#[derive(Debug, Default)]
+struct Told(Option<Duration>);
+
+impl Told {
+    /// Whether it is time to tell it again.
+    fn is_due(&mut self, now: Now) -> bool {
+        let due = self.0.is_none_or(|last| now.run.saturating_sub(last) >= TELL_EVERY);
+        if due {
+            self.0 = Some(now.run);
+        }
+        due
+    }
+}
+
 /// Receives, and answers where it should.
 #[derive(Debug)]
 pub struct Server {
     plan: Plan,
     last_heard: Duration,
     over: bool,
+    told_failed: Told,
+    told_refused: Told,
     scratch: Vec<u8>,
     stats: Stats,
 }
@@ -92,7 +113,15 @@ pub struct Server {
 impl Server {
     /// A server by `plan`.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, last_heard: Duration::ZERO, over: false, scratch: Vec::new(), stats: Stats::default() }
+        Self {
+            plan,
+            last_heard: Duration::ZERO,
+            over: false,
+            told_failed: Told::default(),
+            told_refused: Told::default(),
+            scratch: Vec::new(),
+            stats: Stats::default(),
+        }
     }
 
     /// The counters.
@@ -168,7 +197,7 @@ impl Engine for Server {
         self.over = self.plan.ends.count.is_some_and(|count| self.stats.received >= count);
     }
 
-    fn sent(&mut self, _: Now, outcome: &Outcome, out: &mut dyn Out) {
+    fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
         match outcome.result {
             Ok(_) => {
                 self.stats.sent += 1;
@@ -177,14 +206,18 @@ impl Engine for Server {
             // Whoever could not be answered must not end the service for the others (RFC 8085 5.2).
             Err(fault) => {
                 self.stats.failed += 1;
-                out.tell(&outcome.failed(fault));
+                if self.told_failed.is_due(now) {
+                    out.tell(&outcome.failed(fault));
+                }
             }
         }
     }
 
-    fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
+    fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
         self.stats.refused += 1;
-        out.tell(&Event::Refused(refusal.clone()));
+        if self.told_refused.is_due(now) {
+            out.tell(&Event::Refused(refusal.clone()));
+        }
     }
 
     fn due(&mut self, now: Now, _: &mut dyn Out) {
@@ -285,7 +318,7 @@ mod tests {
     use super::*;
     use crate::engine::guard::{DEFAULT_RATE, Rules};
     use crate::engine::testing::{Said, at, reply_from};
-    use crate::model::event::Role;
+    use crate::model::event::{Role, Unreachable};
     use crate::model::{Link, Origin};
     use proptest::prelude::*;
 
@@ -362,6 +395,17 @@ mod tests {
         server.received(at(0), &reply_from("10.0.0.2:0", b""), &mut said);
         assert!(said.sends.is_empty() && said.ignored.is_empty());
         assert_eq!(server.stats().received, 1);
+    }
+
+    #[test]
+    fn refusals_are_told_once_a_minute_and_all_counted() {
+        let mut server = Server::new(plan(None));
+        let mut said = Said::default();
+        let refusal = Refusal { destination: "10.0.0.2:5000".parse().unwrap(), by: None, what: Unreachable::Port };
+        for ms in [0, 1, 2, 59_999, 60_000, 60_001] {
+            server.refused(at(ms), &refusal, &mut said);
+        }
+        assert_eq!((said.refused, server.stats().refused), (2, 6));
     }
 
     #[test]

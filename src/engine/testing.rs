@@ -45,6 +45,7 @@ pub(crate) struct Said {
     pub(crate) replies: Vec<Shown>,
     pub(crate) ignored: Vec<Ignored>,
     pub(crate) failed: usize,
+    pub(crate) refused: usize,
     pub(crate) bad: Vec<RecordError>,
 }
 
@@ -62,6 +63,7 @@ impl Out for Said {
             }),
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Failed(_) => self.failed += 1,
+            Event::Refused(_) => self.refused += 1,
             Event::BadRecord(error) => self.bad.push((*error).clone()),
             _ => {}
         }

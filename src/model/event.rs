@@ -192,6 +192,9 @@ pub enum Ignored {
     BadSource,
     /// A loopback source that did not come over loopback.
     LoopbackSource,
+    /// An IPv6 address of this host itself. The kernel lets such a source in from the wire as well, and does not tell
+    /// which it was.
+    OwnSource,
     /// It came by broadcast or multicast, and those were not asked to be answered.
     Broadcast,
     /// It came by broadcast or multicast from outside this host's subnets.
@@ -215,6 +218,7 @@ impl Ignored {
             Self::OwnPort => "own_port",
             Self::BadSource => "bad_source",
             Self::LoopbackSource => "loopback_source",
+            Self::OwnSource => "own_source",
             Self::Broadcast => "broadcast",
             Self::OffLink => "off_link",
             Self::OwnReply => "own_reply",

@@ -23,14 +23,15 @@ pub struct Endpoint {
     socket: Socket,
     local: SocketAddr,
     peer: Option<SocketAddr>,
+    patient: bool,
     granted: Granted,
 }
 
 impl Endpoint {
-    pub(crate) fn new(socket: Socket, peer: Option<SocketAddr>, granted: Granted) -> io::Result<Self> {
+    pub(crate) fn new(socket: Socket, peer: Option<SocketAddr>, patient: bool, granted: Granted) -> io::Result<Self> {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
-        Ok(Self { socket, local, peer, granted })
+        Ok(Self { socket, local, peer, patient, granted })
     }
 
     /// The address it is bound to, with the real port.
@@ -41,6 +42,11 @@ impl Endpoint {
     /// The peer it is connected to.
     pub const fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    /// Whether a full send buffer is waited for.
+    pub(crate) const fn is_patient(&self) -> bool {
+        self.patient
     }
 
     /// What became of wishes that may fail.

@@ -37,6 +37,8 @@ pub struct Options {
     pub receive_buffer: usize,
     /// Connect to this peer: only it is heard.
     pub connect: Option<SocketAddr>,
+    /// A full send buffer is waited for. A server must not: whoever fills it would stop it for everybody.
+    pub patient: bool,
 }
 
 impl Options {
@@ -52,6 +54,7 @@ impl Options {
             send_buffer: None,
             receive_buffer: RECEIVE_BUFFER,
             connect: None,
+            patient: true,
         }
     }
 
@@ -99,7 +102,7 @@ impl Options {
         if let Some(peer) = self.connect {
             socket.connect(&peer.into()).map_err(|error| system(Action::Connect, peer.to_string(), &error))?;
         }
-        Endpoint::new(socket, self.connect, granted).map_err(|error| self.failed(Action::Open, &error))
+        Endpoint::new(socket, self.connect, self.patient, granted).map_err(|error| self.failed(Action::Open, &error))
     }
 
     fn failed(&self, action: Action, error: &io::Error) -> Error {

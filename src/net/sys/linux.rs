@@ -28,8 +28,7 @@ pub(crate) const BUFFER_FACTOR: usize = 2;
 /// One socket can send from any of the host's addresses, by any interface, datagram by datagram.
 pub(crate) const CHOOSES_SOURCE: bool = true;
 
-/// Reads are asked not to block one by one (MSG_DONTWAIT); sends may, so that a full send buffer slows the sender down
-/// instead of losing datagrams.
+/// Reads and sends are asked not to block one by one (MSG_DONTWAIT).
 pub(crate) fn prepare(_: &Socket) -> io::Result<()> {
     Ok(())
 }
@@ -315,6 +314,13 @@ const TRAIN: usize = 32;
 /// 10 Mbit/s link has sent 45 KB.
 const QUEUE_TRIES: u32 = 8;
 
+/// A full send buffer is waited for no longer than this at a time: a datagram to a neighbour that does not answer stays in
+/// it for 3 s (arp(7)), and whoever wants the run to end must not wait that long.
+const BUFFER_WAIT: libc::c_int = 250;
+
+/// So often: 2 s in all.
+const BUFFER_TRIES: u32 = 8;
+
 /// Sends everything in the outbox and adds one result for each datagram, in order.
 pub(crate) fn send<'e>(
     outbox: &Outbox,
@@ -354,7 +360,7 @@ fn send_train(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> Train {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 tries += 1;
-                if !may_try_again(&error, tries) {
+                if !may_try_again(endpoint, &error, tries) {
                     return Train { count: 0, fault: Some(fault(&error)) };
                 }
             }
@@ -366,18 +372,33 @@ fn send_train(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> Train {
 /// whose clients vanish all at once.
 const REFUSAL_TRIES: u32 = 64;
 
+/// Other soft errors that a send is tried again for. They may be about this send, and then each try costs a system call.
+const SOFT_TRIES: u32 = 4;
+
 /// A refusal of an earlier datagram makes the next send fail, which then has sent nothing (udp(7)); it is simply sent
 /// again, and the refusal itself stays in the error queue to be read. Without a connection "refused" is never about this
-/// send; any other soft error may be, and is believed the second time. A full queue is given time.
-fn may_try_again(error: &io::Error, tries: u32) -> bool {
+/// send; any other soft error may be, and is believed in the end. A full buffer or queue is given time, where nobody else
+/// waits for it.
+fn may_try_again(endpoint: &Endpoint, error: &io::Error, tries: u32) -> bool {
     match error.raw_os_error() {
-        Some(libc::ENOBUFS | libc::EAGAIN) if tries <= QUEUE_TRIES => {
+        Some(libc::EAGAIN) if endpoint.is_patient() && tries <= BUFFER_TRIES => {
+            await_room(endpoint.socket());
+            true
+        }
+        Some(libc::ENOBUFS) if endpoint.is_patient() && tries <= QUEUE_TRIES => {
             std::thread::sleep(Duration::from_millis(tries.into()));
             true
         }
         Some(libc::ECONNREFUSED) => tries <= REFUSAL_TRIES,
-        _ => tries == 1 && is_soft(error),
+        _ => tries <= SOFT_TRIES && is_soft(error),
     }
+}
+
+/// Waits for room in the send buffer. A signal or the time may end it without.
+fn await_room(socket: &Socket) {
+    let mut wanted = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the pointer and the count describe `wanted`, which outlives the call.
+    unsafe { libc::poll(&raw mut wanted, 1, BUFFER_WAIT) };
 }
 
 /// Bytes of the control message that names source and interface: a header and `in6_pktinfo`, the larger of the two.
@@ -414,7 +435,9 @@ fn send_some(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> io::Result
     let descriptor = endpoint.socket().as_raw_fd();
     // SAFETY: the first `items.len()` headers (at most TRAIN) point to addresses, payloads and control messages with
     // their true lengths, all of which live to the end of this function.
-    let sent = unsafe { libc::sendmmsg(descriptor, messages.as_mut_ptr(), items.len() as libc::c_uint, 0) };
+    let sent = unsafe {
+        libc::sendmmsg(descriptor, messages.as_mut_ptr(), items.len() as libc::c_uint, libc::MSG_DONTWAIT as _)
+    };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 

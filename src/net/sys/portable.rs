@@ -126,7 +126,7 @@ fn send_one(endpoint: &Endpoint, item: &Item, payload: &[u8]) -> Result<(), Faul
         tries += 1;
         let fault = fault(&error);
         match fault.kind {
-            FaultKind::QueueFull if tries <= TRIES => {
+            FaultKind::QueueFull if endpoint.is_patient() && tries <= TRIES => {
                 std::thread::sleep(std::time::Duration::from_millis(tries.into()));
             }
             FaultKind::Refused if tries == 1 => {}

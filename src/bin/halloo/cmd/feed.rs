@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use halloo::engine::send::{Pull, Records};
-use halloo::model::Record;
+use halloo::model::{Error, Record};
 use halloo::net::Waker;
 
 /// Records that are there, or that a thread is still reading.
@@ -58,12 +58,21 @@ impl Drop for Out {
 }
 
 /// Reads in a thread of its own: reading may wait for ever, and answers must not.
-pub(super) fn in_thread(waker: Waker, read: impl FnOnce(&Out) -> Result<(), Gone> + Send + 'static) -> Feed {
+///
+/// # Errors
+/// [`Error::Input`] when the system has no thread to spare.
+pub(super) fn in_thread(
+    waker: Waker,
+    read: impl FnOnce(&Out) -> Result<(), Gone> + Send + 'static,
+) -> Result<Feed, Error> {
     let (channel, records) = sync_channel(AHEAD);
     let out = Out { channel, waker };
-    std::thread::spawn(move || {
+    let reading = move || {
         // Gone says only that nobody wants the rest.
         let _unheeded = read(&out);
-    });
-    Feed::Reading(records)
+    };
+    match std::thread::Builder::new().spawn(reading) {
+        Ok(_) => Ok(Feed::Reading(records)),
+        Err(error) => Err(Error::Input { name: "the input in a thread of its own".to_owned(), why: error.to_string() }),
+    }
 }

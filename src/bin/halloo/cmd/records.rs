@@ -31,7 +31,7 @@ pub(super) fn open(
     if source == Source::Interactive && prompt::is_possible() {
         let Prompt { editor, data, notes } = prompt::open()?;
         let sink = Box::new(Leaving(output.sink_to(style, data, notes)));
-        let feed = in_thread(waker()?, move |out| prompt::read(family, out, editor));
+        let feed = in_thread(waker()?, move |out| prompt::read(family, out, editor))?;
         return Ok((feed, sink));
     }
     Ok((feed(source, family, waker)?, output.sink(style)))
@@ -48,13 +48,13 @@ fn feed(source: Source, family: Family, waker: impl FnOnce() -> Result<Waker, Er
         Source::Size(size) => ready(vec![Record::new(Payload::pattern(size, family)?)]),
         Source::Stream { framing, input } => {
             let input = open_input(&input)?;
-            Ok(in_thread(waker()?, move |out| split(input, framing, family, out)))
+            in_thread(waker()?, move |out| split(input, framing, family, out))
         }
         Source::Recording { timing, input } => {
             let input = open_input(&input)?;
-            Ok(in_thread(waker()?, move |out| replay(input, timing, family, out)))
+            in_thread(waker()?, move |out| replay(input, timing, family, out))
         }
-        Source::Interactive => Ok(in_thread(waker()?, move |out| prompt::read_unattended(family, out))),
+        Source::Interactive => in_thread(waker()?, move |out| prompt::read_unattended(family, out)),
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
         answers: Answers {
             linger: linger(&destination, &table, args.answers.linger),
             strict_source: args.strict_source,
+            believe_refusals: table.owner(destination.address.ip()).is_some(),
             show_unasked: args.records.source() == args::Source::Interactive,
             ..answers(&args.answers, CountBy::Answer)
         },
@@ -93,6 +94,7 @@ pub(super) fn answers(args: &args::Answers, count_by: CountBy) -> Answers {
         most: args.max.map(Into::into),
         count_by,
         strict_source: false,
+        believe_refusals: false,
         show_unasked: false,
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
         None => wish.default,
     };
     let asked = wish.receive_buffer.unwrap_or(RECEIVE_BUFFER);
-    let options = Options { share: wish.share, receive_buffer: asked, ..Options::new(address) };
+    let options = Options { share: wish.share, receive_buffer: asked, patient: false, ..Options::new(address) };
     let endpoint = options.open()?;
     let mut notices = Vec::new();
     let groups = join(wish, &endpoint, &table, &mut notices)?;

@@ -14,7 +14,8 @@ pub(super) fn watch(stop: Stop, waker: Waker) {
     use signal_hook::low_level::emulate_default_handler;
 
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
-    std::thread::spawn(move || {
+    // Without a thread to spare, signals keep their usual effect.
+    let _unheeded = std::thread::Builder::new().spawn(move || {
         let mut signals = signals.forever();
         if signals.next().is_some() {
             terminal::leave();

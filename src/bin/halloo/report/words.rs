@@ -110,6 +110,9 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::OwnPort => "it comes from our own port: another server of this kind, or ourselves",
         Ignored::BadSource => "its source address is one that no host may have",
         Ignored::LoopbackSource => "its source is a loopback address, but it did not come over loopback",
+        Ignored::OwnSource => {
+            "its source is an IPv6 address of this host, which anybody on the wire can forge; ::1 is answered"
+        }
         Ignored::Broadcast => "it came by broadcast or multicast; --answer-broadcast answers those",
         Ignored::OffLink => "it came by broadcast or multicast from outside this host's subnets",
         Ignored::OwnReply => "it is itself an answer of this kind of server",
