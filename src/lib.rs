@@ -1,6 +1,7 @@
 //! Send, receive and understand UDP datagrams.
 //!
-//! This is the library under the `halloo` program. Its rooms, each of which may use only those above it:
+//! This is the library under the `halloo` program. Its rooms: everyone may use [`model`], [`drive`] joins [`engine`] and
+//! [`net`], and those two do not know each other. `tests/architecture.rs` keeps it so.
 //!
 //! - [`model`]: what things are. Values, without I/O and without a clock.
 //! - [`engine`]: what to do next. Told the time and handed datagrams, an engine says what to send and what to tell.

@@ -17,7 +17,8 @@ pub(crate) struct Pacing {
     pub(crate) count: NonZeroU64,
     /// The time between two rounds of --count [default: 1s, for broadcast 3s]
     ///
-    /// 0 is none. Broadcasts burden everybody: RFC 8085 section 3.1.3 says 3 s.
+    /// 0 is none. A broadcast leaves so much time between single records too, unless --rate says how many a second: it burdens
+    /// everybody, and RFC 8085 section 3.1.3 asks for 3 s.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) interval: Option<Duration>,
     /// At most so many records a second within a round, such as 100/s [default: no limit]
