@@ -244,10 +244,10 @@ fn arrival(datagram: &Datagram<'_>, emptied: Duration, now: Now) -> Now {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::send::{Answers, CountBy, Plan, Sender};
+    use crate::engine::send::{Answers, Plan, Sender};
     use crate::model::event::Notice;
     use crate::model::stats::Verdict;
-    use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Schedule, Stamp};
+    use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Stamp};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
     use std::net::SocketAddr;
@@ -364,24 +364,9 @@ mod tests {
 
     fn plan(wait: Duration) -> Plan {
         let address = "10.0.0.255:1060".parse().unwrap();
-        Plan {
-            destinations: vec![Destination { address, source: None, link: None, mtu: None, cast: Cast::Broadcast }],
-            skipped: Vec::new(),
-            notices: vec![Notice::BroadcastSilence { port: 1 }],
-            schedule: Schedule::ONCE,
-            answers: Answers {
-                wait: Some(wait),
-                linger: Duration::ZERO,
-                expect: None,
-                most: None,
-                count_by: CountBy::Answer,
-                strict_source: false,
-                believe_refusals: true,
-                show_unasked: false,
-            },
-            lenient: false,
-            allow_none: false,
-        }
+        let everybody = Destination { address, source: None, link: None, mtu: None, cast: Cast::Broadcast };
+        let answers = Answers { wait: Some(wait), ..Answers::NONE };
+        Plan { notices: vec![Notice::BroadcastSilence { port: 1 }], answers, ..Plan::to(vec![everybody]) }
     }
 
     /// Runs one record through a script; returns the diary, the result and the verdict.

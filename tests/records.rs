@@ -226,6 +226,22 @@ fn a_prompt_on_a_terminal_has_a_history_and_quit() {
 }
 
 #[test]
+fn what_is_typed_ahead_at_the_prompt_is_sent_line_by_line() {
+    let catcher = Catcher::new();
+    let typed = format!("{HALLOO} send {} -i", catcher.address());
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+    let mut process = Run::new(command).start();
+    process.wait_text(READY, 1);
+    let lines: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
+    process.write(lines.iter().map(|line| format!("{line}\r")).collect::<String>() + "quit\r");
+    let output = process.finish().expect_code(0);
+    let sent: Vec<String> = catcher.all().into_iter().map(|line| String::from_utf8(line).unwrap()).collect();
+    assert_eq!(sent, lines);
+    assert_eq!(output.out().matches("sent ").count(), lines.len() + 1, "each line, and the summary");
+}
+
+#[test]
 fn a_run_that_ends_under_the_prompt_leaves_the_terminal_as_it_was() {
     let catcher = Catcher::new();
     // The shell says which process to end, and how the terminal is before and afterwards. It has no jobs: one that has

@@ -64,6 +64,35 @@ pub struct Plan {
     pub allow_none: bool,
 }
 
+impl Answers {
+    /// None is waited for, nor a refusal.
+    pub const NONE: Self = Self {
+        wait: None,
+        linger: Duration::ZERO,
+        expect: None,
+        most: None,
+        count_by: CountBy::Answer,
+        strict_source: false,
+        believe_refusals: true,
+        show_unasked: false,
+    };
+}
+
+impl Plan {
+    /// Every record once, back to back, to each of `destinations`; no answer is waited for.
+    pub const fn to(destinations: Vec<Destination>) -> Self {
+        Self {
+            destinations,
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            schedule: Schedule::ONCE,
+            answers: Answers::NONE,
+            lenient: false,
+            allow_none: false,
+        }
+    }
+}
+
 /// What a source of records has.
 #[derive(Debug)]
 pub enum Pull {
@@ -547,24 +576,8 @@ mod tests {
     }
 
     fn plan(wait: Option<Duration>) -> Plan {
-        Plan {
-            destinations: vec![destination("10.0.0.2:1060", Cast::Unicast)],
-            skipped: Vec::new(),
-            notices: Vec::new(),
-            schedule: Schedule::ONCE,
-            answers: Answers {
-                wait,
-                linger: Duration::ZERO,
-                expect: None,
-                most: None,
-                count_by: CountBy::Answer,
-                strict_source: false,
-                believe_refusals: true,
-                show_unasked: false,
-            },
-            lenient: false,
-            allow_none: false,
-        }
+        let destinations = vec![destination("10.0.0.2:1060", Cast::Unicast)];
+        Plan { answers: Answers { wait, ..Answers::NONE }, ..Plan::to(destinations) }
     }
 
     fn records(texts: &[&'static str]) -> std::vec::IntoIter<Record> {

@@ -8,7 +8,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use crate::model::error::Action;
 use crate::model::{Error, Family, Fault, Link};
 use crate::net::fault::system;
-use crate::net::sys;
+use crate::net::sys::{self, Bound};
 
 /// What became of wishes that may fail.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,7 @@ pub struct Granted {
 /// One UDP socket, open and bound.
 #[derive(Debug)]
 pub struct Endpoint {
-    socket: Socket,
-    local: SocketAddr,
-    peer: Option<SocketAddr>,
-    patient: bool,
+    bound: Bound,
     granted: Granted,
 }
 
@@ -31,22 +28,17 @@ impl Endpoint {
     pub(crate) fn new(socket: Socket, peer: Option<SocketAddr>, patient: bool, granted: Granted) -> io::Result<Self> {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
-        Ok(Self { socket, local, peer, patient, granted })
+        Ok(Self { bound: Bound { socket, local, peer, patient }, granted })
     }
 
     /// The address it is bound to, with the real port.
     pub const fn local(&self) -> SocketAddr {
-        self.local
+        self.bound.local
     }
 
     /// The peer it is connected to.
     pub const fn peer(&self) -> Option<SocketAddr> {
-        self.peer
-    }
-
-    /// Whether a full send buffer is waited for.
-    pub(crate) const fn is_patient(&self) -> bool {
-        self.patient
+        self.bound.peer
     }
 
     /// What became of wishes that may fail.
@@ -56,7 +48,7 @@ impl Endpoint {
 
     /// The IP version.
     pub const fn family(&self) -> Family {
-        Family::of(self.local.ip())
+        Family::of(self.bound.local.ip())
     }
 
     /// Joins a multicast group on one interface (IP_ADD_MEMBERSHIP, ip(7)).
@@ -65,19 +57,21 @@ impl Endpoint {
     /// The system's.
     pub fn join(&self, group: IpAddr, link: &Link) -> Result<(), Fault> {
         let joined = match group {
-            IpAddr::V4(group) => self.socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(link.index)),
-            IpAddr::V6(group) => self.socket.join_multicast_v6(&group, link.index),
+            IpAddr::V4(group) => {
+                self.bound.socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(link.index))
+            }
+            IpAddr::V6(group) => self.bound.socket.join_multicast_v6(&group, link.index),
         };
         joined.map_err(|error| sys::fault(&error))
     }
 
-    pub(crate) const fn socket(&self) -> &Socket {
-        &self.socket
+    pub(crate) const fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     /// How many datagrams the kernel has dropped at this socket, where it tells.
     pub(crate) fn drops(&self) -> Option<u64> {
-        sys::drops(&self.socket)
+        sys::drops(&self.bound.socket)
     }
 }
 

@@ -3,15 +3,18 @@
 //! On Linux one socket reaches every interface, each datagram carrying its interface and source address (IP_PKTINFO,
 //! ip(7)). Where that is missing, one socket bound to each source address does the same.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::error::Action;
 use crate::model::event::Outcome;
 use crate::model::interface::Table;
 use crate::model::{Cast, Error, Fault, Link, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
+use crate::net::fault::system;
 use crate::net::options::Options;
 use crate::net::{Batch, Network, Outbox, interfaces, sys};
 
@@ -86,7 +89,8 @@ impl Fanout {
         if let Some(waiter) = &self.waiter {
             return Ok(Arc::clone(waiter));
         }
-        let waiter = Arc::new(sys::Waiter::new(self.endpoints.iter().map(Endpoint::socket))?);
+        let sockets = self.endpoints.iter().map(|endpoint| &endpoint.bound().socket);
+        let waiter = Arc::new(sys::Waiter::new(sockets).map_err(|error| cannot_wait(&error))?);
         self.waiter = Some(Arc::clone(&waiter));
         Ok(waiter)
     }
@@ -131,7 +135,7 @@ impl Fanout {
 impl Network for Fanout {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
         let mut results = Vec::with_capacity(outbox.items().len());
-        sys::send(outbox, |item| self.endpoint_for(item), &mut results);
+        sys::send(outbox, |item| self.endpoint_for(item).map(Endpoint::bound), &mut results);
         for (item, sent) in outbox.items().iter().zip(results) {
             let len = outbox.payload(item).len();
             outcomes.push(self.outcome(item, len, sent));
@@ -146,11 +150,12 @@ impl Network for Fanout {
             let endpoint = &self.endpoints[(self.first + turn) % count];
             let before = batch.count();
             if !batch.is_full() {
-                sys::receive(endpoint, batch)?;
+                let read = sys::receive(endpoint.bound(), batch);
+                read.map_err(|error| system(Action::Receive, endpoint.local().to_string(), &error))?;
             }
             if batch.count() == before {
                 // An error that waits shows before any datagram does: with one there is no need to look for the other.
-                sys::take_refusals(endpoint, batch.refusals_mut());
+                sys::take_refusals(endpoint.bound(), batch.refusals_mut());
             }
             for head in batch.heads_from(before) {
                 describe(&self.table, head);
@@ -164,7 +169,7 @@ impl Network for Fanout {
         if timeout == Some(Duration::ZERO) {
             return Ok(());
         }
-        self.waiter()?.wait(timeout)
+        self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))
     }
 
     fn is_woken(&mut self) -> bool {
@@ -181,6 +186,10 @@ impl Network for Fanout {
     fn drops(&self) -> Option<u64> {
         self.endpoints.iter().map(Endpoint::drops).sum()
     }
+}
+
+fn cannot_wait(error: &io::Error) -> Error {
+    system(Action::Wait, "the sockets".to_owned(), error)
 }
 
 /// What the table of interfaces says of a datagram: its interface by name, its cast where the system did not say,

@@ -10,16 +10,14 @@ use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
 
-use crate::model::error::{Action, FaultKind};
+use crate::model::error::FaultKind;
 use crate::model::event::Refusal;
 use crate::model::target::canonical;
-use crate::model::{Cast, Error, Family, Fault, Origin, Stamp, StampSource};
+use crate::model::{Cast, Family, Fault, Origin, Stamp, StampSource};
 use crate::net::batch::{Head, Item, SLOTS};
-use crate::net::endpoint::Endpoint;
-use crate::net::fault::system;
-use crate::net::sys::LinkFacts;
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
+use crate::net::sys::{Bound, LinkFacts};
 use crate::net::{Batch, Outbox};
 
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
@@ -177,7 +175,7 @@ struct ControlBuffer([u8; CONTROL]);
 struct AddressBuffer([u8; ADDRESS]);
 
 /// Adds what is in the socket's queue to the batch, as far as there is room, with one system call.
-pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch) -> Result<(), Error> {
+pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
     let asked = batch.room();
     let (start, free, slot) = batch.free();
     let mut addresses = [AddressBuffer([0; ADDRESS]); SLOTS];
@@ -199,13 +197,12 @@ pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch) -> Result<(), Erro
     let asked = asked as libc::c_uint;
     // SAFETY: the first `asked` headers point to buffers with their true lengths, all of which live to the end of this
     // function; a null timeout is allowed with MSG_DONTWAIT.
-    let got = unsafe {
-        libc::recvmmsg(endpoint.socket().as_raw_fd(), messages.as_mut_ptr(), asked, flags as _, ptr::null_mut())
-    };
+    let got =
+        unsafe { libc::recvmmsg(bound.socket.as_raw_fd(), messages.as_mut_ptr(), asked, flags as _, ptr::null_mut()) };
     let Ok(got) = usize::try_from(got) else {
         let error = io::Error::last_os_error();
         let empty = error.kind() == io::ErrorKind::WouldBlock || is_soft(&error);
-        return if empty { Ok(()) } else { Err(system(Action::Receive, endpoint.local().to_string(), &error)) };
+        return if empty { Ok(()) } else { Err(error) };
     };
     batch.take(got);
     for (index, message) in messages[..got].iter().enumerate() {
@@ -214,7 +211,7 @@ pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch) -> Result<(), Erro
         let wire_len = message.msg_len as usize;
         let begin = start + index * slot;
         let bytes = begin..begin + wire_len.min(slot);
-        if let Some(head) = head(endpoint.local(), bytes, wire_len, address, &control::read(control)) {
+        if let Some(head) = head(bound.local, bytes, wire_len, address, &control::read(control)) {
             batch.push(head);
         }
     }
@@ -227,13 +224,13 @@ fn filled(header: &libc::msghdr) -> usize {
     (header.msg_controllen as usize).min(CONTROL)
 }
 
-fn head(bound: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8], control: &Control) -> Option<Head> {
+fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8], control: &Control) -> Option<Head> {
     Some(Head {
         bytes,
         wire_len,
         // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
         source: canonical(control::socket_address(address)?),
-        destination: control.destination.map(|ip| SocketAddr::new(ip.to_canonical(), bound.port())),
+        destination: control.destination.map(|ip| SocketAddr::new(ip.to_canonical(), local.port())),
         local: control.local,
         index: control.interface,
         link: None,
@@ -272,9 +269,9 @@ fn stamp(control: &Control) -> Stamp {
 const MOST_REFUSALS: usize = 64;
 
 /// Empties the error queue (IP_RECVERR, ip(7)), which names the destination of each datagram that was refused.
-pub(crate) fn take_refusals(endpoint: &Endpoint, refusals: &mut Vec<Refusal>) {
+pub(crate) fn take_refusals(bound: &Bound, refusals: &mut Vec<Refusal>) {
     for _ in 0..MOST_REFUSALS {
-        match take_refusal(endpoint.socket()) {
+        match take_refusal(&bound.socket) {
             Ok(Some(refusal)) => refusals.push(refusal),
             Ok(None) => {}
             Err(_) => break,
@@ -322,21 +319,21 @@ const BUFFER_WAIT: libc::c_int = 250;
 const BUFFER_TRIES: u32 = 8;
 
 /// Sends everything in the outbox and adds one result for each datagram, in order.
-pub(crate) fn send<'e>(
+pub(crate) fn send<'b>(
     outbox: &Outbox,
-    endpoint_for: impl Fn(&Item) -> Option<&'e Endpoint>,
+    bound_for: impl Fn(&Item) -> Option<&'b Bound>,
     results: &mut Vec<Result<(), Fault>>,
 ) {
     let mut items = outbox.items();
     while let Some(first) = items.first() {
-        let Some(endpoint) = endpoint_for(first) else {
+        let Some(bound) = bound_for(first) else {
             results.push(Err(Fault { kind: FaultKind::Unsupported, code: None }));
             items = &items[1..];
             continue;
         };
-        let same = |item: &&Item| endpoint_for(item).is_some_and(|other| ptr::eq(endpoint, other));
+        let same = |item: &&Item| bound_for(item).is_some_and(|other| ptr::eq(bound, other));
         let run = items.iter().take(TRAIN).take_while(same).count().max(1);
-        let sent = send_train(endpoint, outbox, &items[..run]);
+        let sent = send_train(bound, outbox, &items[..run]);
         results.extend(std::iter::repeat_n(Ok(()), sent.count));
         if let Some(fault) = sent.fault {
             results.push(Err(fault));
@@ -351,16 +348,16 @@ struct Train {
     fault: Option<Fault>,
 }
 
-fn send_train(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> Train {
+fn send_train(bound: &Bound, outbox: &Outbox, items: &[Item]) -> Train {
     let mut tries = 0;
     loop {
-        match send_some(endpoint, outbox, items) {
+        match send_some(bound, outbox, items) {
             Ok(count) if count > 0 => return Train { count, fault: None },
             Ok(_) => return Train { count: 0, fault: Some(Fault { kind: FaultKind::Other, code: None }) },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 tries += 1;
-                if !may_try_again(endpoint, &error, tries) {
+                if !may_try_again(bound, &error, tries) {
                     return Train { count: 0, fault: Some(fault(&error)) };
                 }
             }
@@ -379,13 +376,13 @@ const SOFT_TRIES: u32 = 4;
 /// again, and the refusal itself stays in the error queue to be read. Without a connection "refused" is never about this
 /// send; any other soft error may be, and is believed in the end. A full buffer or queue is given time, where nobody else
 /// waits for it.
-fn may_try_again(endpoint: &Endpoint, error: &io::Error, tries: u32) -> bool {
+fn may_try_again(bound: &Bound, error: &io::Error, tries: u32) -> bool {
     match error.raw_os_error() {
-        Some(libc::EAGAIN) if endpoint.is_patient() && tries <= BUFFER_TRIES => {
-            await_room(endpoint.socket());
+        Some(libc::EAGAIN) if bound.patient && tries <= BUFFER_TRIES => {
+            await_room(&bound.socket);
             true
         }
-        Some(libc::ENOBUFS) if endpoint.is_patient() && tries <= QUEUE_TRIES => {
+        Some(libc::ENOBUFS) if bound.patient && tries <= QUEUE_TRIES => {
             std::thread::sleep(Duration::from_millis(tries.into()));
             true
         }
@@ -408,7 +405,7 @@ const OUT_CONTROL: usize = 40;
 #[repr(C, align(8))]
 struct OutControl([u8; OUT_CONTROL]);
 
-fn send_some(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> io::Result<usize> {
+fn send_some(bound: &Bound, outbox: &Outbox, items: &[Item]) -> io::Result<usize> {
     let mut controls = [OutControl([0; OUT_CONTROL]); TRAIN];
     let mut addresses: [MaybeUninit<SockAddr>; TRAIN] = [const { MaybeUninit::uninit() }; TRAIN];
     // SAFETY: `iovec` and `mmsghdr` are plain data, for which all zeros is a valid value: no buffers.
@@ -421,7 +418,7 @@ fn send_some(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> io::Result
         let header = &mut message.msg_hdr;
         header.msg_iov = piece;
         header.msg_iovlen = 1;
-        if endpoint.peer().is_none() {
+        if bound.peer.is_none() {
             let address = address.write(SockAddr::from(item.destination));
             header.msg_name = address.as_ptr().cast_mut().cast();
             header.msg_namelen = address.len();
@@ -432,7 +429,7 @@ fn send_some(endpoint: &Endpoint, outbox: &Outbox, items: &[Item]) -> io::Result
             header.msg_controllen = used as _;
         }
     }
-    let descriptor = endpoint.socket().as_raw_fd();
+    let descriptor = bound.socket.as_raw_fd();
     // SAFETY: the first `items.len()` headers (at most TRAIN) point to addresses, payloads and control messages with
     // their true lengths, all of which live to the end of this function.
     let sent = unsafe {

@@ -35,9 +35,24 @@ pub(crate) use system::{
 pub(crate) use wait::Waiter;
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+use socket2::Socket;
 
 use crate::model::Link;
 use crate::model::error::FaultKind;
+
+/// A socket with what has to be known to use it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) socket: Socket,
+    /// Its own address, with the real port.
+    pub(crate) local: SocketAddr,
+    /// The peer it is connected to.
+    pub(crate) peer: Option<SocketAddr>,
+    /// Whether a full send buffer is waited for.
+    pub(crate) patient: bool,
+}
 
 /// What the system says of an interface apart from its addresses.
 #[derive(Clone, Debug)]

@@ -7,14 +7,12 @@ use std::time::SystemTime;
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 
-use crate::model::error::{Action, FaultKind};
+use crate::model::error::FaultKind;
 use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
-use crate::model::{Error, Family, Fault, Origin, Stamp, StampSource};
+use crate::model::{Family, Fault, Origin, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
-use crate::net::endpoint::Endpoint;
-use crate::net::fault::system;
-use crate::net::sys::fault;
+use crate::net::sys::{Bound, fault};
 use crate::net::{Batch, Outbox};
 
 /// A buffer's size reads back as it was granted.
@@ -42,21 +40,21 @@ pub(crate) fn drops(_: &Socket) -> Option<u64> {
 }
 
 /// Not told here: refusals come as errors of the next receive.
-pub(crate) fn take_refusals(_: &Endpoint, _: &mut Vec<Refusal>) {}
+pub(crate) fn take_refusals(_: &Bound, _: &mut Vec<Refusal>) {}
 
 /// Adds what is in the socket's queue to the batch, as far as there is room.
-pub(crate) fn receive(endpoint: &Endpoint, batch: &mut Batch) -> Result<(), Error> {
+pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
     while batch.room() > 0 {
-        match receive_one(endpoint, batch) {
+        match receive_one(bound, batch) {
             Ok(head) => batch.push(head),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             // An ICMP message about some datagram sent before (on Windows error 10054): soft, and no reason to stop.
             Err(error) if fault(&error).kind == FaultKind::Refused => {
-                batch.refusals_mut().extend(endpoint.peer().map(refused));
+                batch.refusals_mut().extend(bound.peer.map(refused));
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(system(Action::Receive, endpoint.local().to_string(), &error)),
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -72,11 +70,11 @@ pub(crate) fn name_of(_: u32) -> Option<String> {
     None
 }
 
-fn receive_one(endpoint: &Endpoint, batch: &mut Batch) -> io::Result<Head> {
+fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
     let (start, free, size) = batch.free();
     // SAFETY: initialised bytes may be seen as maybe-initialised ones; the system only writes whole bytes into them.
     let bytes = unsafe { &mut *(std::ptr::from_mut(&mut free[..size]) as *mut [std::mem::MaybeUninit<u8>]) };
-    let (len, flags, source) = endpoint.socket().recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
+    let (len, flags, source) = bound.socket.recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
     let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
     batch.take(1);
     Ok(Head {
@@ -98,14 +96,14 @@ fn receive_one(endpoint: &Endpoint, batch: &mut Batch) -> io::Result<Head> {
 }
 
 /// Sends everything in the outbox and adds one result for each datagram, in order.
-pub(crate) fn send<'e>(
+pub(crate) fn send<'b>(
     outbox: &Outbox,
-    endpoint_for: impl Fn(&Item) -> Option<&'e Endpoint>,
+    bound_for: impl Fn(&Item) -> Option<&'b Bound>,
     results: &mut Vec<Result<(), Fault>>,
 ) {
     for item in outbox.items() {
-        let result = match endpoint_for(item) {
-            Some(endpoint) => send_one(endpoint, item, outbox.payload(item)),
+        let result = match bound_for(item) {
+            Some(bound) => send_one(bound, item, outbox.payload(item)),
             None => Err(Fault { kind: FaultKind::Unsupported, code: None }),
         };
         results.push(result);
@@ -115,18 +113,18 @@ pub(crate) fn send<'e>(
 /// A full queue, or a refusal of an earlier datagram, is tried again; this often at most.
 const TRIES: u32 = 8;
 
-fn send_one(endpoint: &Endpoint, item: &Item, payload: &[u8]) -> Result<(), Fault> {
+fn send_one(bound: &Bound, item: &Item, payload: &[u8]) -> Result<(), Fault> {
     let mut tries = 0;
     loop {
-        let sent = match endpoint.peer() {
-            Some(_) => endpoint.socket().send(payload),
-            None => endpoint.socket().send_to(payload, &SockAddr::from(item.destination)),
+        let sent = match bound.peer {
+            Some(_) => bound.socket.send(payload),
+            None => bound.socket.send_to(payload, &SockAddr::from(item.destination)),
         };
         let Err(error) = sent else { return Ok(()) };
         tries += 1;
         let fault = fault(&error);
         match fault.kind {
-            FaultKind::QueueFull if endpoint.is_patient() && tries <= TRIES => {
+            FaultKind::QueueFull if bound.patient && tries <= TRIES => {
                 std::thread::sleep(std::time::Duration::from_millis(tries.into()));
             }
             FaultKind::Refused if tries == 1 => {}

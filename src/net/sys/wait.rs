@@ -10,10 +10,6 @@ use std::time::Duration;
 use polling::{Event, Events, PollMode, Poller};
 use socket2::Socket;
 
-use crate::model::Error;
-use crate::model::error::Action;
-use crate::net::fault::system;
-
 /// Sockets told of at a time. Which one has something is not asked: all are read.
 const EVENTS: NonZeroUsize = NonZeroUsize::MIN;
 
@@ -25,26 +21,22 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    pub(crate) fn new<'s>(sockets: impl Iterator<Item = &'s Socket>) -> Result<Self, Error> {
-        let set_up = || -> io::Result<Poller> {
-            let poller = Poller::new()?;
-            for (key, socket) in sockets.enumerate() {
-                add(&poller, socket, key)?;
-            }
-            Ok(poller)
-        };
-        let poller = set_up().map_err(|error| failed(&error))?;
+    pub(crate) fn new<'s>(sockets: impl Iterator<Item = &'s Socket>) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        for (key, socket) in sockets.enumerate() {
+            add(&poller, socket, key)?;
+        }
         Ok(Self { poller, woken: AtomicBool::new(false) })
     }
 
     /// Waits until a socket has something, `wait` has passed or [`Waiter::wake`] is called.
-    pub(crate) fn wait(&self, wait: Option<Duration>) -> Result<(), Error> {
+    pub(crate) fn wait(&self, wait: Option<Duration>) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         match self.poller.wait(&mut events, wait) {
             Ok(_) => Ok(()),
             // A signal that nobody handles, or stop and continue. The caller sees that its time has not come.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -58,10 +50,6 @@ impl Waiter {
         // It fails only when the kernel is out of the memory for one counter; then the deadline ends the wait.
         let _unheeded = self.poller.notify();
     }
-}
-
-fn failed(error: &io::Error) -> Error {
-    system(Action::Wait, "the sockets".to_owned(), error)
 }
 
 /// Level-triggered: what is left in the queue wakes again.

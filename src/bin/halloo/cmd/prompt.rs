@@ -1,6 +1,7 @@
 //! The prompt of `-i`: a line is a datagram, an empty line an empty one; `quit` or end-of-file leaves.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use halloo::engine::send::Pull;
 use halloo::model::record::{Piece, Terminated};
@@ -24,6 +25,13 @@ pub(super) fn is_possible() -> bool {
 
 /// Reads lines from a person until they leave.
 pub(super) fn read(family: Family, out: &Out, mut editor: DefaultEditor) -> Result<(), Gone> {
+    let result = read_lines(family, out, &mut editor);
+    drop(editor);
+    terminal::leave();
+    result
+}
+
+fn read_lines(family: Family, out: &Out, editor: &mut DefaultEditor) -> Result<(), Gone> {
     for number in 1.. {
         match editor.readline(PROMPT) {
             Ok(line) => {
@@ -83,16 +91,32 @@ pub(super) struct Prompt {
 /// Opens the prompt.
 ///
 /// # Errors
-/// The terminal's.
+/// The terminal's, or that of a system without a thread to spare.
 pub(super) fn open() -> Result<Prompt, Error> {
     let opened = || -> Result<Prompt, ReadlineError> {
         terminal::keep();
         let mut editor = DefaultEditor::new()?;
-        let data = Above::new(editor.create_external_printer()?, io::stdout());
-        let notes = Above::new(editor.create_external_printer()?, io::stderr());
+        let redraw = redrawing(editor.create_external_printer()?)?;
+        let (data, notes) = (Above::new(redraw.clone(), io::stdout()), Above::new(redraw, io::stderr()));
         Ok(Prompt { editor, data, notes })
     };
     opened().map_err(|error| Error::Input { name: "the terminal".to_owned(), why: error.to_string() })
+}
+
+/// What makes the editor draw its line again and leaves nothing behind: a line up, and down again (ECMA-48 CUU).
+const REDRAW: &str = "\x1b[A\n";
+
+/// Has the editor draw its line again whenever it is asked to, from a thread of its own: the editor takes what it is told
+/// when it comes to it, and the run must not wait for that, least of all while the editor waits for the run.
+fn redrawing(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<SyncSender<()>> {
+    let (ask, asked) = sync_channel(1);
+    std::thread::Builder::new().spawn(move || {
+        for () in asked {
+            // An editor that is gone has no line.
+            let _unheeded = printer.print(REDRAW.to_owned());
+        }
+    })?;
+    Ok(ask)
 }
 
 /// Leaves the prompt before the last line: the thread at the prompt may never come to write it.
@@ -112,16 +136,20 @@ impl Sink for Leaving {
     }
 }
 
-/// Writes whole lines above the line being typed, and behind it when there is no line any more.
+/// Writes whole lines where the line being typed stands, and has that drawn again below them. Once the prompt is over,
+/// it just writes.
 pub(super) struct Above {
-    printer: Box<dyn ExternalPrinter>,
-    direct: Box<dyn Write>,
+    redraw: SyncSender<()>,
+    out: Box<dyn Write>,
     held: Vec<u8>,
 }
 
+/// Takes the line being typed off the screen (ECMA-48 EL).
+const ERASE_LINE: &[u8] = b"\r\x1b[K";
+
 impl Above {
-    fn new(printer: impl ExternalPrinter + 'static, direct: impl Write + 'static) -> Self {
-        Self { printer: Box::new(printer), direct: Box::new(direct), held: Vec::new() }
+    fn new(redraw: SyncSender<()>, out: impl Write + 'static) -> Self {
+        Self { redraw, out: Box::new(out), held: Vec::new() }
     }
 }
 
@@ -135,14 +163,16 @@ impl Write for Above {
         if self.held.is_empty() {
             return Ok(());
         }
-        if terminal::is_left() {
-            let written = self.direct.write_all(&self.held).and_then(|()| self.direct.flush());
-            self.held.clear();
-            return written;
+        let prompting = !terminal::is_left();
+        if prompting {
+            self.out.write_all(ERASE_LINE)?;
         }
-        // Everything that comes here was escaped for a terminal, so it is text.
-        let lines = String::from_utf8_lossy(&self.held).into_owned();
+        self.out.write_all(&self.held).and_then(|()| self.out.flush())?;
         self.held.clear();
-        self.printer.print(lines).map_err(|error| io::Error::other(error.to_string()))
+        if prompting {
+            // One that is asked for and not yet done will do for this as well.
+            let _unheeded = self.redraw.try_send(());
+        }
+        Ok(())
     }
 }

@@ -40,11 +40,10 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
             show_unasked: args.records.source() == args::Source::Interactive,
             ..answers(&args.answers, CountBy::Answer)
         },
-        destinations: vec![destination.clone()],
-        skipped: Vec::new(),
         notices,
         lenient: args.lenient,
         allow_none: args.records.allow_none(),
+        ..Plan::to(vec![destination.clone()])
     };
     let options = Options {
         broadcast: matches!(destination.cast, Cast::Broadcast | Cast::Limited),
@@ -93,9 +92,8 @@ pub(super) fn answers(args: &args::Answers, count_by: CountBy) -> Answers {
         expect: args.expect.map(Into::into),
         most: args.max.map(Into::into),
         count_by,
-        strict_source: false,
         believe_refusals: false,
-        show_unasked: false,
+        ..Answers::NONE
     }
 }
 
