@@ -4,6 +4,7 @@
 //! [`net`], and those two do not know each other. `tests/architecture.rs` keeps it so.
 //!
 //! - [`model`]: what things are. Values, without I/O and without a clock.
+//! - [`wire`]: how halloo's own datagrams are written.
 //! - [`engine`]: what to do next. Told the time and handed datagrams, an engine says what to send and what to tell.
 //! - [`net`]: how datagrams enter and leave. The only room with sockets.
 //! - [`drive`]: runs an engine over a network. The only place where the two meet, and the only clock.
@@ -25,3 +26,4 @@ pub mod drive;
 pub mod engine;
 pub mod model;
 pub mod net;
+pub mod wire;

@@ -5,6 +5,7 @@
 
 pub mod broadcast;
 pub mod guard;
+pub mod ping;
 pub mod send;
 pub mod serve;
 #[cfg(test)]

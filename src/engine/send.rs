@@ -365,7 +365,7 @@ impl<R: Records> Sender<R> {
         let clear = before.count == before.before_last && before.before_last + 1 == went.datagrams;
         let round_trip = (clear && !from_another).then(|| now.run.saturating_sub(went.last));
         self.count_reply(own, duplicate, before.count);
-        out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate }));
+        out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate, seq: None, late: false }));
         self.settle();
     }
 
@@ -543,7 +543,7 @@ impl<R: Records> Engine for Sender<R> {
 
 /// The pieces that `len` payload bytes travel in, where they are more than one. Every piece but the last carries a
 /// multiple of 8 bytes (RFC 791 section 3.1, RFC 8200 section 4.5, which adds an 8-byte header to each).
-fn fragments(destination: &Destination, len: usize) -> Option<Fragments> {
+pub(crate) fn fragments(destination: &Destination, len: usize) -> Option<Fragments> {
     let (link, mtu) = (destination.link.clone()?, destination.mtu?);
     let family = Family::of(destination.address.ip());
     let ip_header = family.headers() - 8;
@@ -558,7 +558,7 @@ fn fragments(destination: &Destination, len: usize) -> Option<Fragments> {
 }
 
 /// Whether two socket addresses are the same host and port, whatever their zone.
-fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
+pub(crate) fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
     let (a, b) = (canonical(a), canonical(b));
     a.ip() == b.ip() && a.port() == b.port()
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Cast, Datagram, Error, Fault, Interface, Link, RecordError, Stats, Unusable};
+use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,6 +37,10 @@ pub enum Event<'a> {
     Received(Received<'a>),
     /// An answer came.
     Reply(Reply<'a>),
+    /// How far a series is.
+    Progress(Progress),
+    /// The account of a responder, at the end.
+    Responder(&'a Responder<'a>),
     /// The network says that a datagram was not delivered.
     Refused(Refusal),
     /// A server gave no answer.
@@ -147,6 +151,52 @@ pub struct Reply<'a> {
     pub from_another: bool,
     /// This address gave the same answer more often than it was asked.
     pub duplicate: bool,
+    /// The number of the probe it answers; `None` where datagrams are not numbered.
+    pub seq: Option<u32>,
+    /// It came after its own wait.
+    pub late: bool,
+}
+
+/// How far a series of probes is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Probes sent.
+    pub sent: u64,
+    /// Answers in time.
+    pub answered: u64,
+    /// Answers that are missing so far, of all responders.
+    pub missing: u64,
+}
+
+/// The account of one responder.
+#[derive(Clone, Debug)]
+pub struct Responder<'a> {
+    /// Its address and port.
+    pub address: SocketAddr,
+    /// The interface its answers came by.
+    pub link: Option<Link>,
+    /// It is this host itself.
+    pub own: bool,
+    /// It answered for another address that was asked.
+    pub from_another: bool,
+    /// The first probe of its time.
+    pub since_seq: u32,
+    /// Probes of its time; `sent = received + late + lost`.
+    pub sent: u64,
+    /// Answered in time.
+    pub received: u64,
+    /// Never answered.
+    pub lost: u64,
+    /// Further answers to a probe.
+    pub duplicates: u64,
+    /// Answers behind that of a later probe.
+    pub reordered: u64,
+    /// Answered after the wait.
+    pub late: u64,
+    /// Answers that had been changed on the way; their probes are lost.
+    pub corrupt: u64,
+    /// The round-trip times of the answers in time.
+    pub latency: &'a Latency,
 }
 
 /// What an ICMP message says (RFC 792, RFC 4443).
@@ -179,7 +229,7 @@ pub struct Refusal {
     pub what: Unreachable,
 }
 
-/// Why a server gave no answer.
+/// Why a datagram had no effect: a server gave no answer to it, or it is no answer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Ignored {
     /// The source port is 0: nobody can be answered there (RFC 8085 5.1).
@@ -207,6 +257,12 @@ pub enum Ignored {
     TotalLimit,
     /// The answer would be longer than a datagram.
     ReplyTooLong,
+    /// No answer to this run: another run's, another program's, or nothing of the kind.
+    Foreign,
+    /// An answer that was changed on the way.
+    Corrupt,
+    /// From more responders than are told apart.
+    TooMany,
 }
 
 impl Ignored {
@@ -225,6 +281,9 @@ impl Ignored {
             Self::SourceLimit => "source_limit",
             Self::TotalLimit => "total_limit",
             Self::ReplyTooLong => "reply_too_long",
+            Self::Foreign => "foreign",
+            Self::Corrupt => "corrupt",
+            Self::TooMany => "too_many",
         }
     }
 }
@@ -257,6 +316,13 @@ pub enum Notice {
     BroadcastSilence {
         /// The port that answers come to.
         port: u16,
+    },
+    /// Nobody answers, so fewer probes are sent: so many had no answer; the time between two grows to `most`.
+    SlowedDown {
+        /// Probes since the last answer.
+        unanswered: u32,
+        /// The longest time between two probes.
+        most: Duration,
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),

@@ -6,9 +6,11 @@ pub mod datagram;
 pub mod error;
 pub mod event;
 pub mod interface;
+pub mod latency;
 pub mod payload;
 pub mod record;
 pub mod schedule;
+pub mod seen;
 pub mod stats;
 pub mod target;
 
@@ -16,6 +18,7 @@ pub use datagram::{Cast, Datagram, Destination, Link, Origin, Stamp, StampSource
 pub use error::{Error, Fault};
 pub use event::{Event, Now, Sink};
 pub use interface::{Interface, Selector, Unusable};
+pub use latency::Latency;
 pub use payload::{Payload, TooLong};
 pub use record::{Framing, Record, RecordError, Splitter};
 pub use schedule::{Repeat, Schedule};

@@ -104,6 +104,10 @@ pub struct Stats {
     pub duplicates: Option<u64>,
     /// Answers after their own deadline.
     pub late: Option<u64>,
+    /// Probes that were never answered, summed over the responders.
+    pub lost: Option<u64>,
+    /// Answers behind that of a later probe, likewise.
+    pub reordered: Option<u64>,
     /// Answers that count: neither this host's own nor seen before. `None` where none was asked for.
     pub replies: Option<u64>,
     /// Addresses that gave them.

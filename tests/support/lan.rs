@@ -11,9 +11,12 @@ use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::PATIENCE;
 use super::peer::{Ear, Greeter};
-use super::program::{HALLOO, Output, Run, Server, public_copies};
+use super::program::{HALLOO, Output, Process, Run, Server, public_copies};
 
 /// One end of a cable: a host's interface.
 struct Plug {
@@ -312,6 +315,19 @@ impl Host {
         self.halloo(args).serve()
     }
 
+    /// Starts somebody else's program in this host, and waits until a socket here has the UDP port.
+    pub(crate) fn on_port(&self, port: u16, program: &str, args: &[&str]) -> Process {
+        // In a process namespace of its own, so that what it forks ends with it: ncat leaves a child for every peer.
+        let wrapped = [&["--pid", "--fork", "--kill-child", "--", program], args].concat();
+        let process = Run::new(self.command("unshare", &wrapped)).start();
+        let (deadline, bound) = (Instant::now() + PATIENCE, format!(":{port:04X} "));
+        while !Run::new(self.command("cat", &["/proc/net/udp"])).output().out().contains(&bound) {
+            assert!(Instant::now() < deadline, "{program} does not listen on {port}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        process
+    }
+
     /// Starts an independent peer that hears everything on a port in this host.
     pub(crate) fn ear(&self, port: u16) -> Ear {
         Ear::open(port, |args| self.peer_command(args))
@@ -468,7 +484,7 @@ fn builder() -> Builder {
 fn wanted() -> bool {
     let wanted = std::env::var_os("HALLOO_NO_LAN").is_none_or(|value| value != "1");
     if !wanted {
-        let thread = std::thread::current();
+        let thread = thread::current();
         // Not through the macro: the test runner keeps to itself what that prints.
         let _unheeded = writeln!(stderr(), "SKIP {}: HALLOO_NO_LAN=1", thread.name().unwrap_or("a test"));
     }

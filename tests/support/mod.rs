@@ -13,6 +13,7 @@ pub(crate) mod catcher;
 pub(crate) mod lan;
 pub(crate) mod peer;
 pub(crate) mod program;
+pub(crate) mod relay;
 pub(crate) mod schema;
 
 use std::time::Duration;

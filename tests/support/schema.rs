@@ -18,8 +18,13 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     (
         "reply",
         "ts:string ts_src:string src:string dst:string? iface:string? ifindex:number? cast:string? self:bool len:number \
-         ?wire_len:number truncated:bool ttl:number? rtt_us:number? from_another:bool duplicate:bool ?data:string \
-         ?data_b64:string",
+         ?wire_len:number truncated:bool ttl:number? rtt_us:number? seq:number? from_another:bool duplicate:bool \
+         late:bool ?data:string ?data_b64:string",
+    ),
+    (
+        "responder",
+        "ts:string responder:string iface:string? ifindex:number? self:bool from_another:bool sent:number received:number \
+         lost:number duplicates:number reordered:number late:number corrupt:number since_seq:number rtt_us:object?",
     ),
     (
         "refused",
@@ -45,7 +50,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
         "summary",
         "ts:string sent:number sent_bytes:number failed:number skipped:number received:number bytes:number peers:number \
          ?peers_at_least:bool truncated:number filtered:number ignored:object kernel_drops:number? duplicates:number? \
-         late:number? replies:number? responders:number? refused:number elapsed_s:number exit:number",
+         late:number? lost:number? reordered:number? replies:number? responders:number? refused:number elapsed_s:number exit:number",
     ),
 ];
 

@@ -67,7 +67,7 @@ impl Line {
                 line.behind = std::iter::once(word).chain(rest.by_ref()).cloned().collect();
             } else if !word.starts_with('-') || word == "-" {
                 foreign |= line.place(word);
-            } else if let Some(flags) = nc_flags(word) {
+            } else if let Some(flags) = nc_flags(word).filter(|_| !line.is_own(word)) {
                 foreign = true;
                 line.nc = true;
                 line.listens |= flags.contains('l');
@@ -105,9 +105,15 @@ impl Line {
     fn misplaced(&self) -> bool {
         match self.command.as_deref() {
             Some("listen" | "echo" | "length") => self.places.len() > 1 || self.places.iter().any(|word| is_port(word)),
+            Some("ping") => self.places.len() > 1,
             Some("interfaces") => !self.places.is_empty(),
             _ => false,
         }
+    }
+
+    /// Whether nc's option is one of this command's own.
+    fn is_own(&self, word: &str) -> bool {
+        word == "--broadcast" && self.command.as_deref() == Some("ping")
     }
 
     /// The option of halloo that another tool's option stands for, and the value that hangs on it.
@@ -118,14 +124,19 @@ impl Line {
             None => word.split_at_checked(2).map(|(option, value)| (option, (!value.is_empty()).then_some(value)))?,
         };
         let sends = matches!(self.command.as_deref(), Some("send" | "broadcast"));
+        let pings = self.command.as_deref() == Some("ping");
+        let to_everybody = self.command.as_deref() == Some("broadcast") || (pings && self.places.is_empty());
         let own = match option {
-            "--port" if self.command.as_deref() == Some("broadcast") => return None,
-            "-p" if self.command.as_deref() == Some("broadcast") => "--port",
+            "--port" if to_everybody => return None,
+            "-p" if to_everybody => "--port",
             "-p" | "--port" => PORT,
             "-w" if sends => "--wait",
+            "-W" if pings => "--wait",
+            "-w" if pings => "--deadline",
+            "-i" if pings => "--interval",
             "-w" => "--timeout",
             "-c" => "--count",
-            "-s" if sends => "--size",
+            "-s" if sends || pings => "--size",
             "-I" => "--interface",
             "-i" if !sends => "--interface",
             _ => return None,
@@ -138,6 +149,7 @@ impl Line {
         let command = self.command.clone().unwrap_or_else(|| self.meant().to_owned());
         match command.as_str() {
             "listen" | "echo" | "length" => self.join_address(true),
+            "ping" => self.join_address(true),
             "send" => self.join_address(self.command.is_none() || self.nc),
             "interfaces" => {
                 let named = std::mem::take(&mut self.places);

@@ -9,10 +9,12 @@ use clap::{ArgAction, Parser, Subcommand};
 
 mod answers;
 mod broadcast;
+mod everybody;
 mod habits;
 mod interfaces;
 mod listen;
 mod pacing;
+mod ping;
 mod records;
 mod refused;
 mod send;
@@ -21,10 +23,12 @@ mod socket;
 mod values;
 
 pub(crate) use answers::Answers;
-pub(crate) use broadcast::{Aim, Broadcast};
+pub(crate) use broadcast::Broadcast;
+pub(crate) use everybody::{Aim, Everybody};
 pub(crate) use interfaces::Interfaces;
 pub(crate) use listen::{Frame, Listen, Only, Show};
 pub(crate) use pacing::Pacing;
+pub(crate) use ping::{Match, Ping};
 pub(crate) use records::{Input, Records, Source};
 pub(crate) use refused::Refused;
 pub(crate) use send::Send;
@@ -82,6 +86,7 @@ pub(crate) enum Command {
     Listen(Listen),
     Send(Send),
     Broadcast(Broadcast),
+    Ping(Ping),
     Interfaces(Interfaces),
 }
 
@@ -133,6 +138,7 @@ impl Args {
             Command::Listen(listen) => listen.check(self.json),
             Command::Send(send) => send.records.check().and_then(|()| send.answers.check()),
             Command::Broadcast(broadcast) => broadcast.records.check().and_then(|()| broadcast.answers.check()),
+            Command::Ping(ping) => ping.check(),
             Command::Interfaces(_) => Ok(()),
         }
     }

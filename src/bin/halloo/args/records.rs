@@ -93,22 +93,6 @@ pub(crate) struct Records {
 /// The group of the kinds of source. It is exclusive; `--file` is not in it, because it goes with some of them.
 const KIND: &str = "kind";
 
-/// The options that say where records come from, for the sentence that refuses two of them.
-pub(super) const KINDS: [&str; 12] = [
-    "PAYLOAD",
-    "--hex",
-    "--file",
-    "--stdin",
-    "--lines",
-    "--null",
-    "--chunk",
-    "--hex-lines",
-    "--jsonl",
-    "--empty",
-    "--size",
-    "--interactive",
-];
-
 /// Where the records come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Source {

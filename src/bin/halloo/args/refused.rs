@@ -7,7 +7,9 @@ use std::fmt;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
-use super::{Args, habits, records};
+use halloo::model::Verdict;
+
+use super::{Args, habits};
 
 /// Why there is nothing to run: a text to print and the exit code.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,8 +22,24 @@ pub(crate) struct Refused {
     pub(crate) to_stdout: bool,
 }
 
+/// The options that say where records come from, for the sentence that refuses two of them.
+const KINDS: [&str; 12] = [
+    "PAYLOAD",
+    "--hex",
+    "--file",
+    "--stdin",
+    "--lines",
+    "--null",
+    "--chunk",
+    "--hex-lines",
+    "--jsonl",
+    "--empty",
+    "--size",
+    "--interactive",
+];
+
 /// The exit code of a line that makes no sense.
-const USAGE: u8 = 2;
+const USAGE: u8 = Verdict::Usage.code();
 
 /// What is wrong with what was typed, before it is known how it was typed.
 #[derive(Clone, Debug)]
@@ -342,7 +360,7 @@ fn conflict(one: &str, other: &str) -> Mistake {
     if one == other {
         return Mistake::new(format!("{one} is given twice, and it can be given once"));
     }
-    let kind = |name: &str| records::KINDS.contains(&name);
+    let kind = |name: &str| KINDS.contains(&name);
     if !kind(one) || !kind(other) {
         return Mistake::new(format!("{one} does not go with {other}"));
     }

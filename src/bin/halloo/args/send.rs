@@ -55,11 +55,16 @@ pub(crate) struct Send {
 impl Send {
     /// The IP version asked for, if one was.
     pub(crate) const fn family(&self) -> Option<Family> {
-        match (self.ipv4, self.ipv6) {
-            (true, _) => Some(Family::V4),
-            (_, true) => Some(Family::V6),
-            _ => None,
-        }
+        asked(self.ipv4, self.ipv6)
+    }
+}
+
+/// The IP version of `-4` and `-6`, which exclude each other.
+pub(super) const fn asked(ipv4: bool, ipv6: bool) -> Option<Family> {
+    match (ipv4, ipv6) {
+        (true, _) => Some(Family::V4),
+        (_, true) => Some(Family::V6),
+        _ => None,
     }
 }
 

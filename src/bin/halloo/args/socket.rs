@@ -1,19 +1,8 @@
 //! The way out: what the socket is asked for.
 
-use std::net::IpAddr;
-
 use clap::Args;
 
-use super::values;
-
-/// Where datagrams come from, as far as it was said.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct From {
-    /// The source address, or the system's choice.
-    pub(crate) address: Option<IpAddr>,
-    /// The source port, or the system's choice. Never 0.
-    pub(crate) port: Option<u16>,
-}
+use super::values::{self, SourceAddress};
 
 /// The way out.
 #[derive(Args, Debug)]
@@ -24,7 +13,7 @@ pub(crate) struct Socket {
     ///
     /// An IPv6 address with a port stands in brackets: `[::1]:PORT`. Answers come back to this port, so that a firewall can be told about it.
     #[arg(long, value_name = "[ADDR]:PORT", value_parser = values::from)]
-    pub(crate) from: Option<From>,
+    pub(crate) from: Option<SourceAddress>,
     /// How many routers a datagram may pass, 1 to 255 [default: the system's, mostly 64; for broadcast 1]
     ///
     /// It is the TTL of IPv4 and the hop limit of IPv6. The system's own for multicast is 1.

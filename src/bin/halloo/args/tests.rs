@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::CommandFactory;
 use halloo::model::{Family, Framing, Host, Selector, Target};
 
-use super::socket::From;
 use super::values::Rate;
+use super::values::SourceAddress;
 use super::*;
 
 fn typed(words: &[&str]) -> Result<Args, Refused> {
@@ -38,6 +38,13 @@ fn sent(text: &str) -> Send {
 fn broadcast(text: &str) -> Broadcast {
     match line(&format!("broadcast {text}")).map(|args| args.command) {
         Ok(Command::Broadcast(broadcast)) => broadcast,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn pinged(text: &str) -> Ping {
+    match line(&format!("ping {text}")).map(|args| args.command) {
+        Ok(Command::Ping(ping)) => ping,
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -119,7 +126,7 @@ fn long_help_has_examples_and_the_exit_codes() {
 
 #[test]
 fn the_examples_are_lines_that_halloo_takes_and_a_terminal_of_80_columns_holds() {
-    let commands = [send::EXAMPLES, broadcast::EXAMPLES, listen::EXAMPLES, interfaces::EXAMPLES];
+    let commands = [send::EXAMPLES, broadcast::EXAMPLES, ping::EXAMPLES, listen::EXAMPLES, interfaces::EXAMPLES];
     for examples in commands.into_iter().chain([TOP, serve::ECHO_EXAMPLES, serve::LENGTH_EXAMPLES]) {
         let shown: Vec<_> = examples.lines().filter(|line| line.starts_with("  ")).collect();
         assert!(shown.iter().all(|line| line.len() <= 80), "{shown:?}");
@@ -276,7 +283,7 @@ fn pacing_answers_and_the_way_out() {
         sent("-6 --from :9 --tos 0xb8 --dont-fragment --share --send-buffer 64k --receive-buffer 4M --interface 2");
     assert_eq!((way.family(), way.interface), (Some(Family::V6), Some(Selector::Index(2))));
     let socket = way.socket;
-    assert_eq!((socket.from, socket.tos), (Some(From { address: None, port: Some(9) }), Some(0xb8)));
+    assert_eq!((socket.from, socket.tos), (Some(SourceAddress { address: None, port: Some(9) }), Some(0xb8)));
     assert!(socket.dont_fragment && socket.share);
     assert_eq!((socket.send_buffer, socket.receive_buffer), (Some(65_536), Some(4 << 20)));
     says("send h --expect 3 --max 2", &["--max 2 ends before the 3 of --expect"]);
@@ -286,13 +293,13 @@ fn pacing_answers_and_the_way_out() {
 #[test]
 fn where_a_broadcast_goes() {
     let plain = broadcast("");
-    assert_eq!((plain.port, plain.aim()), (1060, Aim::Directed { mask_derived: false }));
-    assert!(plain.interface.is_empty() && !plain.dry_run && !plain.lenient);
-    assert_eq!(broadcast("--mask-derived").aim(), Aim::Directed { mask_derived: true });
-    assert_eq!(broadcast("--to 10.0.0.255").aim(), Aim::To([10, 0, 0, 255].into()));
-    assert_eq!(broadcast("--limited").aim(), Aim::Limited);
-    assert_eq!(broadcast("--ipv6 --dry-run --lenient").aim(), Aim::Ipv6);
-    assert_eq!(broadcast("--interface a --interface 10.0.0.1").interface.len(), 2);
+    assert_eq!((plain.everybody.port(), plain.everybody.aim()), (1060, Aim::Directed { mask_derived: false }));
+    assert!(plain.everybody.interface.is_empty() && !plain.dry_run && !plain.lenient);
+    assert_eq!(broadcast("--mask-derived").everybody.aim(), Aim::Directed { mask_derived: true });
+    assert_eq!(broadcast("--to 10.0.0.255").everybody.aim(), Aim::To([10, 0, 0, 255].into()));
+    assert_eq!(broadcast("--limited").everybody.aim(), Aim::Limited);
+    assert_eq!(broadcast("--ipv6 --dry-run --lenient").everybody.aim(), Aim::Ipv6);
+    assert_eq!(broadcast("--interface a --interface 10.0.0.1").everybody.interface.len(), 2);
     let ways = ["--limited", "--to 10.0.0.255", "--ipv6", "--mask-derived"];
     for (at, one) in ways.iter().enumerate() {
         for other in &ways[at + 1..] {
@@ -302,6 +309,46 @@ fn where_a_broadcast_goes() {
     says("broadcast --port 0", &["--port", "at least 1"]);
     meant("broadcast --to 10.0.0.255:9000 hi", "halloo broadcast --to 10.0.0.255 --port 9000 hi");
     says("broadcast --to ff02::1", &["--ipv6"]);
+}
+
+#[test]
+fn pinging() {
+    let (second, ms) = (Duration::from_secs(1), Duration::from_millis);
+    let one = pinged("10.0.0.7");
+    assert_eq!((one.size, one.count(), one.interval(), one.wait()), (64, None, second, second));
+    assert_eq!((one.deadline(), one.expect, one.matching, one.family()), (None, None, Match::Probe, None));
+    assert!(!one.broadcast && !one.flood && !one.histogram && !one.lenient);
+    let all = pinged("--broadcast");
+    assert_eq!((all.count(), all.interval(), all.wait(), all.deadline()), (Some(5), second, 2 * second, None));
+    assert_eq!((all.everybody.aim(), all.everybody.port()), (Aim::Directed { mask_derived: false }, 1060));
+    assert_eq!(pinged("--broadcast -6 --port 7").everybody.aim(), Aim::Ipv6);
+    assert_eq!((pinged("h -6").family(), pinged("h -4").family()), (Some(Family::V6), Some(Family::V4)));
+    let flood = pinged("--broadcast --flood");
+    assert_eq!((flood.count(), flood.interval(), flood.deadline()), (None, ms(10), Some(10 * second)));
+    assert_eq!(pinged("h --flood --count 9").deadline(), None);
+    assert_eq!(pinged("h --flood --deadline 1m").deadline(), Some(60 * second));
+    assert_eq!(pinged("--broadcast --flood --interval 0").interval(), Duration::ZERO);
+    assert_eq!(pinged("h --match any --expect 2 --ttl 3").matching, Match::Any);
+    assert!(!refused("ping h --broadcast").contains("did you mean"));
+    for (text, part) in [
+        ("ping", "needs a TARGET, or --broadcast"),
+        ("ping h --broadcast", "one of them"),
+        ("ping h --limited", "--limited needs --broadcast"),
+        ("ping h --to 10.0.0.255", "--to needs --broadcast"),
+        ("ping h --mask-derived", "--mask-derived needs --broadcast"),
+        ("ping h --port 7", "behind it"),
+        ("ping h --interface a --interface b", "one interface"),
+        ("ping --broadcast --interval 199ms", "say --flood"),
+        ("ping --broadcast --limited --ipv6", "does not go with"),
+        ("ping h -4 -6", "does not go with"),
+        ("ping h --count 0", "at least 1"),
+        ("ping h --count 4294967296", "at most 4294967295"),
+        ("ping h --match some", "none of probe, any"),
+        ("ping h --connect", "no option --connect"),
+        ("ping h --wait 0", "no time at all"),
+    ] {
+        says(text, &[part]);
+    }
 }
 
 #[test]
@@ -393,7 +440,7 @@ fn an_address_where_the_command_should_be() {
 fn words_that_are_no_commands() {
     meant("snd h x", "halloo send h x");
     meant("brodcast hi", "halloo broadcast hi");
-    says("hello", &["\"hello\" is not a command", "echo, length, listen, send, broadcast, interfaces"]);
+    says("hello", &["\"hello\" is not a command", "echo, length, listen, send, broadcast, ping, interfaces"]);
     assert!(!refused("hello").contains("did you mean"));
     says("--json", &["a command is missing"]);
 }
@@ -414,6 +461,12 @@ fn habits_of_nc_ping_and_tcpdump() {
     meant("send -b 10.0.0.255 hi", "halloo send 10.0.0.255 hi");
     meant("send h -w 1 -c 3 -s 5", "halloo send h --wait 1 --count 3 --size 5");
     meant("broadcast -p 9000 hi", "halloo broadcast hi --port 9000");
+    meant(
+        "ping 10.0.0.7 7 -c 3 -i 0.2 -s 100 -W 2 -w 9",
+        "halloo ping 10.0.0.7:7 --count 3 --interval 0.2 --size 100 --wait 2 --deadline 9",
+    );
+    meant("ping h --port 7", "halloo ping h:7");
+    meant("ping --broadcast -p 7", "halloo ping --broadcast --port 7");
     meant("listen -i eth0 -c 5", "halloo listen --interface eth0 --count 5");
 }
 

@@ -11,7 +11,6 @@ use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
 use halloo::model::{Cidr, Family, Host, Selector, Target, TargetError};
 
 use super::refused::Mistake;
-use super::socket::From;
 
 /// Bytes as they were typed. On Unix that is any bytes at all, elsewhere the UTF-8 form of the text.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +27,15 @@ pub(crate) enum RateLimit {
     PerSecond(NonZeroU32),
     /// As many as are asked for.
     Off,
+}
+
+/// Where datagrams come from, as far as it was said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SourceAddress {
+    /// The source address, or the system's choice.
+    pub(crate) address: Option<IpAddr>,
+    /// The source port, or the system's choice. Never 0.
+    pub(crate) port: Option<u16>,
 }
 
 /// Longer than any run makes sense, and short enough that no sum of times overflows: 365.25 days.
@@ -94,6 +102,11 @@ pub(super) fn count(text: &str) -> Result<NonZeroU64, Mistake> {
     // One less than the most a number holds, so that "too large" is told apart from "does not fit".
     let read = whole(text, 1..=u64::MAX - 1)?;
     NonZeroU64::new(read).ok_or_else(|| Mistake::new(format!("{text:?} is too small; write at least 1")))
+}
+
+/// How many probes: as many as their numbers reach.
+pub(super) fn probes(text: &str) -> Result<u32, Mistake> {
+    narrow(text, 1..=u32::MAX.into())
 }
 
 /// A port that can be sent to.
@@ -219,7 +232,7 @@ fn address_mistake(error: &TargetError) -> Mistake {
 }
 
 /// The address and port to send from.
-pub(super) fn from(text: &str) -> Result<From, Mistake> {
+pub(super) fn from(text: &str) -> Result<SourceAddress, Mistake> {
     let target = target(text)?;
     let address = match target.host {
         None => None,
@@ -234,7 +247,7 @@ pub(super) fn from(text: &str) -> Result<From, Mistake> {
         }
     };
     // Port 0 is how the system is asked to choose, which it does anyway.
-    Ok(From { address, port: target.port.filter(|port| *port != 0) })
+    Ok(SourceAddress { address, port: target.port.filter(|port| *port != 0) })
 }
 
 /// An interface by name, number or address.
@@ -444,11 +457,11 @@ mod tests {
     fn where_to_send_from() {
         let read = |text: &str| from(text).unwrap();
         let v4 = Some("10.0.0.1".parse().unwrap());
-        assert_eq!(read(":9"), From { address: None, port: Some(9) });
-        assert_eq!(read("10.0.0.1:9"), From { address: v4, port: Some(9) });
-        assert_eq!(read("10.0.0.1"), From { address: v4, port: None });
-        assert_eq!(read("[::1]:9"), From { address: Some("::1".parse().unwrap()), port: Some(9) });
-        assert_eq!(read(":0"), From { address: None, port: None });
+        assert_eq!(read(":9"), SourceAddress { address: None, port: Some(9) });
+        assert_eq!(read("10.0.0.1:9"), SourceAddress { address: v4, port: Some(9) });
+        assert_eq!(read("10.0.0.1"), SourceAddress { address: v4, port: None });
+        assert_eq!(read("[::1]:9"), SourceAddress { address: Some("::1".parse().unwrap()), port: Some(9) });
+        assert_eq!(read(":0"), SourceAddress { address: None, port: None });
         says(from("9"), "alone is not an address");
         says(from("eth0"), "as numbers");
         says(from("fe80::1%eth0"), "zone");

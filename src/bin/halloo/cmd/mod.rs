@@ -2,12 +2,14 @@
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
 //! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
-//! the run, [`prompt`] the prompt of `-i`.
+//! the run, [`prompt`] the prompt of `-i`. [`way`] is how one address is reached, [`everybody`] how all are.
 
 mod broadcast;
+mod everybody;
 mod feed;
 mod interfaces;
 mod listen;
+mod ping;
 mod prompt;
 mod records;
 mod run;
@@ -15,6 +17,7 @@ mod send;
 mod serve;
 mod signals;
 mod terminal;
+mod way;
 
 use halloo::model::{Error, Verdict};
 
@@ -38,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         Command::Listen(listen) => listen::run(listen, &output),
         Command::Send(send) => send::run(send, &output),
         Command::Broadcast(broadcast) => broadcast::run(broadcast, &output),
+        Command::Ping(ping) => ping::run(ping, &output),
         Command::Interfaces(interfaces) => interfaces::run(interfaces, &output),
     };
     result.unwrap_or_else(|error: Error| output.fail(&error))

@@ -106,6 +106,11 @@ pub(super) fn to_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether standard error is read by a person.
+pub(super) fn notes_to_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// How a run is set up.
 pub(super) struct Setup {
     /// The receive buffers.

@@ -7,15 +7,14 @@ use halloo::engine::broadcast::{self, Choice, Form};
 use halloo::engine::send::{Answers, CountBy, Plan, Sender};
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
-use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
-use halloo::model::{Cast, Destination, Error, Family, Host, Repeat, Schedule, Verdict};
+use halloo::model::{Cast, Destination, Error, Family, Repeat, Schedule, Verdict};
 use halloo::net::endpoint::source_for;
-use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Batch, Fanout, Options, batch, interfaces};
 
 use crate::args;
 use crate::cmd::records::{self, may_take_long};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end};
+use crate::cmd::way::{address, by_interface, is_broadcast, options, resolved, source_asked};
 use crate::report::Style;
 
 /// The time between rounds of `--count`, unless it is said.
@@ -24,12 +23,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Sends, and collects answers.
 pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
-    let address = address(args, &table)?;
+    let address = address(&args.target, args.family(), args.interface.as_ref(), &table)?;
     let (mut destination, mut notices) = destination(args, address, &table)?;
     destination.source = source_asked(&args.socket).or(destination.source);
-    if let Some(Host::Name(name)) = &args.target.host {
-        notices.push(Notice::Resolved(name.clone(), address));
-    }
+    notices.extend(resolved(&args.target, address));
     notices.extend(perhaps_meant(args));
     let plan = Plan {
         schedule: schedule(&args.pacing, INTERVAL, Duration::ZERO),
@@ -97,31 +94,6 @@ pub(super) fn answers(args: &args::Answers, count_by: CountBy) -> Answers {
     }
 }
 
-/// The socket for datagrams of this IP version and cast.
-///
-/// # Errors
-/// A source address of the other IP version.
-pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result<Options, Error> {
-    let from = source_asked(args).unwrap_or(family.wildcard());
-    if Family::of(from) != family {
-        return Err(Error::Misuse {
-            what: "--from names an address of the other IP version than the destination".into(),
-            instead: "name an address of the same version, or only a port (--from :PORT)".into(),
-        });
-    }
-    // A broadcast is for one wire; routers must not carry it on even by mistake (RFC 2644).
-    let everybody = matches!(cast, Cast::Broadcast | Cast::Limited);
-    Ok(Options {
-        share: args.share,
-        ttl: args.ttl.or(everybody.then_some(1)),
-        tos: args.tos,
-        dont_fragment: args.dont_fragment,
-        send_buffer: args.send_buffer,
-        receive_buffer: args.receive_buffer.unwrap_or(RECEIVE_BUFFER),
-        ..Options::new(SocketAddr::new(from, args.from.and_then(|from| from.port).unwrap_or(0)))
-    })
-}
-
 /// What the habits of other programs leave behind: a port as the first payload, an input that nobody reads.
 fn perhaps_meant(args: &args::Send) -> Option<Notice> {
     match args.records.source() {
@@ -147,57 +119,12 @@ fn stdin_is_pipe() -> bool {
     false
 }
 
-/// The source address that was asked for.
-pub(super) fn source_asked(args: &args::Socket) -> Option<IpAddr> {
-    args.from.and_then(|from| from.address)
-}
-
-/// The address that was meant.
-fn address(args: &args::Send, table: &Table) -> Result<SocketAddr, Error> {
-    let this_host: IpAddr = match args.family() {
-        Some(Family::V6) => std::net::Ipv6Addr::LOCALHOST.into(),
-        _ => std::net::Ipv4Addr::LOCALHOST.into(),
-    };
-    let default = SocketAddr::new(this_host, DEFAULT_PORT);
-    let mut address = canonical(interfaces::resolve(&args.target, default, args.family(), table)?);
-    if let (true, Some(selector)) = (needs_zone(address), &args.interface) {
-        let zone = table.select(std::slice::from_ref(selector))?.first().map_or(0, |row| row.link().index);
-        if let SocketAddr::V6(v6) = &mut address {
-            v6.set_scope_id(zone);
-        }
-    }
-    let refused = |why| Err(Error::NotADestination { address: args.target.to_string(), why });
-    match () {
-        () if args.family().is_some_and(|family| family != Family::of(address.ip())) => Err(Error::Misuse {
-            what: "-4 and -6 say which address of a name is meant, and this is an address of the other IP version"
-                .into(),
-            instead: "leave the option out".into(),
-        }),
-        () if address.port() == 0 => refused("port 0 is nobody's port"),
-        () if address.ip().is_unspecified() => refused("it means every address of a host that listens"),
-        () if needs_zone(address) => Err(Error::NeedsZone { address: address.ip(), available: table.names() }),
-        () => Ok(address),
-    }
-}
-
 /// Where the datagrams go, by which interface and from which source where that has to be said.
 fn destination(args: &args::Send, address: SocketAddr, table: &Table) -> Result<(Destination, Vec<Notice>), Error> {
-    let plain = |cast| Destination { address, source: None, link: None, mtu: None, cast };
-    let broadcasts = match address.ip() {
-        IpAddr::V4(ip) => ip.is_broadcast() || table.broadcaster(ip).is_some(),
-        IpAddr::V6(_) => false,
-    };
-    if broadcasts {
+    if is_broadcast(address, table) {
         return to_everybody(args, address, table);
     }
-    let cast = Cast::by_form(address.ip());
-    let Some(selector) = &args.interface else { return Ok((plain(cast), Vec::new())) };
-    let rows = table.select(std::slice::from_ref(selector))?;
-    let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
-    let source = rows.iter().filter_map(|row| row.address()).find(same_family);
-    let link = rows.first().map(|row| row.link().clone());
-    let mtu = rows.first().and_then(|row| row.facts.mtu);
-    Ok((Destination { source, link, mtu, ..plain(cast) }, Vec::new()))
+    Ok((by_interface(address, args.interface.as_ref(), table)?, Vec::new()))
 }
 
 /// A broadcast address leaves by the interface that has it; 255.255.255.255 by the one that was named, by the only one

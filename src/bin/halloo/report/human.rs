@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use halloo::model::event::{Role, Sink};
 use halloo::model::{Event, Interface, Now};
 
+use super::responders::Responders;
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -26,8 +27,7 @@ impl<D: Write, N: Write> Human<D, N> {
 
 impl<D: Write, N: Write> Sink for Human<D, N> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
-        if let Event::Interface(row) = event {
-            self.lines.interfaces.push((*row).clone());
+        if self.lines.keeps(event) {
             return Ok(());
         }
         self.lines.table(&mut self.data)?;
@@ -74,11 +74,27 @@ pub(crate) struct Lines {
     answers: bool,
     /// Rows of the table so far: its columns are as wide as the widest.
     interfaces: Vec<Interface>,
+    /// The same, of who answered.
+    responders: Responders,
+    /// Probes so far.
+    probes: u64,
 }
 
 impl Lines {
-    pub(crate) const fn new(options: Options) -> Self {
-        Self { options, answers: false, interfaces: Vec::new() }
+    pub(crate) fn new(options: Options) -> Self {
+        Self { options, answers: false, interfaces: Vec::new(), responders: Responders::default(), probes: 0 }
+    }
+
+    /// Takes an event that has no line of its own: it is told with others. Says whether it was one.
+    fn keeps(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Interface(row) => self.interfaces.push((*row).clone()),
+            Event::Responder(_) if self.options.quiet => {}
+            Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
+            Event::Progress(progress) => self.probes = progress.sent,
+            _ => return false,
+        }
+        true
     }
 
     /// Whether the user wants to see the event.
@@ -89,8 +105,9 @@ impl Lines {
             Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
-            // A server prints one line for each datagram that comes; its answers go where that came from.
-            Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive)),
+            // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
+            // probe says where that went.
+            Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive | Style::Ping)),
             _ => !quiet,
         }
     }
@@ -112,17 +129,18 @@ impl Lines {
             Event::Received(received) => rows::received(options, received.datagram, out),
             Event::Reply(reply) => rows::reply(options, reply, out),
             Event::Refused(refusal) => rows::refused(refusal, out),
-            Event::Ignored(why, datagram) => rows::ignored(*why, datagram, out),
+            Event::Ignored(why, datagram) => rows::ignored(options, *why, datagram, out),
             Event::Notice(notice) => writeln!(out, "note: {}", notice::text(notice)),
             Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
-            Event::Summary(stats) => summary::write(options.style, self.answers, stats, out),
+            Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
             // New events of the library, until they get their own line here.
             _ => Ok(()),
         }
     }
 
-    /// Writes the table of the interfaces told so far, if any were.
+    /// Writes the tables of what was kept so far, if anything was.
     fn table(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.responders.write(out)?;
         if self.interfaces.is_empty() {
             return Ok(());
         }
@@ -135,7 +153,7 @@ mod tests {
     use super::super::samples::{self, Pages};
     use super::super::{Show, clock::TimeOfDay};
     use super::*;
-    use halloo::model::event::{Received, Reply, Skipped};
+    use halloo::model::event::{Progress, Received, Reply, Skipped};
     use halloo::model::{Cast, Datagram, Link, Origin, Unusable};
     use std::time::Duration;
 
@@ -152,6 +170,36 @@ mod tests {
 
     fn received(options: Options, datagram: &Datagram<'_>) -> String {
         say(options, &[Event::Received(Received { seq: 0, datagram })]).0
+    }
+
+    #[test]
+    fn an_answer_to_a_probe_is_a_line_and_the_end_is_a_table() {
+        let datagram = samples::datagram(b"0123456789");
+        let late = Reply {
+            datagram: &datagram,
+            round_trip: Some(Duration::from_micros(412)),
+            from_another: false,
+            duplicate: false,
+            seq: Some(3),
+            late: true,
+        };
+        let (latency, stats) = (samples::latency(), samples::stats());
+        let responder = samples::responder(&latency);
+        let events = [
+            Event::Progress(Progress { sent: 9, answered: 0, missing: 0 }),
+            samples::sent(),
+            Event::Reply(late),
+            Event::Responder(&responder),
+            Event::Summary(&stats),
+        ];
+        let options = Options { show: Show::None, ..Options::new(Style::Ping) };
+        let (data, notes) = say(options, &events);
+        assert!(data.starts_with("10 B from 10.77.0.2:35280  via eth0  seq 3  0.412 ms  late\nresponder "), "{data}");
+        assert_eq!(data.lines().count(), 3, "{data}");
+        assert!(notes.starts_with("-- 9 probes "), "{notes}");
+        assert!(say(Options { verbose: true, ..options }, &events).0.starts_with("sent 13 B "));
+        let (data, notes) = say(Options { quiet: true, ..options }, &events);
+        assert_eq!((&*data, notes.lines().count()), ("", 1));
     }
 
     const RECEIVE: Options = Options::new(Style::Receive);
@@ -207,7 +255,8 @@ mod tests {
         let source = "10.77.0.2:1060".parse().unwrap();
         let datagram = Datagram { source, ..samples::datagram(b"who is there?") };
         let round_trip = Some(Duration::from_micros(412));
-        let reply = Reply { datagram: &datagram, round_trip, from_another: false, duplicate: false };
+        let reply =
+            Reply { datagram: &datagram, round_trip, from_another: false, duplicate: false, seq: None, late: false };
         let marked = Reply { round_trip: None, from_another: true, duplicate: true, ..reply.clone() };
         let events = [samples::sent(), skipped, Event::Reply(reply), Event::Reply(marked), samples::failed()];
         let (data, notes) = say(Options::new(Style::Broadcast), &events);

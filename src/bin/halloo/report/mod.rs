@@ -1,6 +1,7 @@
 //! Events become lines: the room for words, columns and formats.
 //!
 //! - [`human`]: lines for people; data on one writer, notes on another. [`rows`] holds the layout of the lines.
+//! - [`responders`]: the table of who answered. [`live`]: a line on the terminal that says how far a run is.
 //! - [`json`]: one JSON object per event, its schema, and reading a recording back.
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
@@ -18,9 +19,11 @@ mod headers;
 mod hexdump;
 pub(crate) mod human;
 pub(crate) mod json;
+mod live;
 mod notice;
 pub(crate) mod pcap;
 pub(crate) mod raw;
+mod responders;
 mod rows;
 mod summary;
 mod words;
@@ -31,6 +34,7 @@ use halloo::model::{Event, Now, Sink};
 
 pub(crate) use human::Human;
 pub(crate) use json::{Json, replay};
+pub(crate) use live::Live;
 pub(crate) use pcap::Pcap;
 pub(crate) use raw::{Frame, Raw};
 
@@ -47,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     /// How many characters of a payload are shown as text.
     pub(crate) preview: usize,
+    /// Whether the round-trip times of a responder are drawn.
+    pub(crate) histogram: bool,
 }
 
 impl Options {
@@ -55,7 +61,7 @@ impl Options {
 
     /// The usual lines of a command.
     pub(crate) const fn new(style: Style) -> Self {
-        Self { style, show: Show::Text, quiet: false, verbose: false, preview: Self::PREVIEW }
+        Self { style, show: Show::Text, quiet: false, verbose: false, preview: Self::PREVIEW, histogram: false }
     }
 }
 
@@ -66,6 +72,8 @@ pub(crate) enum Style {
     Send,
     /// A row for each interface, then the answers.
     Broadcast,
+    /// A line for each answer, a table of who answered.
+    Ping,
     /// A line for each datagram that comes, with its time.
     Receive,
     /// A table of interfaces.

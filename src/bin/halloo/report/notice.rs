@@ -39,6 +39,11 @@ pub(crate) fn text(notice: &Notice) -> String {
              was asked: allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
              'halloo send HOST'"
         ),
+        Notice::SlowedDown { unanswered, most } => format!(
+            "nobody answers ({unanswered} probes so far): probes leave less often, up to {} s apart, until somebody does; \
+             --flood keeps the interval",
+            most.as_secs()
+        ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
         }
@@ -86,6 +91,7 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::Fragments(_) => "fragments",
         Notice::Resolved(..) => "resolved",
         Notice::BroadcastSilence { .. } => "broadcast_silence",
+        Notice::SlowedDown { .. } => "slowed_down",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }

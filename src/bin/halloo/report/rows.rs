@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use halloo::model::event::{Failed, Ignored, Listening, Planned, Refusal, Reply, Role, Sent, Skipped};
@@ -30,7 +31,7 @@ impl Display for At<'_> {
 }
 
 /// The address for a line that names the interface elsewhere: the zone would only repeat its number.
-fn without_zone(address: SocketAddr) -> SocketAddr {
+pub(super) fn without_zone(address: SocketAddr) -> SocketAddr {
     let address = canonical(address);
     SocketAddr::new(address.ip(), address.port())
 }
@@ -68,7 +69,7 @@ pub(crate) fn sent(options: &Options, now: Now, sent: &Sent, out: &mut impl Writ
             return writeln!(out, "sent {len} B");
         }
         Style::Receive => write!(out, "{} ", TimeOfDay(now.wall))?,
-        Style::Send | Style::Interfaces => {}
+        Style::Send | Style::Ping | Style::Interfaces => {}
     }
     write!(out, "sent {len} B ")?;
     if let Some(source) = source {
@@ -184,20 +185,65 @@ fn details(datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
 
 pub(crate) fn reply(options: &Options, reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
     let datagram = reply.datagram;
-    write!(out, "REPLY   {}  ", without_zone(datagram.source))?;
-    if let Some(link) = &datagram.link {
-        write!(out, "via {}  ", Name(&link.name))?;
+    match options.style {
+        Style::Ping => numbered(reply, out)?,
+        _ => unnumbered(reply, out)?,
     }
-    match reply.round_trip {
-        Some(time) => write!(out, "{:.3} ms  ", time.as_secs_f64() * 1000.0)?,
-        None => write!(out, "time unknown  ")?,
-    }
-    write!(out, "{}", Size(datagram))?;
-    let marks = [(reply.from_another, "from another address"), (reply.duplicate, "DUP"), (datagram.is_self(), "self")];
+    let marks = [
+        (reply.from_another, "from another address"),
+        (reply.duplicate, "DUP"),
+        (reply.late, "late"),
+        (datagram.is_self(), "self"),
+    ];
     for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
         write!(out, "  {mark}")?;
     }
     tail(options, datagram, out)
+}
+
+/// `64 B from 10.77.0.2:1060  via eth0  seq 3  0.412 ms`
+fn numbered(reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{} from {}  {}", Size(reply.datagram), without_zone(reply.datagram.source), Via(reply.datagram))?;
+    if let Some(seq) = reply.seq {
+        write!(out, "seq {seq}  ")?;
+    }
+    write!(out, "{}", RoundTrip(reply.round_trip))
+}
+
+/// `REPLY   10.77.0.2:1060  via eth0  0.412 ms  13 B`
+fn unnumbered(reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
+    let datagram = reply.datagram;
+    write!(out, "REPLY   {}  {}", without_zone(datagram.source), Via(datagram))?;
+    write!(out, "{}  {}", RoundTrip(reply.round_trip), Size(datagram))
+}
+
+/// `via eth0  `, where the interface is known.
+struct Via<'a>(&'a Datagram<'a>);
+
+impl Display for Via<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.0.link {
+            Some(link) => write!(f, "via {}  ", Name(&link.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `0.412 ms`, or `time unknown`.
+struct RoundTrip(Option<Duration>);
+
+impl Display for RoundTrip {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(time) => write!(f, "{} ms", milliseconds(time)),
+            None => f.write_str("time unknown"),
+        }
+    }
+}
+
+/// Milliseconds with three decimals.
+pub(super) fn milliseconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1000.0)
 }
 
 pub(crate) fn refused(refusal: &Refusal, out: &mut impl Write) -> io::Result<()> {
@@ -208,21 +254,37 @@ pub(crate) fn refused(refusal: &Refusal, out: &mut impl Write) -> io::Result<()>
     }
 }
 
-pub(crate) fn ignored(why: Ignored, datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn ignored(
+    options: &Options,
+    why: Ignored,
+    datagram: &Datagram<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     write!(out, "{} ", TimeOfDay(datagram.stamp.wall))?;
     way(datagram, out)?;
-    writeln!(out, "{}  not answered: {}", Size(datagram), words::ignored(why))
+    let what = if options.style == Style::Ping { "not counted" } else { "not answered" };
+    writeln!(out, "{}  {what}: {}", Size(datagram), words::ignored(why))
 }
 
 /// The table of interfaces.
 pub(crate) fn interfaces(rows: &[Interface], out: &mut impl Write) -> io::Result<()> {
+    let header = ["interface", "index", "address", "broadcast", "from", "MTU", "usable"];
+    write_table(&plain_table(header, rows.iter().map(cells)), out)
+}
+
+/// A table without lines, two spaces between its columns.
+pub(super) fn plain_table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["interface", "index", "address", "broadcast", "from", "MTU", "usable"]);
-    table.add_rows(rows.iter().map(cells));
+    table.set_header(header);
+    table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    table
+}
+
+pub(super) fn write_table(table: &Table, out: &mut impl Write) -> io::Result<()> {
     table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 

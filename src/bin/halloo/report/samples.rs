@@ -8,12 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use halloo::model::error::{Fault, FaultKind};
 use halloo::model::event::{
-    Failed, Fragments, Ignored, Listening, Notice, Planned, Received, Refusal, Reply, Role, Sent, Skipped, Unreachable,
+    Failed, Fragments, Ignored, Listening, Notice, Planned, Received, Refusal, Reply, Responder, Role, Sent, Skipped,
+    Unreachable,
 };
 use halloo::model::interface::Facts;
 use halloo::model::stats::Verdict;
 use halloo::model::{
-    Cast, Datagram, Event, Interface, Link, Now, Origin, RecordError, Stamp, StampSource, Stats, Unusable,
+    Cast, Datagram, Event, Interface, Latency, Link, Now, Origin, RecordError, Stamp, StampSource, Stats, Unusable,
 };
 
 /// Two writers whose text can be looked at while a sink holds them.
@@ -133,8 +134,35 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::Fragments(Fragments { link: eth0(), mtu: 1500, len: 20_000, pieces: 14 }),
         Notice::Resolved("print\u{1b}er".into(), anywhere),
         Notice::BroadcastSilence { port: 40_000 },
+        Notice::SlowedDown { unanswered: 3, most: Duration::from_secs(3) },
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
     ]
+}
+
+/// Two round trips.
+pub(super) fn latency() -> Latency {
+    let mut latency = Latency::default();
+    latency.add(Duration::from_micros(400));
+    latency.add(Duration::from_micros(600));
+    latency
+}
+
+pub(super) fn responder(latency: &Latency) -> Responder<'_> {
+    Responder {
+        address: "10.77.0.2:1060".parse().unwrap(),
+        link: Some(eth0()),
+        own: true,
+        from_another: false,
+        since_seq: 7,
+        sent: 4,
+        received: 2,
+        lost: 1,
+        duplicates: 3,
+        reordered: 5,
+        late: 1,
+        corrupt: 6,
+        latency,
+    }
 }
 
 pub(super) fn stats() -> Stats {
@@ -191,7 +219,11 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
         round_trip: Some(Duration::from_nanos(412_345)),
         from_another: true,
         duplicate: true,
+        seq: Some(3),
+        late: false,
     };
+    let (latency, silence) = (latency(), Latency::default());
+    let (responder, silent) = (responder(&latency), responder(&silence));
     let mut events = vec![Event::Listening(Listening {
         role: Role::Echo,
         local: "0.0.0.0:1060".parse().unwrap(),
@@ -214,6 +246,8 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
         Event::Received(Received { seq: 0, datagram: &whole }),
         Event::Received(Received { seq: 1, datagram: &cut }),
         Event::Reply(reply),
+        Event::Responder(&responder),
+        Event::Responder(&silent),
         Event::Refused(Refusal {
             destination: "10.0.0.7:1060".parse().unwrap(),
             by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),

@@ -8,9 +8,10 @@ use super::Style;
 use super::words::{Counted, ignored};
 
 /// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
-pub(crate) fn write(style: Style, answers: bool, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(style: Style, answers: bool, probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     match style {
         Style::Interfaces => Ok(()),
+        Style::Ping => pinged(probes, stats, out),
         Style::Receive => received(answers, stats, out),
         Style::Send | Style::Broadcast => sent(stats, out),
     }
@@ -27,6 +28,30 @@ fn sent(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
         }
     }
     losses(stats, out)?;
+    ending(stats, out)
+}
+
+/// `-- 5 probes, 3 responders: 15 answers, 0 lost in 4.0 s`
+fn pinged(probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "-- {}", Counted(probes, "probe", "probes"))?;
+    if stats.sent != probes {
+        write!(out, " ({} sent)", stats.sent)?;
+    }
+    some(stats.failed, "failed", out)?;
+    some(stats.skipped, "skipped", out)?;
+    write!(out, ", {}", Counted(stats.responders.unwrap_or(0), "responder", "responders"))?;
+    write!(out, ": {}, ", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
+    write!(out, "{} lost", stats.lost.unwrap_or(0))?;
+    some(stats.reordered.unwrap_or(0), "reordered", out)?;
+    losses(stats, out)?;
+    for (why, count) in &stats.ignored {
+        some(*count, &why.name().replace('_', " "), out)?;
+    }
+    ending(stats, out)
+}
+
+/// What every sender's line ends with.
+fn ending(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     some(stats.truncated, "truncated", out)?;
     some(stats.kernel_drops.unwrap_or(0), "dropped by the kernel", out)?;
     writeln!(out, " in {:.1} s", stats.elapsed.as_secs_f64())
@@ -74,11 +99,12 @@ fn some(count: u64, words: &str, out: &mut impl Write) -> io::Result<()> {
 mod tests {
     use super::super::samples;
     use super::*;
+    use halloo::model::event::Ignored;
     use std::time::Duration;
 
     fn line(style: Style, stats: &Stats) -> String {
         let mut out = Vec::new();
-        write(style, false, stats, &mut out).unwrap();
+        write(style, false, 5, stats, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -91,6 +117,18 @@ mod tests {
         assert_eq!(line(Style::Send, &stats), "-- 1 sent; 1 reply from 1 address, 1 duplicate in 0.0 s\n");
         let stats = Stats { sent: 1, replies: Some(0), responders: Some(0), refused: 1, ..Stats::default() };
         assert_eq!(line(Style::Send, &stats), "-- 1 sent; 0 replies, 1 refused by the network in 0.0 s\n");
+    }
+
+    #[test]
+    fn of_probes() {
+        let all = Stats { sent: 5, replies: Some(15), responders: Some(3), lost: Some(0), ..Stats::default() };
+        assert_eq!(line(Style::Ping, &all), "-- 5 probes, 3 responders: 15 answers, 0 lost in 0.0 s\n");
+        let mut some = Stats { sent: 9, failed: 1, replies: Some(1), responders: Some(1), ..all };
+        some = Stats { lost: Some(2), reordered: Some(3), duplicates: Some(1), late: Some(4), ..some };
+        some.ignored.insert(Ignored::TooMany, 7);
+        let expected = "-- 5 probes (9 sent), 1 failed, 1 responder: 1 answer, 2 lost, 3 reordered, 1 duplicate, 4 late, \
+                        7 too many in 0.0 s\n";
+        assert_eq!(line(Style::Ping, &some), expected);
     }
 
     #[test]
@@ -107,7 +145,7 @@ mod tests {
     #[test]
     fn a_server_says_what_it_did_not_answer() {
         let mut out = Vec::new();
-        write(Style::Receive, true, &samples::stats(), &mut out).unwrap();
+        write(Style::Receive, true, 0, &samples::stats(), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains(", 2 answered, 1 failed, "), "{text}");
         assert!(text.contains("\n   3 not answered: it comes from our own port"), "{text}");

@@ -102,7 +102,7 @@ pub(crate) const fn unreachable(what: Unreachable) -> &'static str {
     }
 }
 
-/// Why a server gave no answer, for people. For JSON it is [`Ignored::name`].
+/// Why a datagram had no effect, for people. For JSON it is [`Ignored::name`].
 pub(crate) const fn ignored(why: Ignored) -> &'static str {
     match why {
         Ignored::PortZero => "its source port is 0, where nobody can be answered",
@@ -119,6 +119,11 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::SourceLimit => "this source asks too often",
         Ignored::TotalLimit => "all sources together ask too often",
         Ignored::ReplyTooLong => "the answer would be longer than a datagram",
+        Ignored::Foreign => {
+            "it is no probe of this run: of another run, another program, or an answer of its own (--match any)"
+        }
+        Ignored::Corrupt => "it is an answer that was changed on the way",
+        Ignored::TooMany => "more addresses answer than are told apart",
     }
 }
 

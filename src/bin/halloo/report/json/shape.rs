@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use data_encoding::BASE64;
-use halloo::model::event::{Failed, Ignored, Listening, Planned, Received, Refusal, Reply, Sent, Skipped, Unreachable};
+use halloo::model::event::{
+    Failed, Ignored, Listening, Planned, Received, Refusal, Reply, Responder, Sent, Skipped, Unreachable,
+};
 use halloo::model::interface::BroadcastFrom;
+use halloo::model::latency::Figures;
 use halloo::model::target::canonical;
 use halloo::model::{Datagram, Error, Event, Interface, Link, Now, RecordError, StampSource, Stats};
 use serde::{Serialize, Serializer};
@@ -118,10 +121,30 @@ pub(super) enum Shape<'a> {
         #[serde(flatten)]
         way: Way<'a>,
         rtt_us: Option<f64>,
+        seq: Option<u32>,
         from_another: bool,
         duplicate: bool,
+        late: bool,
         #[serde(flatten)]
         content: Content<'a>,
+    },
+    Responder {
+        ts: Ts,
+        responder: Text<SocketAddr>,
+        #[serde(flatten)]
+        link: By<'a>,
+        #[serde(rename = "self")]
+        own: bool,
+        from_another: bool,
+        sent: u64,
+        received: u64,
+        lost: u64,
+        duplicates: u64,
+        reordered: u64,
+        late: u64,
+        corrupt: u64,
+        since_seq: u32,
+        rtt_us: Option<RoundTrips>,
     },
     Refused {
         ts: Ts,
@@ -171,6 +194,38 @@ pub(super) struct Group<'a> {
     group: IpAddr,
     #[serde(flatten)]
     link: By<'a>,
+}
+
+/// What round-trip times add up to, in microseconds.
+#[derive(Serialize)]
+pub(super) struct RoundTrips {
+    min: f64,
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+    jitter: f64,
+}
+
+impl RoundTrips {
+    fn of(figures: &Figures) -> Self {
+        let Figures { min, mean, p50, p90, p99, max, jitter } = figures;
+        Self {
+            min: microseconds(*min),
+            mean: microseconds(*mean),
+            p50: microseconds(*p50),
+            p90: microseconds(*p90),
+            p99: microseconds(*p99),
+            max: microseconds(*max),
+            jitter: microseconds(*jitter),
+        }
+    }
+}
+
+/// Nanoseconds of any round trip are exact in a double, so this prints three decimals at most.
+fn microseconds(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
 }
 
 /// An interface by its two names.
@@ -272,6 +327,8 @@ pub(super) struct Summary {
     kernel_drops: Option<u64>,
     duplicates: Option<u64>,
     late: Option<u64>,
+    lost: Option<u64>,
+    reordered: Option<u64>,
     replies: Option<u64>,
     responders: Option<u64>,
     refused: u64,
@@ -292,6 +349,7 @@ pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> 
         Event::Skipped(told) => skipped(ts, told),
         Event::Received(told) => received(told),
         Event::Reply(told) => reply(told),
+        Event::Responder(told) => responder(ts, told),
         Event::Refused(told) => refused(ts, told),
         Event::Ignored(why, datagram) => ignored(*why, datagram),
         Event::Notice(told) => Shape::Notice { ts, notice: notice::word(told), text: notice::text(told) },
@@ -370,11 +428,31 @@ fn received<'a>(told: &'a Received<'a>) -> Shape<'a> {
 fn reply<'a>(told: &'a Reply<'a>) -> Shape<'a> {
     Shape::Reply {
         way: Way::of(told.datagram),
-        // Nanoseconds of any round trip are exact in a double, so this prints three decimals at most.
-        rtt_us: told.round_trip.map(|time| time.as_nanos() as f64 / 1000.0),
+        rtt_us: told.round_trip.map(microseconds),
+        seq: told.seq,
         from_another: told.from_another,
         duplicate: told.duplicate,
+        late: told.late,
         content: Content::of(told.datagram),
+    }
+}
+
+fn responder<'a>(ts: Ts, told: &'a Responder<'a>) -> Shape<'a> {
+    Shape::Responder {
+        ts,
+        responder: address(told.address),
+        link: By::link(told.link.as_ref()),
+        own: told.own,
+        from_another: told.from_another,
+        sent: told.sent,
+        received: told.received,
+        lost: told.lost,
+        duplicates: told.duplicates,
+        reordered: told.reordered,
+        late: told.late,
+        corrupt: told.corrupt,
+        since_seq: told.since_seq,
+        rtt_us: told.latency.figures().as_ref().map(RoundTrips::of),
     }
 }
 
@@ -434,6 +512,8 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         kernel_drops: stats.kernel_drops,
         duplicates: stats.duplicates,
         late: stats.late,
+        lost: stats.lost,
+        reordered: stats.reordered,
         replies: stats.replies,
         responders: stats.responders,
         refused: stats.refused,

@@ -35,7 +35,12 @@ const SCHEMA: &[(&str, &str)] = &[
     ("recv", "ts_src seq src dst iface ifindex cast self len wire_len? truncated ttl data? data_b64?"),
     (
         "reply",
-        "ts_src src dst iface ifindex cast self len wire_len? truncated ttl data? data_b64? rtt_us from_another duplicate",
+        "ts_src src dst iface ifindex cast self len wire_len? truncated ttl data? data_b64? rtt_us seq from_another \
+         duplicate late",
+    ),
+    (
+        "responder",
+        "responder iface ifindex self from_another sent received lost duplicates reordered late corrupt since_seq rtt_us",
     ),
     ("refused", "dst by reason why mtu? icmp_type? icmp_code?"),
     ("ignored", "ts_src reason why src dst iface ifindex cast len"),
@@ -44,7 +49,7 @@ const SCHEMA: &[(&str, &str)] = &[
     (
         "summary",
         "sent sent_bytes failed skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops \
-         duplicates late replies responders refused elapsed_s exit",
+         duplicates late lost reordered replies responders refused elapsed_s exit",
     ),
 ];
 
@@ -89,6 +94,11 @@ fn the_values_are_those_of_the_events() {
         assert_eq!((&cut["data_b64"], &cut["len"], &cut["wire_len"]), (&"//4=".into(), &2.into(), &20_001.into()));
         assert_eq!((&cut["truncated"], cut.get("data")), (&true.into(), None));
         assert_eq!(find("reply", 0)["rtt_us"], 412.345);
+        assert_eq!((&find("reply", 0)["seq"], &find("reply", 0)["late"]), (&3.into(), &false.into()));
+        let times = &find("responder", 0)["rtt_us"];
+        assert_eq!(keys(times), ["jitter", "max", "mean", "min", "p50", "p90", "p99"]);
+        assert_eq!((&times["min"], &times["mean"], &times["jitter"]), (&400.0.into(), &500.0.into(), &12.5.into()));
+        assert!(find("responder", 1)["rtt_us"].is_null());
         let error = find("error", 0);
         assert_eq!((&error["reason"], &error["errno"]), (&"not_permitted".into(), &13.into()));
         assert_eq!(find("refused", 1)["mtu"], 1400);
@@ -112,7 +122,7 @@ fn what_is_unknown_is_null_and_never_zero() {
         cast: Cast::Unicast,
     });
     let (objects, _) = objects(&[Event::Summary(&stats), sent]);
-    for key in ["kernel_drops", "duplicates", "late", "replies", "responders"] {
+    for key in ["kernel_drops", "duplicates", "late", "lost", "reordered", "replies", "responders"] {
         assert!(objects[0][key].is_null(), "{key}");
     }
     for key in ["src", "iface", "ifindex"] {

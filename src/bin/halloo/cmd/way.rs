@@ -1,0 +1,113 @@
+//! The way to an address: which one is meant, by which interface, and with what socket.
+
+use std::net::{IpAddr, SocketAddr};
+
+use halloo::model::event::Notice;
+use halloo::model::interface::Table;
+use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
+use halloo::model::{Cast, Destination, Error, Family, Host, Selector, Target};
+use halloo::net::options::RECEIVE_BUFFER;
+use halloo::net::{Options, interfaces};
+
+use crate::args;
+
+/// The address that was meant.
+///
+/// # Errors
+/// A name without an address of the IP version asked for, a zone that is missing, an address that is nobody's.
+pub(super) fn address(
+    target: &Target,
+    family: Option<Family>,
+    interface: Option<&Selector>,
+    table: &Table,
+) -> Result<SocketAddr, Error> {
+    let this_host: IpAddr = match family {
+        Some(Family::V6) => std::net::Ipv6Addr::LOCALHOST.into(),
+        _ => std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    let default = SocketAddr::new(this_host, DEFAULT_PORT);
+    let mut address = canonical(interfaces::resolve(target, default, family, table)?);
+    if let (true, Some(selector)) = (needs_zone(address), interface) {
+        let zone = table.select(std::slice::from_ref(selector))?.first().map_or(0, |row| row.link().index);
+        if let SocketAddr::V6(v6) = &mut address {
+            v6.set_scope_id(zone);
+        }
+    }
+    let refused = |why| Err(Error::NotADestination { address: target.to_string(), why });
+    match () {
+        () if family.is_some_and(|family| family != Family::of(address.ip())) => Err(Error::Misuse {
+            what: "-4 and -6 say which address of a name is meant, and this is an address of the other IP version"
+                .into(),
+            instead: "leave the option out".into(),
+        }),
+        () if address.port() == 0 => refused("port 0 is nobody's port"),
+        () if address.ip().is_unspecified() => refused("it means every address of a host that listens"),
+        () if needs_zone(address) => Err(Error::NeedsZone { address: address.ip(), available: table.names() }),
+        () => Ok(address),
+    }
+}
+
+/// What became of a name.
+pub(super) fn resolved(target: &Target, address: SocketAddr) -> Option<Notice> {
+    match &target.host {
+        Some(Host::Name(name)) => Some(Notice::Resolved(name.clone(), address)),
+        _ => None,
+    }
+}
+
+/// Whether everybody on a wire has the address.
+pub(super) fn is_broadcast(address: SocketAddr, table: &Table) -> bool {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.is_broadcast() || table.broadcaster(ip).is_some(),
+        IpAddr::V6(_) => false,
+    }
+}
+
+/// The address as a destination, by the interface that was asked for or by the system's choice.
+///
+/// # Errors
+/// [`Error::NoSuchInterface`].
+pub(super) fn by_interface(
+    address: SocketAddr,
+    interface: Option<&Selector>,
+    table: &Table,
+) -> Result<Destination, Error> {
+    let plain = Destination { address, source: None, link: None, mtu: None, cast: Cast::by_form(address.ip()) };
+    let Some(selector) = interface else { return Ok(plain) };
+    let rows = table.select(std::slice::from_ref(selector))?;
+    let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
+    let source = rows.iter().filter_map(|row| row.address()).find(same_family);
+    let link = rows.first().map(|row| row.link().clone());
+    let mtu = rows.first().and_then(|row| row.facts.mtu);
+    Ok(Destination { source, link, mtu, ..plain })
+}
+
+/// The source address that was asked for.
+pub(super) fn source_asked(args: &args::Socket) -> Option<IpAddr> {
+    args.from.and_then(|from| from.address)
+}
+
+/// The socket for datagrams of this IP version and cast.
+///
+/// # Errors
+/// A source address of the other IP version.
+pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result<Options, Error> {
+    let from = source_asked(args).unwrap_or(family.wildcard());
+    if Family::of(from) != family {
+        return Err(Error::Misuse {
+            what: "--from names an address of the other IP version than the destination".into(),
+            instead: "name an address of the same version, or only a port (--from :PORT)".into(),
+        });
+    }
+    // A broadcast is for one wire; routers must not carry it on even by mistake (RFC 2644).
+    let everybody = matches!(cast, Cast::Broadcast | Cast::Limited);
+    Ok(Options {
+        share: args.share,
+        ttl: args.ttl.or(everybody.then_some(1)),
+        tos: args.tos,
+        dont_fragment: args.dont_fragment,
+        send_buffer: args.send_buffer,
+        receive_buffer: args.receive_buffer.unwrap_or(RECEIVE_BUFFER),
+        ..Options::new(SocketAddr::new(from, args.from.and_then(|from| from.port).unwrap_or(0)))
+    })
+}

@@ -1,0 +1,180 @@
+//! The table of who answered, and how the times of each are distributed.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table};
+use halloo::model::event::Responder;
+
+use super::escape::Name;
+use super::rows::{milliseconds, plain_table, without_zone, write_table};
+
+/// Classes of a histogram: what fits on a screen beside the table.
+const CLASSES: u32 = 12;
+
+/// Characters of the longest bar.
+const BAR: u64 = 50;
+
+const HEADER: [&str; 15] = [
+    "responder",
+    "via",
+    "sent",
+    "received",
+    "lost",
+    "dup",
+    "reordered",
+    "late",
+    "corrupt",
+    "min ms",
+    "p50",
+    "p99",
+    "max",
+    "jitter",
+    "",
+];
+
+/// The responders told so far: the columns are as wide as the widest of them.
+#[derive(Default)]
+pub(crate) struct Responders {
+    rows: Vec<[String; HEADER.len()]>,
+    histograms: Vec<Histogram>,
+}
+
+struct Histogram {
+    title: String,
+    classes: Vec<(Duration, u64)>,
+}
+
+impl Responders {
+    /// Adds one, with its histogram if that is wanted.
+    pub(crate) fn add(&mut self, responder: &Responder<'_>, histogram: bool) {
+        self.rows.push(cells(responder));
+        let classes = if histogram { responder.latency.classes(CLASSES) } else { Vec::new() };
+        if !classes.is_empty() {
+            self.histograms.push(Histogram { title: name(responder), classes });
+        }
+    }
+
+    /// Writes the table and forgets it; nothing where nobody was told.
+    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let Self { rows, histograms } = std::mem::take(self);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut table = plain_table(HEADER, rows);
+        numbers_to_the_right(&mut table);
+        write_table(&table, out)?;
+        histograms.iter().try_for_each(|histogram| draw(histogram, out))
+    }
+}
+
+fn numbers_to_the_right(table: &mut Table) {
+    for column in table.column_iter_mut().skip(2).take(HEADER.len() - 3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+fn name(responder: &Responder<'_>) -> String {
+    without_zone(responder.address).to_string()
+}
+
+fn cells(responder: &Responder<'_>) -> [String; HEADER.len()] {
+    let figures = responder.latency.figures();
+    let time = |pick: fn(&halloo::model::latency::Figures) -> Duration| {
+        figures.as_ref().map_or_else(|| "-".to_owned(), |figures| milliseconds(pick(figures)))
+    };
+    [
+        name(responder),
+        responder.link.as_ref().map_or_else(|| "-".to_owned(), |link| Name(&link.name).to_string()),
+        responder.sent.to_string(),
+        responder.received.to_string(),
+        lost(responder),
+        responder.duplicates.to_string(),
+        responder.reordered.to_string(),
+        responder.late.to_string(),
+        responder.corrupt.to_string(),
+        time(|figures| figures.min),
+        time(|figures| figures.p50),
+        time(|figures| figures.p99),
+        time(|figures| figures.max),
+        time(|figures| figures.jitter),
+        marks(responder),
+    ]
+}
+
+/// `3 (1.5%)`
+fn lost(responder: &Responder<'_>) -> String {
+    match responder.lost {
+        0 => "0".to_owned(),
+        lost => format!("{lost} ({:.1}%)", 100.0 * lost as f64 / responder.sent.max(1) as f64),
+    }
+}
+
+fn marks(responder: &Responder<'_>) -> String {
+    let since = (responder.since_seq > 0).then(|| format!("since seq {}", responder.since_seq));
+    let another = responder.from_another.then(|| "from another address".to_owned());
+    let own = responder.own.then(|| "self".to_owned());
+    since.into_iter().chain(another).chain(own).collect::<Vec<_>>().join(", ")
+}
+
+/// A line for each class: up to which time, how many, and a bar as long as its share of the fullest.
+fn draw(histogram: &Histogram, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "round-trip times of {}, in ms", histogram.title)?;
+    let most = histogram.classes.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    for (end, count) in &histogram.classes {
+        // What there is at all is seen.
+        let bar = (count * BAR).div_ceil(most) as usize;
+        let line = format!("{:>10} {count:>8}  {}", format!("<{}", milliseconds(*end)), "#".repeat(bar));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use halloo::model::Latency;
+
+    fn written(responders: &[Responder<'_>], histogram: bool) -> String {
+        let mut table = Responders::default();
+        responders.iter().for_each(|responder| table.add(responder, histogram));
+        let mut out = Vec::new();
+        table.write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_row_for_each_and_nothing_for_nobody() {
+        assert_eq!(written(&[], true), "");
+        let (latency, none) = (samples::latency(), Latency::default());
+        let first = samples::responder(&latency);
+        let silent = Responder {
+            lost: 4,
+            sent: 4,
+            received: 0,
+            since_seq: 0,
+            own: false,
+            link: None,
+            ..samples::responder(&none)
+        };
+        let text = written(&[first, silent], false);
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(lines[0][..10].join(" "), "responder via sent received lost dup reordered late corrupt min");
+        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.401 0.600 0.600 0.013 since seq 7, self";
+        assert_eq!(lines[1].join(" "), row);
+        let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 3 5 1 6 - - - - -";
+        assert_eq!(lines[2].join(" "), row);
+    }
+
+    #[test]
+    fn a_histogram_has_a_bar_for_each_class() {
+        let latency = samples::latency();
+        let text = written(&[samples::responder(&latency)], true);
+        let bars: Vec<&str> = text.lines().skip(3).collect();
+        assert_eq!(bars.len(), CLASSES as usize, "{text}");
+        assert!(text.contains("round-trip times of 10.77.0.2:1060, in ms"), "{text}");
+        assert_eq!(bars.iter().filter(|line| line.ends_with(&"#".repeat(BAR as usize))).count(), 2, "{text}");
+    }
+}

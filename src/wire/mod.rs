@@ -1,0 +1,3 @@
+//! How we write bytes: halloo's own datagrams. Parsing and writing are inverse; parsing is total and never panics.
+
+pub mod probe;
