@@ -6,11 +6,13 @@ use hdrhistogram::Histogram;
 
 /// Round-trip times of one responder.
 ///
-/// Minimum, mean and maximum are exact. Percentiles come from a histogram of 2 significant digits: within 1 %, in a few
-/// kilobytes however many there are.
+/// Minimum, mean and maximum are exact. So are percentiles of a few; those of many come from a histogram of 2 significant
+/// digits: within 1 %, in a few kilobytes however many there are.
 #[derive(Clone, Debug)]
 pub struct Latency {
-    /// Nanoseconds.
+    /// The times themselves in nanoseconds, as long as they are [`Latency::FEW`].
+    few: Vec<u64>,
+    /// All of them in nanoseconds, from then on.
     histogram: Option<Histogram<u32>>,
     count: u64,
     sum: Duration,
@@ -43,8 +45,8 @@ pub struct Figures {
 impl Default for Latency {
     fn default() -> Self {
         Self {
-            // Fails for no number of digits from 0 to 5; without it there would be no percentiles, and nothing worse.
-            histogram: Histogram::new(2).ok(),
+            few: Vec::new(),
+            histogram: None,
             count: 0,
             sum: Duration::ZERO,
             min: Duration::MAX,
@@ -56,6 +58,10 @@ impl Default for Latency {
 }
 
 impl Latency {
+    /// Times that are kept as they are. A broadcast asks five times, and a stranger who answers for many hosts answers once
+    /// for each: none of them is worth a histogram.
+    const FEW: usize = 32;
+
     /// Adds one.
     pub fn add(&mut self, time: Duration) {
         self.count += 1;
@@ -66,9 +72,43 @@ impl Latency {
             let differs = last.abs_diff(time).as_nanos() as f64;
             self.jitter += (differs - self.jitter) / 16.0;
         }
-        if let Some(histogram) = &mut self.histogram {
-            // It grows to what it has to hold; a time it could not hold would be missing from the percentiles alone.
-            let _unheeded = histogram.record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1));
+        self.keep(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1));
+    }
+
+    fn keep(&mut self, nanoseconds: u64) {
+        match &mut self.histogram {
+            Some(histogram) => record(histogram, nanoseconds),
+            None => self.few.push(nanoseconds),
+        }
+        if self.few.len() <= Self::FEW {
+            return;
+        }
+        // Fails for no number of digits from 0 to 5; without it the few would be many, and nothing worse.
+        let Ok(mut histogram) = Histogram::new(2) else { return };
+        self.few.drain(..).for_each(|time| record(&mut histogram, time));
+        self.histogram = Some(histogram);
+    }
+
+    /// The time that so large a part of them was no longer than.
+    fn at(&self, part: f64) -> Duration {
+        let nanoseconds = match &self.histogram {
+            Some(histogram) => histogram.value_at_quantile(part),
+            None => {
+                let mut sorted = self.few.clone();
+                sorted.sort_unstable();
+                let rank = (sorted.len() as f64 * part).ceil() as usize;
+                sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+            }
+        };
+        // The histogram rounds up to the end of its class, which can lie beyond the longest there was.
+        Duration::from_nanos(nanoseconds).clamp(self.min, self.max)
+    }
+
+    /// Each time with how often it was, as exact as they are kept.
+    fn recorded(&self) -> Vec<(u64, u64)> {
+        match &self.histogram {
+            Some(h) => h.iter_recorded().map(|v| (v.value_iterated_to(), v.count_since_last_iteration())).collect(),
+            None => self.few.iter().map(|time| (*time, 1)).collect(),
         }
     }
 
@@ -77,17 +117,12 @@ impl Latency {
         if self.count == 0 {
             return None;
         }
-        let at = |part: f64| {
-            let nanoseconds = self.histogram.as_ref().map_or(0, |h| h.value_at_quantile(part));
-            // The histogram rounds up to the end of its class, which can lie beyond the longest there was.
-            Duration::from_nanos(nanoseconds).clamp(self.min, self.max)
-        };
         Some(Figures {
             min: self.min,
             mean: nanoseconds(self.sum.as_nanos() / u128::from(self.count)),
-            p50: at(0.50),
-            p90: at(0.90),
-            p99: at(0.99),
+            p50: self.at(0.50),
+            p90: self.at(0.90),
+            p99: self.at(0.99),
             max: self.max,
             jitter: Duration::from_nanos(self.jitter as u64),
         })
@@ -101,19 +136,26 @@ impl Latency {
     /// The histogram in at most `most` classes between the shortest and the longest, each twice as wide as can be seen:
     /// its upper end and how many fell into it.
     pub fn classes(&self, most: u32) -> Vec<(Duration, u64)> {
-        let Some(histogram) = self.histogram.as_ref().filter(|_| self.count > 0) else { return Vec::new() };
+        if self.count == 0 {
+            return Vec::new();
+        }
         let width = (self.max - self.min).as_nanos() / u128::from(most.max(1)) + 1;
         let mut classes: Vec<(Duration, u64)> =
             (1..=u128::from(most.max(1))).map(|n| (self.min + nanoseconds(width * n), 0)).collect();
-        for value in histogram.iter_recorded() {
-            let time = Duration::from_nanos(value.value_iterated_to()).clamp(self.min, self.max);
+        for (nanoseconds, times) in self.recorded() {
+            let time = Duration::from_nanos(nanoseconds).clamp(self.min, self.max);
             let place = ((time - self.min).as_nanos() / width) as usize;
             if let Some((_, count)) = classes.get_mut(place) {
-                *count += value.count_since_last_iteration();
+                *count += times;
             }
         }
         classes
     }
+}
+
+fn record(histogram: &mut Histogram<u32>, nanoseconds: u64) {
+    // It grows to what it has to hold; a time it could not hold would be missing from the percentiles alone.
+    let _unheeded = histogram.record(nanoseconds);
 }
 
 /// So many nanoseconds, up to 584 years.
@@ -140,6 +182,15 @@ mod tests {
         }
         // 0, then 16/16 = 1, then 1 + (16 - 1) / 16.
         assert_eq!(latency.figures().unwrap().jitter, Duration::from_nanos(1_937_500));
+    }
+
+    #[test]
+    fn a_few_take_little_and_many_take_a_histogram() {
+        let mut latency = Latency::default();
+        (0..Latency::FEW as u64).for_each(|n| latency.add(Duration::from_nanos(n + 1)));
+        assert!(latency.histogram.is_none());
+        latency.add(Duration::from_nanos(1000));
+        assert!(latency.few.is_empty() && latency.histogram.as_ref().unwrap().len() == Latency::FEW as u64 + 1);
     }
 
     proptest! {
