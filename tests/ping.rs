@@ -296,6 +296,9 @@ fn quiet_is_one_line() {
     let output = ping(&server.address(), &["--count", "2", "--interval", "1ms", "-q"]).expect_code(0);
     assert_eq!((output.out().lines().count(), output.err().lines().count()), (0, 1), "{output}");
     output.says(&["-- 2 probes, 1 responder: 2 answers, 0 lost"]);
+    // A refusal is told by the code and counted in the line.
+    let output = ping(&closed_port(), &["--count", "1", "--wait", "100ms", "-q"]).expect_code(5);
+    assert_eq!((output.out().lines().count(), output.err().lines().count()), (0, 1), "{output}");
 }
 
 #[test]

@@ -102,6 +102,8 @@ impl Lines {
         let Options { style, quiet, verbose, .. } = self.options;
         match event {
             Event::Listening(_) | Event::Planned(_) | Event::Interface(_) | Event::Summary(_) => true,
+            // Probes go on, and each would say it again: the summary counts them.
+            Event::Refused(_) if matches!(style, Style::Ping) => !quiet,
             Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
