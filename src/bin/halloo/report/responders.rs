@@ -162,7 +162,7 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0][..10].join(" "), "responder via sent received lost dup reordered late corrupt min");
-        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.401 0.600 0.600 0.013 since seq 7, self";
+        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, self";
         assert_eq!(lines[1].join(" "), row);
         let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 3 5 1 6 - - - - -";
         assert_eq!(lines[2].join(" "), row);
