@@ -11,19 +11,26 @@
 //! accounted for from the first probe it answered: what was sent before it came is not its loss. Nor is what the system
 //! took for no destination at all: that was never sent.
 
-use std::collections::{HashMap, VecDeque};
+mod accounts;
+mod unsent;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::engine::send::{fragments, same_address};
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent, Skipped};
-use crate::model::seen::{Seen, Sight};
+use crate::model::seen::Seen;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Latency, Link, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::probe::{self, Probe, RunId};
+
+use accounts::{Account, Accounts, Judged};
+use unsent::Unsent;
+
+pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
 
 /// What counts as an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,11 +81,11 @@ const SLOWEST: Duration = Duration::from_secs(3);
 /// Probes without any answer before the user is told that the pace has gone down.
 const SILENT: u32 = 3;
 
-/// Responders told apart, so that strangers cannot make the table grow.
-const MOST_RESPONDERS: usize = 65_536;
-
 /// Probes that leave at once, when the pace asks for more than a wake-up each (RFC 8085 3.1.6).
 const BURST: usize = 64;
+
+/// How often it is told how far the run is: more cannot be read.
+const PROGRESS: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
@@ -104,71 +111,16 @@ pub struct Pinger {
     /// Smoothed round-trip time (RFC 6298 section 2: an eighth of each new one).
     estimate: Option<Duration>,
     told_slow: bool,
-    accounts: HashMap<SocketAddr, Account>,
+    /// The last probe that some destination was sent.
+    last_sent: Option<u32>,
+    /// Probes told of, and when.
+    told: (u32, Duration),
+    accounts: Accounts,
     /// Other hosts that have answered everything, once everything is sent.
     complete: u64,
     bytes: Vec<u8>,
     source_port: Option<u16>,
     stats: Stats,
-}
-
-/// Probes that the system took for no destination.
-#[derive(Debug, Default)]
-struct Unsent {
-    /// Ascending and apart: a way that is down is down for many probes.
-    ranges: Vec<Range<u32>>,
-    /// The number of the last probe that failed, and for how many destinations.
-    failing: (u32, usize),
-}
-
-impl Unsent {
-    /// One of a probe's so many destinations has failed.
-    fn failed(&mut self, seq: u32, destinations: usize) {
-        let before = if self.failing.0 == seq { self.failing.1 } else { 0 };
-        self.failing = (seq, before + 1);
-        if self.failing.1 == destinations {
-            match self.ranges.last_mut() {
-                Some(last) if last.end == seq => last.end += 1,
-                _ => self.ranges.push(seq..seq + 1),
-            }
-        }
-    }
-
-    fn contains(&self, seq: u32) -> bool {
-        let place = self.ranges.partition_point(|range| range.end <= seq);
-        self.ranges.get(place).is_some_and(|range| range.start <= seq)
-    }
-
-    /// How many from `since` on.
-    fn since(&self, since: u32) -> u32 {
-        let later = self.ranges.iter().rev().take_while(|range| range.end > since);
-        later.map(|range| range.end - range.start.max(since)).sum()
-    }
-}
-
-/// What is known of one address.
-#[derive(Debug)]
-struct Account {
-    link: Option<Link>,
-    own: bool,
-    from_another: bool,
-    since: u32,
-    seen: Seen,
-    highest: Option<u32>,
-    received: u64,
-    late: u64,
-    duplicates: u64,
-    reordered: u64,
-    corrupt: u64,
-    latency: Latency,
-}
-
-/// What one answer is.
-struct Judged {
-    seq: Option<u32>,
-    round_trip: Option<Duration>,
-    duplicate: bool,
-    late: bool,
 }
 
 impl Pinger {
@@ -195,7 +147,9 @@ impl Pinger {
             unanswered: 0,
             estimate: None,
             told_slow: false,
-            accounts: HashMap::new(),
+            last_sent: None,
+            told: (0, Duration::ZERO),
+            accounts: Accounts::default(),
             complete: 0,
             bytes: Vec::new(),
             source_port: None,
@@ -233,11 +187,13 @@ impl Pinger {
                 ticket: u64::from(seq) * self.plan.destinations.len() as u64 + place as u64,
             });
         }
-        self.left.push_back(now.run);
-        if self.left.len() > Seen::REACH as usize {
+        // First, so that the memory is not doubled for one.
+        if self.left.len() == Seen::REACH as usize {
             self.left.pop_front();
             self.forgotten += 1;
         }
+        self.left.push_back(now.run);
+        self.accounts.probe_leaves();
         self.next_seq += 1;
         self.unanswered += 1;
         // A little late is made up for by the next one; more would be a burst.
@@ -285,19 +241,16 @@ impl Pinger {
 
     // ---- answers -----------------------------------------------------------------------------------------------
 
-    /// The account of an address, opened if it is new and there is room.
-    fn account(&mut self, datagram: &Datagram<'_>, since: u32) -> Option<&mut Account> {
-        let address = canonical(datagram.source);
-        let known = self.accounts.contains_key(&address);
-        if !known && self.accounts.len() >= MOST_RESPONDERS {
-            return None;
+    /// Opens an account for an address whose first answer this is, if there is room.
+    fn open(&mut self, address: SocketAddr, datagram: &Datagram<'_>, since: u32) {
+        if self.accounts.get(address).is_some() || self.accounts.is_full() {
+            return;
         }
         let target = self.target();
         let own = target.is_none() && datagram.is_self();
         let from_another = target.is_some_and(|target| !same_address(target.address, address));
-        let account = self.accounts.entry(address).or_insert_with(|| Account::new(own, from_another, since));
-        account.link = account.link.take().or_else(|| datagram.link.clone());
-        Some(account)
+        let account = Account::new(own, from_another, since, self.left_before(since));
+        self.accounts.open(address, account, self.all());
     }
 
     fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
@@ -315,40 +268,54 @@ impl Pinger {
 
     /// The oldest probe that is still in time and that this address has not answered.
     fn take_any(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        let account = self.accounts.get(&canonical(datagram.source));
-        let in_time = |seq: &u32| self.left_at(*seq).is_some_and(|left| left + self.plan.wait >= now.run);
-        let open =
-            |seq: &u32| account.is_none_or(|account| !account.seen.contains(*seq)) && !self.unsent.contains(*seq);
-        let recent = (self.forgotten..self.next_seq).rev().take_while(in_time);
-        let seq = recent.filter(open).last();
-        self.answered(now, datagram, seq.or(self.next_seq.checked_sub(1)), out);
+        let in_time = self.first_left(|left| left + self.plan.wait >= now.run);
+        let address = canonical(datagram.source);
+        // Each answer takes the oldest that is open, so all below the last one taken are closed: answered, or too old.
+        let open = self.accounts.get(address).map_or(0, |account| account.open);
+        let oldest = self.unsent.first_sent(open.max(in_time));
+        let seq = if oldest < self.next_seq { Some(oldest) } else { self.last_sent };
+        self.answered(now, datagram, seq, out);
+        if let Some(account) = self.accounts.get_mut(address) {
+            account.open = account.open.max(oldest.saturating_add(1).min(self.next_seq));
+        }
+    }
+
+    /// The first probe that is remembered whose time of leaving is like this, as are all after it.
+    fn first_left(&self, is_so: impl Fn(Duration) -> bool) -> u32 {
+        // As many as are remembered fit.
+        self.forgotten + self.left.partition_point(|left| !is_so(*left)) as u32
     }
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, seq: Option<u32>, out: &mut dyn Out) {
+        // What never left has no answer: somebody made it up.
+        let seq = seq.filter(|seq| !self.unsent.contains(*seq));
         let left = seq.and_then(|seq| self.left_at(seq));
         let (Some(seq), Some(left)) = (seq, left) else {
             return self.ignore(Ignored::Foreign, datagram, out);
         };
-        let wait = self.plan.wait;
-        let Some(account) = self.account(datagram, seq) else {
+        let address = canonical(datagram.source);
+        self.open(address, datagram, seq);
+        let (round_trip, wait) = (now.run.saturating_sub(left), self.plan.wait);
+        let before = || u64::from(seq) - self.unsent.before(seq);
+        let Some((judged, account)) = self.accounts.judge(address, (seq, before), round_trip, wait) else {
             return self.ignore(Ignored::TooMany, datagram, out);
         };
-        let round_trip = now.run.saturating_sub(left);
-        let judged = account.judge(seq, round_trip, wait);
+        account.link = account.link.take().or_else(|| datagram.link.clone());
         let (own, from_another, answered) = (account.own, account.from_another, account.answered());
         if !own && !judged.duplicate && self.phase == Phase::Waiting && answered == self.all() {
             self.complete += 1;
         }
-        self.count(&judged, own);
+        self.count(judged, own);
         if !own && !judged.duplicate {
             self.heard_somebody((!judged.late).then_some(round_trip));
         }
-        let Judged { seq, round_trip, duplicate, late } = judged;
+        let Judged { duplicate, late } = judged;
+        let (round_trip, seq) = (Some(round_trip), Some(seq));
         out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate, seq, late }));
         self.end_if_complete();
     }
 
-    fn count(&mut self, judged: &Judged, own: bool) {
+    fn count(&mut self, judged: Judged, own: bool) {
         let add = |counter: &mut Option<u64>| *counter = counter.map(|n| n + 1);
         match judged {
             _ if own => {}
@@ -359,7 +326,7 @@ impl Pinger {
     }
 
     fn corrupt(&mut self, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        if let Some(account) = self.accounts.get_mut(&canonical(datagram.source)) {
+        if let Some(account) = self.accounts.get_mut(canonical(datagram.source)) {
             account.corrupt += 1;
         }
         self.ignore(Ignored::Corrupt, datagram, out);
@@ -380,29 +347,27 @@ impl Pinger {
         }
     }
 
-    /// Probes of the whole run.
+    /// Probes that left in the whole run.
     fn all(&self) -> u64 {
-        self.sent_since(0)
+        self.left_before(self.next_seq)
     }
 
-    /// Probes that left, from this one on.
-    fn sent_since(&self, since: u32) -> u64 {
-        u64::from(self.next_seq - since - self.unsent.since(since))
+    /// Probes that left before this one, which is remembered.
+    fn left_before(&self, seq: u32) -> u64 {
+        u64::from(seq) - self.unsent.before(seq)
     }
 
     /// What has not left needs no answer: with it gone, somebody may have answered everything.
     fn not_sent(&mut self, seq: u32) {
-        self.unsent.failed(seq, self.plan.destinations.len());
+        if !self.unsent.failed(seq, self.plan.destinations.len()) {
+            return;
+        }
+        self.accounts.probe_stays();
         if self.phase == Phase::Waiting {
             let all = self.all();
-            self.complete = self.accounts.values().filter(|a| !a.own && a.answered() == all).count() as u64;
+            self.complete = self.accounts.iter().filter(|a| !a.own && a.answered() == all).count() as u64;
             self.end_if_complete();
         }
-    }
-
-    /// Probes of its time that an address has not answered.
-    fn outstanding(&self, account: &Account) -> u64 {
-        self.sent_since(account.since).saturating_sub(account.answered())
     }
 
     fn last_left(&self) -> Duration {
@@ -430,26 +395,31 @@ impl Pinger {
         }
     }
 
-    fn progress(&self) -> Progress {
-        let missing = self.accounts.values().filter(|a| !a.own).map(|a| self.outstanding(a)).sum();
-        Progress { sent: self.next_seq.into(), answered: self.stats.replies.unwrap_or(0), missing }
+    fn tell_progress(&mut self, now: Now, out: &mut dyn Out) {
+        let (sent, answered) = (self.next_seq.into(), self.stats.replies.unwrap_or(0));
+        self.told = (self.next_seq, now.run);
+        out.tell(&Event::Progress(Progress { sent, answered, missing: self.accounts.missing() }));
     }
 
-    /// Probes that an address can still answer in time: ended now, the run cannot call them lost.
-    fn in_flight(&self, account: &Account, now: Now) -> u64 {
-        let young = |seq: &u32| self.left_at(*seq).is_some_and(|left| left + self.plan.wait > now.run);
-        let recent = (account.since..self.next_seq).rev().take_while(young);
-        recent.filter(|seq| !account.seen.contains(*seq) && !self.unsent.contains(*seq)).count() as u64
+    /// Tells it with the first probe and the last, and in between not too often.
+    fn tell_progress_at_times(&mut self, now: Now, out: &mut dyn Out) {
+        let (probes, at) = self.told;
+        let is_time = probes == 0 || self.phase == Phase::Waiting || now.run >= at + PROGRESS;
+        if self.next_seq > probes && is_time {
+            self.tell_progress(now, out);
+        }
     }
 
     /// The accounts, by address, each added up.
     fn close(&mut self, now: Now, out: &mut dyn Out) {
-        let mut addresses: Vec<SocketAddr> = self.accounts.keys().copied().collect();
-        addresses.sort_unstable();
-        for address in addresses {
-            let Some(account) = self.accounts.get(&address) else { continue };
-            let in_flight = self.in_flight(account, now);
-            let lost = self.outstanding(account) - in_flight;
+        // What can still be answered in time is not lost when the run is ended now.
+        let young = self.first_left(|left| left + self.plan.wait > now.run);
+        let all = self.all();
+        for address in self.accounts.addresses() {
+            let Some(account) = self.accounts.get(address) else { continue };
+            let in_flight = account.in_flight(young, |first| all - self.left_before(first));
+            let sent = account.asked(all) - in_flight;
+            let lost = sent - account.answered();
             if !account.own {
                 self.stats.lost = self.stats.lost.map(|n| n + lost);
                 self.stats.reordered = self.stats.reordered.map(|n| n + account.reordered);
@@ -461,7 +431,7 @@ impl Pinger {
                 own: account.own,
                 from_another: account.from_another,
                 since_seq: account.since,
-                sent: self.sent_since(account.since) - in_flight,
+                sent,
                 received: account.received,
                 lost,
                 duplicates: account.duplicates,
@@ -471,50 +441,6 @@ impl Pinger {
                 latency: &account.latency,
             }));
         }
-    }
-}
-
-impl Account {
-    fn new(own: bool, from_another: bool, since: u32) -> Self {
-        Self {
-            link: None,
-            own,
-            from_another,
-            since,
-            seen: Seen::default(),
-            highest: None,
-            received: 0,
-            late: 0,
-            duplicates: 0,
-            reordered: 0,
-            corrupt: 0,
-            latency: Latency::default(),
-        }
-    }
-
-    fn judge(&mut self, seq: u32, round_trip: Duration, wait: Duration) -> Judged {
-        // An earlier probe's answer that comes later shows that it was there earlier.
-        self.since = self.since.min(seq);
-        let duplicate = self.seen.insert(seq) != Sight::First;
-        let late = !duplicate && round_trip > wait;
-        if duplicate {
-            self.duplicates += 1;
-            return Judged { seq: Some(seq), round_trip: Some(round_trip), duplicate, late };
-        }
-        self.reordered += u64::from(self.highest.is_some_and(|highest| seq < highest));
-        self.highest = self.highest.max(Some(seq));
-        if late {
-            self.late += 1;
-        } else {
-            self.received += 1;
-            self.latency.add(round_trip);
-        }
-        Judged { seq: Some(seq), round_trip: Some(round_trip), duplicate, late }
-    }
-
-    /// Probes that it has answered.
-    const fn answered(&self) -> u64 {
-        self.received + self.late
     }
 }
 
@@ -535,7 +461,9 @@ impl Engine for Pinger {
         if let Some(target) = self.target() {
             // Who was asked has an account from the first probe on, even if nothing ever comes.
             let (address, link) = (canonical(target.address), target.link.clone());
-            self.accounts.insert(address, Account { link, ..Account::new(false, false, 0) });
+            let mut account = Account::new(false, false, 0, 0);
+            account.link = link;
+            self.accounts.open(address, account, 0);
         }
         self.due = now.run;
         self.due(now, out);
@@ -554,6 +482,8 @@ impl Engine for Pinger {
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
+                // It was made from a number of this width.
+                self.last_sent = self.last_sent.max(Some(seq as u32));
                 out.tell(&Event::Sent(Sent {
                     seq,
                     len: outcome.len,
@@ -594,8 +524,8 @@ impl Engine for Pinger {
                 break;
             }
             self.send_probe(now, out);
-            out.tell(&Event::Progress(self.progress()));
         }
+        self.tell_progress_at_times(now, out);
         self.end_if_complete();
     }
 
@@ -611,6 +541,7 @@ impl Engine for Pinger {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.tell_progress(now, out);
         self.close(now, out);
         self.stats.close(now.run, ending, self.verdict());
         let silent = self.stats.responders == Some(0) && self.stats.sent > 0;

@@ -15,6 +15,7 @@ pub(crate) mod peer;
 pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod schema;
+pub(crate) mod strangers;
 
 use std::time::Duration;
 
