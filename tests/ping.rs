@@ -185,21 +185,38 @@ fn silence_slows_probes_down_and_that_is_said() {
 }
 
 #[test]
-fn answers_from_another_address_are_marked_and_have_an_account() {
+fn answers_from_another_address_are_marked_and_are_not_those_that_were_asked_for() {
     let (asked, other) = (Catcher::new(), Catcher::on("127.0.0.2:0"));
-    let ping = start(&asked.address(), &["--count", "1", "--wait", "30s", "--json"]);
-    let (probe, source) = asked.next();
-    other.send(&probe, &source.to_string());
-    let output = ping.finish().expect_code(0);
-    assert_eq!(
-        (&output.events("reply")[0]["from_another"], &output.events("reply")[0]["seq"]),
-        (&true.into(), &0.into())
-    );
+    let run = |more: &[&str]| {
+        let ping = start(&asked.address(), &[&["--count", "1"], more].concat());
+        let (probe, source) = asked.next();
+        other.send(&probe, &source.to_string());
+        ping.finish()
+    };
+    // Whoever says how many are expected takes them from anywhere, and then need not wait for whom was asked.
+    let output = run(&["--expect", "1", "--wait", "30s", "--json"]).expect_code(0);
+    let reply = &output.events("reply")[0];
+    assert_eq!((&reply["from_another"], &reply["seq"]), (&true.into(), &0.into()));
+    let output = run(&["--wait", "300ms", "--json"]).expect_code(1);
+    assert!(output.summary()["elapsed_s"].as_f64().unwrap() >= 0.3, "who was asked is waited for: {output}");
     let accounts = output.events("responder");
     let from = |address: String| accounts.iter().find(|account| account["responder"] == address).unwrap();
     assert_eq!(numbers(from(other.address()), ["sent", "received"]), [1, 1]);
     assert_eq!(from(other.address())["from_another"], true);
     assert_eq!(numbers(from(asked.address()), ["received"]), [0]);
+    run(&["--wait", "300ms"]).expect_code(1).says(&["1 other address has", "--expect 1"]);
+}
+
+#[test]
+fn a_stranger_s_bytes_are_no_answer() {
+    let (asked, stranger) = (Catcher::new(), Catcher::on("127.0.0.2:0"));
+    for (matching, bytes) in [("any", &[7; 64][..]), ("any", b"hi"), ("probe", &[7; 64])] {
+        let ping = start(&asked.address(), &["--count", "1", "--match", matching, "--wait", "300ms", "--json"]);
+        stranger.send(bytes, &asked.next().1.to_string());
+        let output = ping.finish().expect_code(1);
+        assert_eq!(output.summary()["ignored"], serde_json::json!({"foreign": 1}), "{matching}");
+        assert_eq!(responder(&output)["responder"], asked.address());
+    }
 }
 
 #[test]
@@ -244,6 +261,10 @@ fn fewer_than_expected_are_exit_code_1() {
         ping_json(&to, &["--count", "2", "--interval", "1ms", "--expect", "2", "--wait", "200ms"]).expect_code(1);
     assert_eq!(numbers(&output.summary(), ["replies", "responders"]), [2, 1]);
     assert!(output.summary()["elapsed_s"].as_f64().unwrap() >= 0.2, "the second is waited for: {output}");
+    assert_eq!(output.events("notice")[0]["notice"], "too_few");
+    ping(&to, &["--count", "1", "--expect", "2", "--wait", "100ms"])
+        .expect_code(1)
+        .says(&["too few: of 2 expected, 1 address answered"]);
 }
 
 #[test]

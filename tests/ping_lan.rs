@@ -168,8 +168,10 @@ fn an_answer_from_the_wrong_address_is_marked_and_the_asked_one_has_none() {
     let Some(lan) = Lan::new() else { return };
     // Bound to every address, it answers from the first one, whichever was asked.
     let _naive = lan.host("h3").on_port(1061, "socat", &["UDP4-RECVFROM:1061,fork", "EXEC:cat"]);
-    let args = ["ping", "10.77.0.33:1061", "--count", "2", "--interval", "200ms", "--wait", "30s", "--json"];
-    let output = lan.host("h1").run(&args).expect_code(0);
+    let args = ["ping", "10.77.0.33:1061", "--count", "2", "--flood", "--interval", "200ms", "--wait", "1s", "--json"];
+    let output = lan.host("h1").run(&args).expect_code(1);
+    assert_eq!(output.events("notice")[0]["notice"], "too_few");
+    lan.host("h1").run(&[&args[..], &["--expect", "1"]].concat()).expect_code(0);
     assert!(output.events("reply").iter().all(|reply| reply["from_another"] == true), "{output}");
     let accounts = output.events("responder");
     assert_eq!((&accounts[0]["responder"], number(&accounts[0], "received")), (&"10.77.0.3:1061".into(), 2));

@@ -10,6 +10,13 @@
 //! changed is `corrupt`, and since it does not say to which probe it belongs, that probe is lost as well. An address is
 //! accounted for from the first probe it answered: what was sent before it came is not its loss. Nor is what the system
 //! took for no destination at all: that was never sent.
+//!
+//! Where one host is asked, an answer from another address or port has an account of its own: it carries the number of the
+//! run, which was sent to that host alone, so it is mostly the same host, with a server that does not answer from where it
+//! was asked. Whoever uses that server would wait in vain. So such an answer is shown and marked, and does no more: it is
+//! not the answer that was asked for, it ends no wait, and it brings no pace back. Only who says how many addresses are
+//! expected ([`Plan::expect`]) has all of them counted. Where anything is an answer ([`Match::Any`]) nothing shows that its
+//! sender ever saw the probe, and only what comes from the host itself is one.
 
 mod accounts;
 mod unsent;
@@ -37,7 +44,7 @@ pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
 pub enum Match {
     /// The probe itself, whole.
     Probe,
-    /// Anything: the peer has an answer of its own.
+    /// Anything: the peer has an answer of its own. Where one host is asked, anything from there.
     Any,
 }
 
@@ -62,7 +69,8 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// How long an answer is in time; also how long answers to the last probe are waited for.
     pub wait: Duration,
-    /// So many responders that answered everything end the run, and fewer that answered anything are an error.
+    /// So many responders that answered everything end the run, and fewer that answered anything are an error; `None` is
+    /// the one host that is asked, or anybody of all.
     pub expect: Option<u64>,
     /// What counts as an answer.
     pub matching: Match,
@@ -116,8 +124,10 @@ pub struct Pinger {
     /// Probes told of, and when.
     told: (u32, Duration),
     accounts: Accounts,
-    /// Other hosts that have answered everything, once everything is sent.
+    /// Those who count that have answered everything, once everything is sent.
     complete: u64,
+    /// Those who count that have answered anything, and others that did; known at the end.
+    answering: (u64, u64),
     bytes: Vec<u8>,
     source_port: Option<u16>,
     stats: Stats,
@@ -151,6 +161,7 @@ impl Pinger {
             told: (0, Duration::ZERO),
             accounts: Accounts::default(),
             complete: 0,
+            answering: (0, 0),
             bytes: Vec::new(),
             source_port: None,
             stats,
@@ -168,6 +179,21 @@ impl Pinger {
             [one] if one.cast == Cast::Unicast => Some(one),
             _ => None,
         }
+    }
+
+    /// Whether an answer from there is one from whom was asked.
+    fn is_asked(&self, address: SocketAddr) -> bool {
+        self.target().is_none_or(|target| same_address(target.address, address))
+    }
+
+    /// How many have to answer.
+    fn expected(&self) -> u64 {
+        self.plan.expect.unwrap_or(1)
+    }
+
+    /// Whether somebody is one of those who are expected.
+    const fn counts(&self, own: bool, from_another: bool) -> bool {
+        !own && (self.plan.expect.is_some() || !from_another)
     }
 
     // ---- probing -----------------------------------------------------------------------------------------------
@@ -246,16 +272,16 @@ impl Pinger {
         if self.accounts.get(address).is_some() || self.accounts.is_full() {
             return;
         }
-        let target = self.target();
-        let own = target.is_none() && datagram.is_self();
-        let from_another = target.is_some_and(|target| !same_address(target.address, address));
+        let own = self.target().is_none() && datagram.is_self();
+        let from_another = !self.is_asked(address);
         let account = Account::new(own, from_another, since, self.left_before(since));
         self.accounts.open(address, account, self.all());
     }
 
     fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         match self.plan.matching {
-            Match::Any => self.take_any(now, datagram, out),
+            Match::Any if self.is_asked(datagram.source) => self.take_any(now, datagram, out),
+            Match::Any => self.ignore(Ignored::Foreign, datagram, out),
             Match::Probe => match Probe::read(datagram.payload) {
                 probe::Seen::Probe(probe) if probe.run == self.plan.run && probe.seq < self.next_seq => {
                     self.answered(now, datagram, Some(probe.seq), out);
@@ -302,11 +328,12 @@ impl Pinger {
         };
         account.link = account.link.take().or_else(|| datagram.link.clone());
         let (own, from_another, answered) = (account.own, account.from_another, account.answered());
-        if !own && !judged.duplicate && self.phase == Phase::Waiting && answered == self.all() {
+        let counts = self.counts(own, from_another);
+        if counts && !judged.duplicate && self.phase == Phase::Waiting && answered == self.all() {
             self.complete += 1;
         }
         self.count(judged, own);
-        if !own && !judged.duplicate {
+        if !own && !from_another && !judged.duplicate {
             self.heard_somebody((!judged.late).then_some(round_trip));
         }
         let Judged { duplicate, late } = judged;
@@ -326,9 +353,11 @@ impl Pinger {
     }
 
     fn corrupt(&mut self, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        if let Some(account) = self.accounts.get_mut(canonical(datagram.source)) {
-            account.corrupt += 1;
-        }
+        // From nobody who is known it may be anything.
+        let Some(account) = self.accounts.get_mut(canonical(datagram.source)) else {
+            return self.ignore(Ignored::Foreign, datagram, out);
+        };
+        account.corrupt += 1;
         self.ignore(Ignored::Corrupt, datagram, out);
     }
 
@@ -341,8 +370,8 @@ impl Pinger {
 
     /// Everything is sent and everybody who is expected has answered all of it: there is nothing to wait for.
     fn end_if_complete(&mut self) {
-        let expected = self.plan.expect.or_else(|| self.target().map(|_| 1));
-        if self.phase == Phase::Waiting && expected.is_some_and(|expected| self.complete >= expected) {
+        let may_end = self.plan.expect.is_some() || self.target().is_some();
+        if self.phase == Phase::Waiting && may_end && self.complete >= self.expected() {
             self.phase = Phase::Over;
         }
     }
@@ -365,7 +394,9 @@ impl Pinger {
         self.accounts.probe_stays();
         if self.phase == Phase::Waiting {
             let all = self.all();
-            self.complete = self.accounts.iter().filter(|a| !a.own && a.answered() == all).count() as u64;
+            self.complete =
+                self.accounts.iter().filter(|a| self.counts(a.own, a.from_another) && a.answered() == all).count()
+                    as u64;
             self.end_if_complete();
         }
     }
@@ -384,12 +415,11 @@ impl Pinger {
     }
 
     fn verdict(&self) -> Verdict {
-        let stats = &self.stats;
-        let answered = stats.responders.unwrap_or(0);
+        let (stats, answered) = (&self.stats, self.answering.0);
         match () {
             () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
             () if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
-            () if answered < self.plan.expect.unwrap_or(1) => Verdict::TooFew,
+            () if answered < self.expected() => Verdict::TooFew,
             () if stats.failed > 0 && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
         }
@@ -410,6 +440,14 @@ impl Pinger {
         }
     }
 
+    /// Why the code is 1, where the line of the summary does not say that.
+    fn tell_too_few(&self, out: &mut dyn Out) {
+        let (expected, (answered, elsewhere)) = (self.expected(), self.answering);
+        if self.stats.verdict == Verdict::TooFew && (self.plan.expect.is_some() || elsewhere > 0) {
+            out.tell(&Event::Notice(Notice::TooFew { expected, answered, elsewhere }));
+        }
+    }
+
     /// The accounts, by address, each added up.
     fn close(&mut self, now: Now, out: &mut dyn Out) {
         // What can still be answered in time is not lost when the run is ended now.
@@ -420,10 +458,15 @@ impl Pinger {
             let in_flight = account.in_flight(young, |first| all - self.left_before(first));
             let sent = account.asked(all) - in_flight;
             let lost = sent - account.answered();
+            let answers = u64::from(account.answered() > 0);
+            match self.counts(account.own, account.from_another) {
+                true => self.answering.0 += answers,
+                false => self.answering.1 += u64::from(account.from_another) * answers,
+            }
             if !account.own {
                 self.stats.lost = self.stats.lost.map(|n| n + lost);
                 self.stats.reordered = self.stats.reordered.map(|n| n + account.reordered);
-                self.stats.responders = self.stats.responders.map(|n| n + u64::from(account.answered() > 0));
+                self.stats.responders = self.stats.responders.map(|n| n + answers);
             }
             out.tell(&Event::Responder(&Responder {
                 address,
@@ -548,6 +591,7 @@ impl Engine for Pinger {
         if let (None, true, Some(port)) = (self.target(), silent, self.source_port) {
             out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
         }
+        self.tell_too_few(out);
         out.tell(&Event::Summary(&self.stats));
     }
 }

@@ -261,7 +261,7 @@ pub enum Ignored {
     Foreign,
     /// An answer that was changed on the way.
     Corrupt,
-    /// From more responders than are told apart.
+    /// From more responders than are told apart, or so far behind its last answer that among so many it is not remembered.
     TooMany,
 }
 
@@ -323,6 +323,15 @@ pub enum Notice {
         unanswered: u32,
         /// The longest time between two probes.
         most: Duration,
+    },
+    /// Fewer addresses answered than were expected.
+    TooFew {
+        /// So many were expected.
+        expected: u64,
+        /// So many of those who count answered.
+        answered: u64,
+        /// So many others answered, from another address than the one that was asked.
+        elsewhere: u64,
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),

@@ -63,13 +63,14 @@ pub(crate) struct Ping {
     deadline: Option<Duration>,
     /// End as soon as N addresses have answered every probe; fewer that answered any are exit code 1
     ///
-    /// This host itself does not count.
+    /// This host itself does not count. Without it, TARGET itself has to answer; with it, an answer to TARGET's probes counts
+    /// from whichever address it comes.
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = ANSWERS)]
     pub(crate) expect: Option<NonZeroU64>,
     /// What counts as an answer: the probe itself, unchanged, or anything
     ///
-    /// any is for services that do not echo, such as halloo length. Which probe was answered is then a guess: the oldest
-    /// that is open.
+    /// any is for services that do not echo, such as halloo length; with a TARGET, anything from there. Which probe was
+    /// answered is then a guess: the oldest that is open.
     #[arg(long = "match", value_name = "WHAT", value_enum, default_value = "probe", help_heading = ANSWERS)]
     pub(crate) matching: Match,
     /// How to send it.

@@ -6,6 +6,7 @@ use halloo::model::Link;
 use halloo::model::event::{Fragments, Notice};
 
 use super::escape::Name;
+use super::words::Counted;
 
 /// The notice as a sentence.
 pub(crate) fn text(notice: &Notice) -> String {
@@ -40,9 +41,17 @@ pub(crate) fn text(notice: &Notice) -> String {
              'halloo send HOST'"
         ),
         Notice::SlowedDown { unanswered, most } => format!(
-            "nobody answers ({unanswered} probes so far): probes leave less often, up to {} s apart, until somebody does; \
-             --flood keeps the interval",
+            "no answer from whom was asked ({unanswered} probes so far): probes leave less often, up to {} s apart, until \
+             one comes; --flood keeps the interval",
             most.as_secs()
+        ),
+        Notice::TooFew { expected, answered, elsewhere: 0 } => {
+            format!("too few: of {expected} expected, {} answered", Counted(*answered, "address", "addresses"))
+        }
+        Notice::TooFew { elsewhere, .. } => format!(
+            "too few: who was asked has not answered, but {} with the right number: its server does not answer from where \
+             it was asked, so most programs would hear nothing; --expect 1 takes an answer from anywhere",
+            Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
@@ -92,6 +101,7 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::Resolved(..) => "resolved",
         Notice::BroadcastSilence { .. } => "broadcast_silence",
         Notice::SlowedDown { .. } => "slowed_down",
+        Notice::TooFew { .. } => "too_few",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }

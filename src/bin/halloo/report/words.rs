@@ -123,7 +123,7 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
             "it is no probe of this run: of another run, another program, or an answer of its own (--match any)"
         }
         Ignored::Corrupt => "it is an answer that was changed on the way",
-        Ignored::TooMany => "more addresses answer than are told apart",
+        Ignored::TooMany => "more addresses answer than can be told apart, or be remembered so far back",
     }
 }
 
