@@ -290,8 +290,16 @@ fn ctrl_c_ends_with_the_table_and_the_summary() {
     silent.next();
     ping.signal("INT");
     let output = ping.finish().expect_code(1);
-    let keys = ["sent", "received", "lost"];
-    assert_eq!(numbers(&responder(&output), keys), [0, 0, 0], "its answer could still come: {output}");
+    let keys = ["sent", "received", "lost", "in_flight"];
+    assert_eq!(numbers(&responder(&output), keys), [0, 0, 0, 1], "its answer could still come: {output}");
+    assert_eq!(numbers(&output.summary(), ["sent", "lost", "in_flight"]), [1, 0, 1]);
+    let ping = start(&silent.address(), &["--wait", "30s"]);
+    silent.next();
+    ping.signal("INT");
+    ping.finish()
+        .expect_code(1)
+        .says(&["-- 1 probe, 0 responders: 0 answers, 0 lost, 1 still open in "])
+        .shows(&["1 open"]);
 }
 
 // ---- what it says --------------------------------------------------------------------------------------------------

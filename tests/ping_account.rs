@@ -78,6 +78,7 @@ struct Account {
     sent: u64,
     received: u64,
     lost: u64,
+    in_flight: u64,
     duplicates: u64,
     reordered: u64,
     late: u64,
@@ -119,6 +120,7 @@ impl Out for Told {
                     sent: told.sent,
                     received: told.received,
                     lost: told.lost,
+                    in_flight: told.in_flight,
                     duplicates: told.duplicates,
                     reordered: told.reordered,
                     late: told.late,
@@ -471,6 +473,7 @@ fn shown_account(address: SocketAddr, account: &Account) -> String {
         ("late", account.late),
         ("corrupt", account.corrupt),
         ("since", account.since.into()),
+        ("open", account.in_flight),
     ];
     let mut line = counted(&name.to_string(), nonzero(counters));
     if let Some((min, max)) = account.times {
@@ -488,6 +491,7 @@ fn shown_summary(stats: &Stats) -> impl Iterator<Item = String> {
         ("replies", stats.replies.unwrap()),
         ("responders", stats.responders.unwrap()),
         ("lost", stats.lost.unwrap()),
+        ("open", stats.in_flight.unwrap()),
         ("duplicates", stats.duplicates.unwrap()),
         ("reordered", stats.reordered.unwrap()),
         ("late", stats.late.unwrap()),
@@ -590,6 +594,7 @@ impl Naive {
             sent: (sent.len() - in_flight.len()) as u64,
             received: in_time.len() as u64,
             lost: lost.len() as u64,
+            in_flight: in_flight.len() as u64,
             duplicates: self.duplicates,
             reordered: self.reordered(),
             late: (self.firsts.len() - in_time.len()) as u64,
@@ -651,6 +656,7 @@ fn check_sums(over: &Over) {
     assert_eq!(stats.replies, sum(|account| account.received));
     assert_eq!(stats.late, sum(|account| account.late));
     assert_eq!(stats.lost, sum(|account| account.lost));
+    assert_eq!(stats.in_flight, sum(|account| account.in_flight));
     assert_eq!(stats.duplicates, sum(|account| account.duplicates));
     assert_eq!(stats.reordered, sum(|account| account.reordered));
     assert_eq!(stats.responders, sum(|account| u64::from(account.received + account.late > 0)));

@@ -5,7 +5,8 @@
 //!
 //! `sent = received + late + lost`
 //!
-//! holds for it: `received` in time, `late` after the wait, `lost` never. Answers beyond the first to a number are
+//! holds for it: `received` in time, `late` after the wait, `lost` never. Beside it, `in_flight` are those that could still
+//! have been answered when the run ended. Answers beyond the first to a number are
 //! `duplicates`, answers behind a later number's are `reordered`; both are counted beside that sum. What comes back
 //! changed is `corrupt`, and since it does not say to which probe it belongs, that probe is lost as well. An address is
 //! accounted for from the first probe it answered: what was sent before it came is not its loss. Nor is what the system
@@ -140,6 +141,7 @@ impl Pinger {
             duplicates: Some(0),
             late: Some(0),
             lost: Some(0),
+            in_flight: Some(0),
             reordered: Some(0),
             replies: Some(0),
             responders: Some(0),
@@ -465,6 +467,7 @@ impl Pinger {
             }
             if !account.own {
                 self.stats.lost = self.stats.lost.map(|n| n + lost);
+                self.stats.in_flight = self.stats.in_flight.map(|n| n + in_flight);
                 self.stats.reordered = self.stats.reordered.map(|n| n + account.reordered);
                 self.stats.responders = self.stats.responders.map(|n| n + answers);
             }
@@ -477,6 +480,7 @@ impl Pinger {
                 sent,
                 received: account.received,
                 lost,
+                in_flight,
                 duplicates: account.duplicates,
                 reordered: account.reordered,
                 late: account.late,

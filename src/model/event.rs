@@ -187,6 +187,8 @@ pub struct Responder<'a> {
     pub received: u64,
     /// Never answered.
     pub lost: u64,
+    /// Probes of its time, beside those `sent`, that it could still have answered in time when the run ended.
+    pub in_flight: u64,
     /// Further answers to a probe.
     pub duplicates: u64,
     /// Answers behind that of a later probe.

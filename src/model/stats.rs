@@ -106,6 +106,8 @@ pub struct Stats {
     pub late: Option<u64>,
     /// Probes that were never answered, summed over the responders.
     pub lost: Option<u64>,
+    /// Probes that could still have been answered in time when the run ended, likewise: neither answered nor lost.
+    pub in_flight: Option<u64>,
     /// Answers behind that of a later probe, likewise.
     pub reordered: Option<u64>,
     /// Answers that count: neither this host's own nor seen before. `None` where none was asked for.

@@ -112,9 +112,10 @@ fn lost(responder: &Responder<'_>) -> String {
 
 fn marks(responder: &Responder<'_>) -> String {
     let since = (responder.since_seq > 0).then(|| format!("since seq {}", responder.since_seq));
+    let open = (responder.in_flight > 0).then(|| format!("{} open", responder.in_flight));
     let another = responder.from_another.then(|| "from another address".to_owned());
     let own = responder.own.then(|| "self".to_owned());
-    since.into_iter().chain(another).chain(own).collect::<Vec<_>>().join(", ")
+    since.into_iter().chain(open).chain(another).chain(own).collect::<Vec<_>>().join(", ")
 }
 
 /// A line for each class: up to which time, how many, and a bar as long as its share of the fullest.
@@ -148,7 +149,7 @@ mod tests {
     fn a_row_for_each_and_nothing_for_nobody() {
         assert_eq!(written(&[], true), "");
         let (latency, none) = (samples::latency(), Latency::default());
-        let first = samples::responder(&latency);
+        let first = Responder { in_flight: 2, ..samples::responder(&latency) };
         let silent = Responder {
             lost: 4,
             sent: 4,
@@ -162,7 +163,7 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0][..10].join(" "), "responder via sent received lost dup reordered late corrupt min");
-        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, self";
+        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, 2 open, self";
         assert_eq!(lines[1].join(" "), row);
         let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 3 5 1 6 - - - - -";
         assert_eq!(lines[2].join(" "), row);

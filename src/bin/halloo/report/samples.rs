@@ -158,6 +158,7 @@ pub(super) fn responder(latency: &Latency) -> Responder<'_> {
         sent: 4,
         received: 2,
         lost: 1,
+        in_flight: 0,
         duplicates: 3,
         reordered: 5,
         late: 1,

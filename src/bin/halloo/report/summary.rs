@@ -42,6 +42,7 @@ fn pinged(probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     write!(out, ", {}", Counted(stats.responders.unwrap_or(0), "responder", "responders"))?;
     write!(out, ": {}, ", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
     write!(out, "{} lost", stats.lost.unwrap_or(0))?;
+    some(stats.in_flight.unwrap_or(0), "still open", out)?;
     some(stats.reordered.unwrap_or(0), "reordered", out)?;
     losses(stats, out)?;
     for (why, count) in &stats.ignored {
@@ -124,9 +125,10 @@ mod tests {
         let all = Stats { sent: 5, replies: Some(15), responders: Some(3), lost: Some(0), ..Stats::default() };
         assert_eq!(line(Style::Ping, &all), "-- 5 probes, 3 responders: 15 answers, 0 lost in 0.0 s\n");
         let mut some = Stats { sent: 9, failed: 1, replies: Some(1), responders: Some(1), ..all };
-        some = Stats { lost: Some(2), reordered: Some(3), duplicates: Some(1), late: Some(4), ..some };
+        some =
+            Stats { lost: Some(2), in_flight: Some(6), reordered: Some(3), duplicates: Some(1), late: Some(4), ..some };
         some.ignored.insert(Ignored::TooMany, 7);
-        let expected = "-- 5 probes (9 sent), 1 failed, 1 responder: 1 answer, 2 lost, 3 reordered, 1 duplicate, 4 late, \
+        let expected = "-- 5 probes (9 sent), 1 failed, 1 responder: 1 answer, 2 lost, 6 still open, 3 reordered, 1 duplicate, 4 late, \
                         7 too many in 0.0 s\n";
         assert_eq!(line(Style::Ping, &some), expected);
     }
