@@ -185,6 +185,29 @@ fn silence_slows_probes_down_and_that_is_said() {
 }
 
 #[test]
+fn a_probe_waits_for_the_answer_to_the_one_before_and_that_is_said_once() {
+    let slow = Catcher::new();
+    let ping = start(&slow.address(), &["--interval", "10ms", "--count", "6"]);
+    for _ in 0..6 {
+        let (probe, source) = slow.next();
+        assert!(slow.all().is_empty(), "one at a time");
+        thread::sleep(Duration::from_millis(50));
+        slow.send(probe, &source.to_string());
+    }
+    let output = ping.finish().expect_code(0);
+    assert_eq!(output.err().matches("longer than the interval of 10.000 ms").count(), 1, "{output}");
+    output.says(&["--flood"]);
+}
+
+#[test]
+fn a_flood_ends_after_ten_seconds_whatever_its_count() {
+    let silent = Catcher::new();
+    let output = ping_json(&silent.address(), &["--flood", "--interval", "5s", "--count", "1000000"]).expect_code(1);
+    let seconds = output.summary()["elapsed_s"].as_f64().unwrap();
+    assert!((10.0..15.0).contains(&seconds), "{output}");
+}
+
+#[test]
 fn answers_from_another_address_are_marked_and_are_not_those_that_were_asked_for() {
     let (asked, other) = (Catcher::new(), Catcher::on("127.0.0.2:0"));
     let run = |more: &[&str]| {

@@ -143,6 +143,9 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::TooFew { expected, answered, elsewhere } => {
             format!("too few: {answered} of {expected}, {elsewhere} from another address")
         }
+        Notice::HeldUp { interval, round_trip } => {
+            format!("held up: {}ms instead of {}ms", round_trip.as_millis(), interval.as_millis())
+        }
         other => format!("{other:?}"),
     }
 }

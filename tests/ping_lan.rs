@@ -199,7 +199,12 @@ fn a_stateful_firewall_drops_answers_to_a_broadcast_and_a_fixed_port_lets_them_i
     let run = |more: &[&str]| h1.run(&[&args[..], &["--wait", "300ms"], more].concat());
     // One host's answers come through.
     h1.run(&["ping", "10.77.0.2", "--count", "1", "--wait", "30s"]).expect_code(0);
-    run(&[]).expect_code(1).says(&["firewall", "--from :", "-- 2 probes, 0 responders: 0 answers, 0 lost"]);
+    run(&[]).expect_code(1).says(&[
+        "--answer-broadcast",
+        "firewall",
+        "--from :",
+        "-- 2 probes, 0 responders: 0 answers, 0 lost",
+    ]);
     let silent = run(&["--json", "--from", ":4747"]).expect_code(1);
     assert_eq!(numbers(&silent.summary(), ["sent", "received", "replies", "responders"]), [2, 0, 0, 0]);
     assert!(silent.events("notice").iter().any(|notice| notice["notice"] == "broadcast_silence"), "{silent}");

@@ -90,6 +90,9 @@ const SLOWEST: Duration = Duration::from_secs(3);
 /// Probes without any answer before the user is told that the pace has gone down.
 const SILENT: u32 = 3;
 
+/// Probes that had to wait for the answer to the one before, until the user is told: one or two are chance.
+const HELD_UP: u32 = 3;
+
 /// Probes that leave at once, when the pace asks for more than a wake-up each (RFC 8085 3.1.6).
 const BURST: usize = 64;
 
@@ -120,6 +123,8 @@ pub struct Pinger {
     /// Smoothed round-trip time (RFC 6298 section 2: an eighth of each new one).
     estimate: Option<Duration>,
     told_slow: bool,
+    /// Probes that had to wait for the answer to the one before.
+    held_up: u32,
     /// The last probe that some destination was sent.
     last_sent: Option<u32>,
     /// Probes told of, and when.
@@ -159,6 +164,7 @@ impl Pinger {
             unanswered: 0,
             estimate: None,
             told_slow: false,
+            held_up: 0,
             last_sent: None,
             told: (0, Duration::ZERO),
             accounts: Accounts::default(),
@@ -253,6 +259,21 @@ impl Pinger {
         }
     }
 
+    /// Without a flood, the next probe waits for the answer to the one before. Where that took longer than the interval, this
+    /// is not the pace that was asked for.
+    fn tell_held_up(&mut self, now: Now, seq: u32, out: &mut dyn Out) {
+        let Plan { interval, flood, .. } = self.plan;
+        let waited = self.phase == Phase::Probing && seq + 1 == self.next_seq;
+        if flood || interval.is_zero() || !waited || now.run <= self.planned + interval {
+            return;
+        }
+        self.held_up += 1;
+        if self.held_up == HELD_UP {
+            let round_trip = now.run.saturating_sub(self.last_left());
+            out.tell(&Event::Notice(Notice::HeldUp { interval, round_trip }));
+        }
+    }
+
     /// Somebody answered: the pace is the interval again, counted from the last probe.
     fn heard_somebody(&mut self, round_trip: Option<Duration>) {
         self.unanswered = 0;
@@ -336,6 +357,7 @@ impl Pinger {
         }
         self.count(judged, own);
         if !own && !from_another && !judged.duplicate {
+            self.tell_held_up(now, seq, out);
             self.heard_somebody((!judged.late).then_some(round_trip));
         }
         let Judged { duplicate, late } = judged;

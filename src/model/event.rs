@@ -326,6 +326,13 @@ pub enum Notice {
         /// The longest time between two probes.
         most: Duration,
     },
+    /// Probes wait for the answer to the one before, because that takes longer than the interval that was asked for.
+    HeldUp {
+        /// The interval.
+        interval: Duration,
+        /// How long an answer takes.
+        round_trip: Duration,
+    },
     /// Fewer addresses answered than were expected.
     TooFew {
         /// So many were expected.

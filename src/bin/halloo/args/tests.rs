@@ -325,7 +325,8 @@ fn pinging() {
     assert_eq!((pinged("h -6").family(), pinged("h -4").family()), (Some(Family::V6), Some(Family::V4)));
     let flood = pinged("--broadcast --flood");
     assert_eq!((flood.count(), flood.interval(), flood.deadline()), (None, ms(10), Some(10 * second)));
-    assert_eq!(pinged("h --flood --count 9").deadline(), None);
+    assert_eq!(pinged("h --flood --count 9").deadline(), Some(10 * second));
+    assert_eq!(pinged("h --count 9").deadline(), None);
     assert_eq!(pinged("h --flood --deadline 1m").deadline(), Some(60 * second));
     assert_eq!(pinged("--broadcast --flood --interval 0").interval(), Duration::ZERO);
     assert_eq!(pinged("h --match any --expect 2 --ttl 3").matching, Match::Any);

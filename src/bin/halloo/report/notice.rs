@@ -6,6 +6,7 @@ use halloo::model::Link;
 use halloo::model::event::{Fragments, Notice};
 
 use super::escape::Name;
+use super::rows::milliseconds;
 use super::words::Counted;
 
 /// The notice as a sentence.
@@ -36,14 +37,21 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::Fragments(fragments) => fragmented(fragments),
         Notice::Resolved(name, address) => format!("{} is {address}", Name(name)),
         Notice::BroadcastSilence { port } => format!(
-            "nobody answered the broadcast. Stateful firewalls drop such answers, for they come from another address than \
-             was asked: allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
+            "nobody answered the broadcast. Servers may not answer one: 'halloo echo' does so only with \
+             --answer-broadcast. Stateful firewalls drop such answers, for they come from another address than was asked: \
+             allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
              'halloo send HOST'"
         ),
         Notice::SlowedDown { unanswered, most } => format!(
             "no answer from whom was asked ({unanswered} probes so far): probes leave less often, up to {} s apart, until \
              one comes; --flood keeps the interval",
             most.as_secs()
+        ),
+        Notice::HeldUp { interval, round_trip } => format!(
+            "an answer takes {} ms, longer than the interval of {} ms: each probe waits for the answer to the one before; \
+             --flood keeps the interval",
+            milliseconds(*round_trip),
+            milliseconds(*interval),
         ),
         Notice::TooFew { expected, answered, elsewhere: 0 } => {
             format!("too few: of {expected} expected, {} answered", Counted(*answered, "address", "addresses"))
@@ -101,6 +109,7 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::Resolved(..) => "resolved",
         Notice::BroadcastSilence { .. } => "broadcast_silence",
         Notice::SlowedDown { .. } => "slowed_down",
+        Notice::HeldUp { .. } => "held_up",
         Notice::TooFew { .. } => "too_few",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
