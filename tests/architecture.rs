@@ -32,8 +32,9 @@ const ROOMS: &[Room] = &[
     Room {
         name: "bin cmd",
         rooms: &["model", "wire", "engine", "net", "lab", "drive", "bin args", "bin report", "bin lesson"],
-        // nix: the state of the terminal, which the prompt changes. getrandom: the number of a run of ping.
-        crates: &["signal_hook", "ctrlc", "rustyline", "nix", "getrandom"],
+        // nix: the state of the terminal, which the prompt changes. getrandom: the number of a run of ping. terminal_size:
+        // the width of its table.
+        crates: &["signal_hook", "ctrlc", "rustyline", "nix", "getrandom", "terminal_size"],
     },
     Room { name: "bin lesson", rooms: &["model", "wire", "engine", "net", "lab", "drive", "bin report"], crates: &[] },
     // The doors: the map of the library, and the program's first and last steps.
@@ -372,6 +373,7 @@ const KNOWN_CRATES: &[&str] = &[
     "signal_hook",
     "socket2",
     "tempfile",
+    "terminal_size",
     "thiserror",
     "time",
     "tokio",

@@ -157,6 +157,13 @@ fn a_closed_port_refuses() {
     let to = closed_port();
     let output = ping(&to, &["--count", "1", "--wait", "200ms"]).expect_code(5);
     output.shows(&[&format!("REFUSED {to}"), "1 (100.0%)"]).says(&["-- 1 probe, 0 responders: 0 answers, 1 lost"]);
+    // Every probe is refused, and once is enough to read; all of them are counted, and -v shows each.
+    let three = ["--count", "3", "--interval", "10ms", "--flood", "--wait", "200ms"];
+    let output = ping(&to, &three).expect_code(5);
+    assert_eq!(output.out().matches("REFUSED").count(), 1, "{output}");
+    output.says(&["3 refused by the network"]);
+    let output = ping(&to, &[&three[..], &["-v"]].concat()).expect_code(5);
+    assert_eq!(output.out().matches("REFUSED").count(), 3, "{output}");
     let output = ping_json(&to, &["--count", "1", "--wait", "200ms"]).expect_code(5);
     assert_eq!(output.events("refused")[0]["dst"], to);
     assert_eq!(numbers(&output.summary(), ["sent", "lost", "refused", "replies"]), [1, 1, 1, 0]);
@@ -271,7 +278,8 @@ fn sizes_have_two_ends() {
         assert_eq!(output.events("reply")[0]["len"].to_string(), size);
     }
     let output = ping(&to, &[&count[..], &["65508"]].concat()).expect_code(3);
-    output.says(&["65508", "65507", "othing was sent"]);
+    output.says(&["65508", "65507", "othing was sent", "--size"]);
+    assert!(!output.err().contains("--chunk"), "ping has no such option: {output}");
     assert_eq!(server.stop().expect_code(0).out().lines().count(), 2, "nothing else was sent");
 }
 
@@ -340,6 +348,23 @@ fn people_see_a_line_for_each_answer_and_a_table() {
     assert!(lines[2].starts_with("responder") && lines[3].starts_with(&to), "{output}");
     output.says(&["-- 2 probes, 1 responder: 2 answers, 0 lost in "]);
     assert!(!output.out().contains("<0."), "no histogram unless asked");
+}
+
+#[test]
+fn on_a_narrow_terminal_columns_of_nothing_but_zero_are_left_out() {
+    let server = echo();
+    let table = |columns: &str| {
+        let typed = format!("stty rows 24 cols {columns}; {HALLOO} ping {} --count 1", server.address());
+        let mut command = mortal("script");
+        command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+        let output = Run::new(command).output().expect_code(0).out();
+        output.lines().find(|line| line.contains("responder  ")).unwrap().trim_end().to_owned()
+    };
+    let (narrow, wide) = (table("80"), table("200"));
+    assert!(narrow.len() <= 80 && narrow.contains("lost") && narrow.contains("jitter"), "{narrow:?}");
+    for column in ["dup", "reordered", "late", "corrupt"] {
+        assert!(wide.contains(column) && !narrow.contains(column), "{column}\n{narrow}\n{wide}");
+    }
 }
 
 #[test]

@@ -122,6 +122,9 @@ pub enum Error {
     /// A payload that no datagram carries.
     #[error(transparent)]
     TooLong(#[from] TooLong),
+    /// The size of a probe is over the limit.
+    #[error(transparent)]
+    ProbeTooLong(TooLong),
     /// A record that is not a payload.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -240,6 +243,7 @@ impl Error {
                 Verdict::Usage
             }
             Self::TooLong(_)
+            | Self::ProbeTooLong(_)
             | Self::Record(_)
             | Self::NothingToBroadcastOn { .. }
             | Self::NotABroadcastAddress { .. }

@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// Also say what was ignored or left out, and why; it never changes what is sent
     #[arg(short, long, global = true, help_heading = OUTPUT, display_order = 901, overrides_with = "verbose")]
     pub(crate) verbose: bool,
-    /// Say less: the first line, the summary and errors
+    /// Say less: only where it listens, the summary and errors
     #[arg(short, long, global = true, help_heading = OUTPUT, display_order = 902, overrides_with = "quiet")]
     pub(crate) quiet: bool,
     /// What to do.

@@ -106,6 +106,11 @@ pub(super) fn to_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// How many characters stand in a line of standard output, if that is a terminal.
+pub(super) fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+}
+
 /// Whether standard error is read by a person.
 pub(super) fn notes_to_terminal() -> bool {
     io::stderr().is_terminal()

@@ -31,7 +31,7 @@ impl<D: Write, N: Write> Sink for Human<D, N> {
             return Ok(());
         }
         self.lines.table(&mut self.data)?;
-        if !self.lines.shows(event) {
+        if !self.lines.shows(event) || self.lines.repeats(event) {
             return Ok(());
         }
         // On a terminal both writers are one screen: what was said first must be seen first.
@@ -78,11 +78,20 @@ pub(crate) struct Lines {
     responders: Responders,
     /// Probes so far.
     probes: u64,
+    /// Whether a refusal was shown.
+    refused: bool,
 }
 
 impl Lines {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, answers: false, interfaces: Vec::new(), responders: Responders::default(), probes: 0 }
+        Self {
+            options,
+            answers: false,
+            interfaces: Vec::new(),
+            responders: Responders::default(),
+            probes: 0,
+            refused: false,
+        }
     }
 
     /// Takes an event that has no line of its own: it is told with others. Says whether it was one.
@@ -95,6 +104,13 @@ impl Lines {
             _ => return false,
         }
         true
+    }
+
+    /// Whether the event only says again what one line has said: every probe to a port where nobody listens is refused, and
+    /// the summary counts that.
+    const fn repeats(&mut self, event: &Event<'_>) -> bool {
+        let again = matches!((event, self.options.style), (Event::Refused(_), Style::Ping)) && !self.options.verbose;
+        again && std::mem::replace(&mut self.refused, true)
     }
 
     /// Whether the user wants to see the event.
@@ -142,7 +158,7 @@ impl Lines {
 
     /// Writes the tables of what was kept so far, if anything was.
     fn table(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.responders.write(out)?;
+        self.responders.write(self.options.width, out)?;
         if self.interfaces.is_empty() {
             return Ok(());
         }

@@ -53,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) preview: usize,
     /// Whether the round-trip times of a responder are drawn.
     pub(crate) histogram: bool,
+    /// How many characters of a table fit on a line; `None` where nobody would break it, as in a pipe.
+    pub(crate) width: Option<usize>,
 }
 
 impl Options {
@@ -61,7 +63,15 @@ impl Options {
 
     /// The usual lines of a command.
     pub(crate) const fn new(style: Style) -> Self {
-        Self { style, show: Show::Text, quiet: false, verbose: false, preview: Self::PREVIEW, histogram: false }
+        Self {
+            style,
+            show: Show::Text,
+            quiet: false,
+            verbose: false,
+            preview: Self::PREVIEW,
+            histogram: false,
+            width: None,
+        }
     }
 }
 

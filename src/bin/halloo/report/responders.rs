@@ -1,9 +1,10 @@
 //! The table of who answered, and how the times of each are distributed.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, Table};
 use halloo::model::event::Responder;
 
 use super::escape::Name;
@@ -33,6 +34,9 @@ const HEADER: [&str; 15] = [
     "",
 ];
 
+/// The columns that count what is seldom: dup, reordered, late, corrupt.
+const COUNTERS: Range<usize> = 5..9;
+
 /// The responders told so far: the columns are as wide as the widest of them.
 #[derive(Default)]
 pub(crate) struct Responders {
@@ -55,16 +59,29 @@ impl Responders {
         }
     }
 
-    /// Writes the table and forgets it; nothing where nobody was told.
-    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the table and forgets it; nothing where nobody was told. Where it is wider than it may be, it is without the
+    /// columns in which there is nothing but 0.
+    pub(crate) fn write(&mut self, width: Option<usize>, out: &mut impl Write) -> io::Result<()> {
         let Self { rows, histograms } = std::mem::take(self);
         if rows.is_empty() {
             return Ok(());
         }
+        let zeros: Vec<usize> = COUNTERS.filter(|column| rows.iter().all(|row| row[*column] == "0")).collect();
         let mut table = plain_table(HEADER, rows);
         numbers_to_the_right(&mut table);
+        if width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width)) {
+            hide(&zeros, &mut table);
+        }
         write_table(&table, out)?;
         histograms.iter().try_for_each(|histogram| draw(histogram, out))
+    }
+}
+
+fn hide(columns: &[usize], table: &mut Table) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
     }
 }
 
@@ -138,10 +155,14 @@ mod tests {
     use halloo::model::Latency;
 
     fn written(responders: &[Responder<'_>], histogram: bool) -> String {
+        written_within(None, responders, histogram)
+    }
+
+    fn written_within(width: Option<usize>, responders: &[Responder<'_>], histogram: bool) -> String {
         let mut table = Responders::default();
         responders.iter().for_each(|responder| table.add(responder, histogram));
         let mut out = Vec::new();
-        table.write(&mut out).unwrap();
+        table.write(width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -167,6 +188,22 @@ mod tests {
         assert_eq!(lines[1].join(" "), row);
         let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 3 5 1 6 - - - - -";
         assert_eq!(lines[2].join(" "), row);
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_out_columns_of_zeros_alone() {
+        let latency = samples::latency();
+        let zeros = Responder { duplicates: 0, reordered: 0, corrupt: 0, ..samples::responder(&latency) };
+        let head =
+            |width, rows: &[Responder<'_>]| written_within(width, rows, false).lines().next().unwrap().to_owned();
+        let all = head(None, std::slice::from_ref(&zeros));
+        assert!(all.contains("dup") && head(Some(500), std::slice::from_ref(&zeros)) == all);
+        let narrow = head(Some(80), std::slice::from_ref(&zeros));
+        assert_eq!(
+            narrow.split_whitespace().skip(2).take(5).collect::<Vec<_>>(),
+            ["sent", "received", "lost", "late", "min"]
+        );
+        assert_eq!(head(Some(80), &[zeros, samples::responder(&latency)]), all);
     }
 
     #[test]

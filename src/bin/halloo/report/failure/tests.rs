@@ -82,6 +82,7 @@ fn others() -> Vec<Error> {
         Error::Unsupported { what: "SO_REUSEPORT" },
         Error::Input { name: "a\u{1b}[2Jb".into(), why: "no such file".into() },
         Error::Output { name: "standard output".into(), why: "no space left on device".into() },
+        Error::ProbeTooLong(TooLong { len: 65_508, family: Family::V4 }),
     ]
 }
 
