@@ -28,7 +28,7 @@ impl<D: Write, N: Write> Human<D, N> {
 impl<D: Write, N: Write> Sink for Human<D, N> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         if self.lines.keeps(event) {
-            return Ok(());
+            return if self.lines.responders.is_full() { self.lines.table(&mut self.data) } else { Ok(()) };
         }
         self.lines.table(&mut self.data)?;
         if !self.lines.shows(event) || self.lines.repeats(event) {

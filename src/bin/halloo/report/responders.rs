@@ -34,6 +34,9 @@ const HEADER: [&str; 15] = [
     "",
 ];
 
+/// Rows of one table: more are another one, with columns of its own. A row takes about 4 KiB while it is laid out.
+const MOST_ROWS: usize = 1000;
+
 /// The columns that count what is seldom: dup, reordered, late, corrupt.
 const COUNTERS: Range<usize> = 5..9;
 
@@ -57,6 +60,11 @@ impl Responders {
         if !classes.is_empty() {
             self.histograms.push(Histogram { title: name(responder), classes });
         }
+    }
+
+    /// Whether it is time to write it, so that strangers who answer cannot make it grow.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_ROWS
     }
 
     /// Writes the table and forgets it; nothing where nobody was told. Where it is wider than it may be, it is without the
@@ -204,6 +212,18 @@ mod tests {
             ["sent", "received", "lost", "late", "min"]
         );
         assert_eq!(head(Some(80), &[zeros, samples::responder(&latency)]), all);
+    }
+
+    #[test]
+    fn many_rows_are_several_tables() {
+        let latency = samples::latency();
+        let mut table = Responders::default();
+        (1..MOST_ROWS).for_each(|_| table.add(&samples::responder(&latency), false));
+        assert!(!table.is_full());
+        table.add(&samples::responder(&latency), false);
+        assert!(table.is_full());
+        table.write(None, &mut Vec::new()).unwrap();
+        assert!(!table.is_full());
     }
 
     #[test]
