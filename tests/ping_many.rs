@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use halloo::engine::ping::{Match, Plan};
 use halloo::model::Cast;
-use support::strangers::{MS, World, everybody, plan};
+use support::strangers::{MS, World, everybody, plan, probe, stranger};
 
 #[test]
 fn a_run_with_many_responders_and_a_long_wait_ends_at_once() {
@@ -37,6 +37,23 @@ fn with_many_responders_a_probe_costs_no_more() {
     assert!(began.elapsed() < 10_000 * MS, "{:?}", began.elapsed());
     let told = world.told("progress") - told;
     assert!((20..=31).contains(&told), "how far it is was told {told} times in 3 s");
+}
+
+#[test]
+fn probes_that_do_not_leave_cost_no_more_and_an_answer_to_one_is_made_up() {
+    let mut world = World::new(everybody(60_000 * MS));
+    let began = Instant::now();
+    // Every second burst does not leave.
+    for step in 0..4000 {
+        world.fails = step % 2 == 0;
+        world.probe(64, MS);
+        world.answer(stranger(7), &probe(64 * step + 1 + 63));
+    }
+    assert!(began.elapsed() < 10_000 * MS, "{:?}", began.elapsed());
+    let foreign = world.told("ignored");
+    world.finish();
+    assert_eq!((foreign, world.stats().replies), (2000, Some(2000)));
+    assert_eq!(world.stats().failed, 2000 * 64);
 }
 
 #[test]

@@ -263,7 +263,8 @@ impl Pinger {
     /// is not the pace that was asked for.
     fn tell_held_up(&mut self, now: Now, seq: u32, out: &mut dyn Out) {
         let Plan { interval, flood, .. } = self.plan;
-        let waited = self.phase == Phase::Probing && seq + 1 == self.next_seq;
+        // With the first answer of all that come, the wait is over.
+        let waited = self.phase == Phase::Probing && seq + 1 == self.next_seq && self.unanswered > 0;
         if flood || interval.is_zero() || !waited || now.run <= self.planned + interval {
             return;
         }

@@ -70,7 +70,7 @@ impl Latency {
     const FEW: usize = 32;
 
     /// Times of which, once they are many, only every second, fourth, eighth ... is kept: evenly spread over the run, at
-    /// most [`Latency::FEW`]. Percentiles and classes are then those of the sample; all else stays exact.
+    /// most 32. Percentiles and classes are then those of the sample; all else stays exact.
     pub fn sampled() -> Self {
         Self { sampled: true, ..Self::default() }
     }

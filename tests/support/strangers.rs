@@ -6,9 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use halloo::engine::ping::{Match, Pinger, Plan};
 use halloo::engine::{Engine, Out};
+use halloo::model::error::FaultKind;
 use halloo::model::event::Outcome;
 use halloo::model::stats::Ending;
-use halloo::model::{Cast, Datagram, Destination, Event, Now, Origin, Stamp, StampSource, Stats, Transmit};
+use halloo::model::{Cast, Datagram, Destination, Event, Fault, Now, Origin, Stamp, StampSource, Stats, Transmit};
 use halloo::wire::probe::{Probe, RunId};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -52,11 +53,13 @@ pub(crate) struct World {
     pinger: Pinger,
     told: Told,
     now: Duration,
+    /// Whether the system takes no probe.
+    pub(crate) fails: bool,
 }
 
 impl World {
     pub(crate) fn new(plan: Plan) -> Self {
-        let mut world = Self { pinger: Pinger::new(plan), told: Told::default(), now: Duration::ZERO };
+        let mut world = Self { pinger: Pinger::new(plan), told: Told::default(), now: Duration::ZERO, fails: false };
         world.pinger.start(world.moment(), &mut world.told);
         world.sent();
         world
@@ -78,7 +81,8 @@ impl World {
 
     fn sent(&mut self) {
         for (ticket, destination) in std::mem::take(&mut self.told.sends) {
-            let outcome = Outcome { ticket, len: SIZE, destination, link: None, result: Ok(None) };
+            let result = if self.fails { Err(Fault { kind: FaultKind::QueueFull, code: None }) } else { Ok(None) };
+            let outcome = Outcome { ticket, len: SIZE, destination, link: None, result };
             self.pinger.sent(self.moment(), &outcome, &mut self.told);
         }
     }

@@ -83,8 +83,8 @@ impl Account {
         left.saturating_sub(self.before)
     }
 
-    /// Probes that it can still answer in time, of those that are `young`, the first of which is `first`. What it no longer
-    /// remembers it cannot answer either: that is lost already.
+    /// Probes that it can still answer in time, where those from `first` on are young enough for that, and `left_since` says
+    /// how many left from one on. What it no longer remembers it cannot answer either: that is lost already.
     pub(super) fn in_flight(&self, first: u32, left_since: impl Fn(u32) -> u64) -> u64 {
         let first = first.max(self.since).max(self.seen.floor());
         left_since(first).saturating_sub(self.seen.count_from(first))
