@@ -14,6 +14,17 @@ use super::enclosure::{is_enclosed, spawn};
 /// cannot be enclosed itself, since it has threads. So this starts the same test binary again, enclosed, told to run this
 /// one test; there, `enclosed` just runs `test`. What `test` captures from outside exists twice, once in each process.
 ///
+/// ```
+/// use halloo::lab::{Lan, enclosed, topology};
+///
+/// enclosed(|| {
+///     let lan = Lan::build(&topology::three()).unwrap();
+///     let bob = lan.host("bob").unwrap();
+///     let socket = bob.within(|| std::net::UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
+///     assert_eq!(socket.local_addr().unwrap().ip().to_string(), "0.0.0.0");
+/// });
+/// ```
+///
 /// # Panics
 /// When `test` panics, with its output; when there is no private network, with the reason and the remedy; and when the
 /// test cannot be found again, which is when this is called from a thread that the test itself has started.

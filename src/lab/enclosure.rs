@@ -7,7 +7,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command};
 
-use nix::libc;
+use nix::errno::Errno;
 use nix::unistd::geteuid;
 use thiserror::Error;
 
@@ -124,13 +124,13 @@ impl Denied {
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> String {
-        match (self.step, self.errno()) {
+        match (self.step, self.errno().map(Errno::from_raw)) {
             (None, _) => "look whether this program exists and may be run".to_owned(),
-            (Some(Step::UserNamespace), Some(libc::ENOSPC | libc::EUSERS)) => self.here.raise("max_user_namespaces"),
-            (Some(Step::NetworkNamespace), Some(libc::ENOSPC)) => self.here.raise("max_net_namespaces"),
-            (Some(Step::UserNamespace), Some(libc::EPERM | libc::EACCES)) => self.here.allow_user_namespaces(),
+            (Some(Step::UserNamespace), Some(Errno::ENOSPC | Errno::EUSERS)) => self.here.raise("max_user_namespaces"),
+            (Some(Step::NetworkNamespace), Some(Errno::ENOSPC)) => self.here.raise("max_net_namespaces"),
+            (Some(Step::UserNamespace), Some(Errno::EPERM | Errno::EACCES)) => self.here.allow_user_namespaces(),
             (Some(Step::UserNamespace), _) => "this kernel has no user namespaces: run it as root".to_owned(),
-            (Some(_), Some(libc::EPERM | libc::EACCES)) => self.here.allow_rights_within(),
+            (Some(_), Some(Errno::EPERM | Errno::EACCES)) => self.here.allow_rights_within(),
             (Some(_), _) => "run it as root".to_owned(),
         }
     }
@@ -196,8 +196,8 @@ impl Circumstances {
 mod tests {
     use super::*;
 
-    fn remedy(step: Step, errno: i32, here: Circumstances) -> String {
-        let error = io::Error::from_raw_os_error(errno);
+    fn remedy(step: Step, errno: Errno, here: Circumstances) -> String {
+        let error = io::Error::from(errno);
         Denied { program: "x".to_owned(), step: Some(step), error, here }.remedy()
     }
 
@@ -206,21 +206,21 @@ mod tests {
         let plain = Circumstances::default;
         let off = |text: &str| Some(text.to_owned());
         for (step, errno, here, word) in [
-            (Step::UserNamespace, libc::ENOSPC, plain(), "user.max_user_namespaces"),
-            (Step::NetworkNamespace, libc::ENOSPC, plain(), "user.max_net_namespaces"),
+            (Step::UserNamespace, Errno::ENOSPC, plain(), "user.max_user_namespaces"),
+            (Step::NetworkNamespace, Errno::ENOSPC, plain(), "user.max_net_namespaces"),
             (
                 Step::UserNamespace,
-                libc::EPERM,
+                Errno::EPERM,
                 Circumstances { clone: off("0"), ..plain() },
                 "unprivileged_userns_clone=1",
             ),
-            (Step::UserNamespace, libc::EACCES, Circumstances { apparmor: off("1"), ..plain() }, "apparmor"),
-            (Step::UserNamespace, libc::EPERM, Circumstances { filtered: true, ..plain() }, "seccomp"),
-            (Step::UserNamespace, libc::EPERM, Circumstances { root: true, ..plain() }, "CAP_SYS_ADMIN"),
-            (Step::UserNamespace, libc::EPERM, plain(), "chroot"),
-            (Step::UserNamespace, libc::EINVAL, plain(), "no user namespaces"),
-            (Step::UserMap, libc::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),
-            (Step::NetworkNamespace, libc::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),
+            (Step::UserNamespace, Errno::EACCES, Circumstances { apparmor: off("1"), ..plain() }, "apparmor"),
+            (Step::UserNamespace, Errno::EPERM, Circumstances { filtered: true, ..plain() }, "seccomp"),
+            (Step::UserNamespace, Errno::EPERM, Circumstances { root: true, ..plain() }, "CAP_SYS_ADMIN"),
+            (Step::UserNamespace, Errno::EPERM, plain(), "chroot"),
+            (Step::UserNamespace, Errno::EINVAL, plain(), "no user namespaces"),
+            (Step::UserMap, Errno::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),
+            (Step::NetworkNamespace, Errno::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),
         ] {
             let said = remedy(step, errno, here);
             assert!(said.contains(word), "{step:?} {errno}: {said}");
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_program_that_does_not_exist_is_named() {
         let denied = spawn(Command::new("/no/such/program")).unwrap_err();
-        assert_eq!(denied.errno(), Some(libc::ENOENT));
+        assert_eq!(denied.errno(), Some(Errno::ENOENT as i32));
         assert!(denied.to_string().starts_with("cannot start /no/such/program: "), "{denied}");
     }
 }
