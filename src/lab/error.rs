@@ -41,6 +41,14 @@ pub enum LabError {
         /// For how long it was tried.
         waited: Duration,
     },
+    /// What was waited for at a tap did not pass.
+    #[error("what was waited for did not pass in {waited:?}; {frames} other frames are there")]
+    NotSeen {
+        /// How many frames passed, or were left from before.
+        frames: usize,
+        /// For how long it was waited.
+        waited: Duration,
+    },
 }
 
 /// Who did not hear whom: host and interface of both.
