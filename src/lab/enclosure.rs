@@ -174,7 +174,7 @@ impl Circumstances {
             return self.allow_rights_within();
         }
         if self.root {
-            return "this root lacks CAP_SYS_ADMIN: start the container with --cap-add SYS_ADMIN".to_owned();
+            return lacking();
         }
         if self.filtered {
             return "a container forbids it: start it with --security-opt seccomp=unconfined".to_owned();
@@ -183,13 +183,19 @@ impl Circumstances {
     }
 
     fn allow_rights_within(&self) -> String {
-        let switch = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
-        if self.root {
-            format!("AppArmor or a container forbids it: {switch}")
-        } else {
-            format!("{switch}, or run it as root")
-        }
+        let restricted = self.apparmor.as_deref() == Some("1");
+        let or_root = match self.root {
+            // To be root within, one who is root outside needs CAP_SETFCAP (user_namespaces(7)).
+            true if !restricted => return lacking(),
+            true => "",
+            false => ", or run it as root",
+        };
+        format!("sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0{or_root}")
     }
+}
+
+fn lacking() -> String {
+    "this root lacks rights, as in a container: start that with --cap-add SYS_ADMIN --cap-add SETFCAP".to_owned()
 }
 
 #[cfg(test)]
@@ -216,7 +222,8 @@ mod tests {
             ),
             (Step::UserNamespace, Errno::EACCES, Circumstances { apparmor: off("1"), ..plain() }, "apparmor"),
             (Step::UserNamespace, Errno::EPERM, Circumstances { filtered: true, ..plain() }, "seccomp"),
-            (Step::UserNamespace, Errno::EPERM, Circumstances { root: true, ..plain() }, "CAP_SYS_ADMIN"),
+            (Step::UserNamespace, Errno::EPERM, Circumstances { root: true, ..plain() }, "--cap-add SYS_ADMIN"),
+            (Step::UserMap, Errno::EPERM, Circumstances { root: true, ..plain() }, "--cap-add SETFCAP"),
             (Step::UserNamespace, Errno::EPERM, plain(), "chroot"),
             (Step::UserNamespace, Errno::EINVAL, plain(), "no user namespaces"),
             (Step::UserMap, Errno::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),

@@ -1,8 +1,9 @@
 //! Loss on purpose: a filter at a receiving socket, which throws datagrams away before they are queued.
 //!
-//! This is the kernel's own packet filter (classic BPF, SO_ATTACH_FILTER in socket(7)). It needs no rights, works on loopback
-//! too, and the kernel counts what it throws away as drops of the socket. On a connected TCP socket it throws segments
-//! away, which TCP sends again.
+//! This is the kernel's own packet filter (classic BPF, SO_ATTACH_FILTER in socket(7)). At a UDP socket it needs no rights,
+//! works on loopback too, and the kernel counts what it throws away as drops of the socket. At a connected TCP socket it
+//! throws segments away, which TCP sends again; Linux 6.18 wants CAP_NET_ADMIN in its network for that, which everybody has
+//! within an enclosure.
 
 use std::fmt;
 use std::num::NonZeroU8;
