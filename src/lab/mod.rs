@@ -7,6 +7,36 @@
 //! - [`wire`]: what passes on a cable; [`packet`]: what is in it.
 //! - [`loss`]: loss on purpose.
 //! - [`tables`]: what the kernel tells of sockets.
+//!
+//! A test that broadcasts, and cannot reach a network of the machine:
+//!
+//! ```
+//! use halloo::lab::{Lan, enclosed, topology};
+//! use std::net::UdpSocket;
+//!
+//! // The whole of a #[test].
+//! enclosed(|| {
+//!     let lan = Lan::build(&topology::three()).unwrap();
+//!     let (alice, bob) = (lan.host("alice").unwrap(), lan.host("bob").unwrap());
+//!     let ear = bob.within(|| UdpSocket::bind("0.0.0.0:1060")).unwrap().unwrap();
+//!     let mouth = alice.within(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
+//!     mouth.set_broadcast(true).unwrap();
+//!     mouth.send_to(b"who is there?", "10.9.0.255:1060").unwrap();
+//!
+//!     let mut buffer = [0; 100];
+//!     let (length, from) = ear.recv_from(&mut buffer).unwrap();
+//!     assert_eq!(&buffer[..length], b"who is there?");
+//!     assert_eq!(from.ip(), alice.address("e0").unwrap());
+//! });
+//! ```
+//!
+//! A host is a network namespace (namespaces(7)), a cable a veth pair, a switch a bridge. None of them has a name outside of
+//! the process; each lives as long as the [`Lan`], a socket or a process in it. Sockets belong to the host they were opened
+//! in, so that one thread can be everybody: [`Host::within`] is needed only to open them. What needs a whole process in a
+//! host is started by [`Host::command`].
+//!
+//! The kernel's workers finish an interface some time after it is up, and what is sent before is lost. So [`Lan::build`]
+//! and [`Lan::plug`] return when everybody has heard everybody, and no test has to sleep.
 
 mod clock;
 mod enclosed;
