@@ -12,7 +12,8 @@ use super::enclosure::{is_enclosed, spawn};
 ///
 /// It is to be the whole of a `#[test]`, or of the main function of a documentation example. The process of the test
 /// cannot be enclosed itself, since it has threads. So this starts the same test binary again, enclosed, told to run this
-/// one test; there, `enclosed` just runs `test`. What `test` captures from outside exists twice, once in each process.
+/// one test; there, `enclosed` just runs `test`. What `test` captures from outside exists twice, once in each process. A
+/// panic that `#[should_panic]` expects stays in there, so the two do not go together.
 ///
 /// ```
 /// use halloo::lab::{Lan, enclosed, topology};
