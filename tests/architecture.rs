@@ -21,7 +21,11 @@ const ROOMS: &[Room] = &[
     Room { name: "engine", rooms: &["model", "wire"], crates: &[] },
     Room { name: "net", rooms: &["model", "net/sys"], crates: &["socket2", "if_addrs", "polling", "nix"] },
     Room { name: "net/sys", rooms: &["model", "net"], crates: &["socket2", "if_addrs", "polling", "nix", "libc"] },
-    Room { name: "lab", rooms: &["model", "net"], crates: &["nix", "libc"] },
+    Room {
+        name: "lab",
+        rooms: &["model", "net"],
+        crates: &["nix", "socket2", "thiserror", "netlink_packet_core", "netlink_packet_route", "netlink_sys"],
+    },
     Room { name: "drive", rooms: &["model", "engine", "net"], crates: &[] },
     Room { name: "bin args", rooms: &["model"], crates: &["clap", "humantime"] },
     Room {
@@ -359,6 +363,9 @@ const KNOWN_CRATES: &[&str] = &[
     "libc",
     "log",
     "mio",
+    "netlink_packet_core",
+    "netlink_packet_route",
+    "netlink_sys",
     "nix",
     "pcap_file",
     "polling",

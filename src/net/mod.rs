@@ -20,6 +20,10 @@ use std::time::Duration;
 use crate::model::Error;
 use crate::model::event::Outcome;
 
+// For the lab, whose processes have networks of their own.
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub(crate) use sys::child;
+
 pub use batch::{Batch, Outbox};
 pub use fanout::{Fanout, Waker};
 pub use options::Options;

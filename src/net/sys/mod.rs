@@ -6,6 +6,8 @@
 
 mod wait;
 
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub(crate) mod child;
 #[cfg(target_os = "linux")]
 mod control;
 #[cfg(unix)]
