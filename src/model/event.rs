@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use crate::model::lesson::LessonRun;
 use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
@@ -49,6 +50,8 @@ pub enum Event<'a> {
     Notice(Notice),
     /// A row of the table of interfaces.
     Interface(&'a Interface),
+    /// A lesson was run.
+    Lesson(&'a LessonRun),
     /// The end of the run.
     Summary(&'a Stats),
 }

@@ -14,7 +14,7 @@ pub enum Verdict {
     /// 0: done; where answers were asked for, enough came.
     #[default]
     Done,
-    /// 1: too few answers, or nothing received, before the deadline.
+    /// 1: too few answers, or nothing received, before the deadline; a lesson that is not as it says.
     TooFew,
     /// 2: what was typed makes no sense.
     Usage,
@@ -29,9 +29,25 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, by their codes.
+    const ALL: [Self; 7] = [
+        Self::Done,
+        Self::TooFew,
+        Self::Usage,
+        Self::RefusedToSend,
+        Self::SystemRefused,
+        Self::PeerRefused,
+        Self::Partly,
+    ];
+
     /// The exit code.
     pub const fn code(self) -> u8 {
         self as u8
+    }
+
+    /// The verdict with this exit code.
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.code() == code)
     }
 }
 

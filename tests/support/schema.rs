@@ -46,6 +46,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
         "ts:string reason:string why:string ?errno:number ?exit:number ?dst:string ?iface:string? ?ifindex:number? \
          ?len:number",
     ),
+    ("lesson", "ts:string lesson:string status:string why:string? facts:array ?observed:object took_ms:number"),
     (
         "summary",
         "ts:string sent:number sent_bytes:number failed:number skipped:number received:number bytes:number peers:number \

@@ -89,7 +89,7 @@ pub(super) fn tell<'e>(mut sink: Box<dyn Sink>, events: impl IntoIterator<Item =
 }
 
 /// A reader who has left has read enough; anything else is an error.
-fn written(error: io::Error) -> Result<(), Error> {
+pub(super) fn written(error: io::Error) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),
         _ => Err(Error::Output { name: "the output".to_owned(), why: error.to_string() }),

@@ -9,6 +9,7 @@ use halloo::model::target::canonical;
 use halloo::model::{Error, Family, RecordError, TargetError};
 
 use super::escape::{Name, harmless};
+use super::lessons::{self, Shown};
 use super::words::{self, WhyUnusable};
 
 /// The lines beneath the first stand under its text.
@@ -17,12 +18,14 @@ const INDENT: &str = "        ";
 /// The error that ends a run, for standard error: `halloo: <what, on what, why>` and, on further lines, what to do now.
 /// No newline at the end; safe for a terminal.
 pub(crate) fn describe(error: &Error) -> String {
-    with_hints(&sentence(error), &hints(error))
+    let mut hints = hints(error);
+    hints.extend(lessons::of_error(error).map(Shown::command));
+    with_hints(&sentence(error), &hints)
 }
 
 /// A record that cannot be sent, in the same form.
 pub(crate) fn record(error: &RecordError) -> String {
-    with_hints(&error.to_string(), &of_record(error))
+    describe(&Error::Record(error.clone()))
 }
 
 fn with_hints(sentence: &str, hints: &[String]) -> String {
@@ -84,10 +87,10 @@ pub(crate) fn failed(failed: &Failed) -> String {
 
 /// Why one send failed, and what to do, in one line.
 pub(crate) fn fault(fault: &Fault, destination: SocketAddr) -> String {
-    match of_sending(fault.kind, Some(canonical(destination).ip())) {
-        Some(hint) => format!("{fault}; {hint}"),
-        None => fault.to_string(),
-    }
+    let destination = canonical(destination).ip();
+    let hint = of_sending(fault.kind, Some(destination)).map_or_else(String::new, |hint| format!("; {hint}"));
+    let lesson = lessons::of_failure(*fault, destination).map_or_else(String::new, Shown::behind);
+    format!("{fault}{hint}{lesson}")
 }
 
 fn hints(error: &Error) -> Vec<String> {

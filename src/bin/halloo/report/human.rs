@@ -3,9 +3,12 @@
 use std::io::{self, BufWriter, Write};
 
 use halloo::model::event::{Role, Sink};
+use halloo::model::lesson::Status;
 use halloo::model::{Event, Interface, Now};
 
+use super::lessons::{self, Shown};
 use super::responders::Responders;
+use super::summary::Lessons;
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -78,6 +81,8 @@ pub(crate) struct Lines {
     responders: Responders,
     /// Probes so far.
     probes: u64,
+    /// How lessons went so far.
+    lessons: Lessons,
     /// Whether a refusal was shown.
     refused: bool,
 }
@@ -90,6 +95,7 @@ impl Lines {
             interfaces: Vec::new(),
             responders: Responders::default(),
             probes: 0,
+            lessons: Lessons::default(),
             refused: false,
         }
     }
@@ -101,6 +107,11 @@ impl Lines {
             Event::Responder(_) if self.options.quiet => {}
             Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
             Event::Progress(progress) => self.probes = progress.sent,
+            Event::Lesson(run) => {
+                // Counted even where its line is not shown.
+                self.lessons.add(run.status);
+                return false;
+            }
             _ => return false,
         }
         true
@@ -123,6 +134,7 @@ impl Lines {
             Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
+            Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
             // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
             // probe says where that went.
             Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive | Style::Ping)),
@@ -148,8 +160,13 @@ impl Lines {
             Event::Reply(reply) => rows::reply(options, reply, out),
             Event::Refused(refusal) => rows::refused(refusal, out),
             Event::Ignored(why, datagram) => rows::ignored(options, *why, datagram, out),
-            Event::Notice(notice) => writeln!(out, "note: {}", notice::text(notice)),
+            Event::Notice(notice) => {
+                let lesson = lessons::of_notice(notice).map_or_else(String::new, Shown::behind);
+                writeln!(out, "note: {}{lesson}", notice::text(notice))
+            }
             Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
+            Event::Lesson(run) => rows::lesson(run, out),
+            Event::Summary(stats) if options.style == Style::Learn => summary::learned(&self.lessons, stats, out),
             Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
             // New events of the library, until they get their own line here.
             _ => Ok(()),
@@ -317,7 +334,7 @@ mod tests {
             let starts: Vec<&str> = data.lines().filter_map(|line| line.split(' ').next()).collect();
             assert_eq!(
                 starts,
-                ["interface", "eth0", "p2p", "bad\\x1b", "failed", "eth0", "REFUSED", "REFUSED"],
+                ["interface", "eth0", "p2p", "bad\\x1b", "failed", "eth0", "REFUSED", "REFUSED", "SURPRISE"],
                 "{data}"
             );
             let notes: Vec<&str> = notes.lines().collect();

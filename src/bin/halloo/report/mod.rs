@@ -5,7 +5,9 @@
 //! - [`json`]: one JSON object per event, its schema, and reading a recording back.
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
+//! - [`junit`]: a file for those who collect test results.
 //! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
+//! - [`lessons`]: which lesson shows what went wrong.
 //! - [`words`]: what things are called, for people and in JSON.
 //! - [`escape`]: bytes made safe for a terminal. [`clock`]: times as text.
 //!
@@ -19,6 +21,8 @@ mod headers;
 mod hexdump;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod junit;
+pub(crate) mod lessons;
 mod live;
 mod notice;
 pub(crate) mod pcap;
@@ -88,6 +92,8 @@ pub(crate) enum Style {
     Receive,
     /// A table of interfaces.
     Interfaces,
+    /// A line for each lesson.
+    Learn,
 }
 
 /// How payloads are shown.

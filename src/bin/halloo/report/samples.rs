@@ -12,6 +12,7 @@ use halloo::model::event::{
     Unreachable,
 };
 use halloo::model::interface::Facts;
+use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
 use halloo::model::stats::Verdict;
 use halloo::model::{
     Cast, Datagram, Event, Interface, Latency, Link, Now, Origin, RecordError, Stamp, StampSource, Stats, Unusable,
@@ -212,10 +213,31 @@ pub(super) fn interface_events(rows: &[Interface]) -> Vec<Event<'_>> {
     rows.iter().map(Event::Interface).collect()
 }
 
+/// A lesson with a surprise.
+pub(super) fn lesson() -> LessonRun {
+    let mut observed = Observed::default();
+    observed.put("sizes", vec![5u64]);
+    observed.put("late", false);
+    let fact = Fact {
+        claim: "each read gives one datagram".into(),
+        expected: Some("5, 3".into()),
+        observed: observed.get("sizes").cloned(),
+        ok: Some(false),
+    };
+    LessonRun {
+        lesson: "boundaries",
+        status: Status::Surprise,
+        why: Some("each read gives one datagram [5, 3 != 5]".into()),
+        facts: vec![fact],
+        observed: Some(observed),
+        took: Duration::from_millis(12),
+    }
+}
+
 /// Every kind of event once, every notice included, in an order that a run could have.
 pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
     let bad = RecordError::Hex { number: 2, why: "3 digits are no whole number of bytes".into() };
-    let (rows, stats) = (interfaces(), stats());
+    let (rows, stats, lesson) = (interfaces(), stats(), lesson());
     let (whole, cut) = (datagram(b"hi"), Datagram { wire_len: 20_001, ..datagram(b"\xff\xfe") });
     let reply = Reply {
         datagram: &whole,
@@ -262,6 +284,7 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
             what: Unreachable::TooLong(Some(1400)),
         }),
         Event::Ignored(Ignored::OwnPort, &whole),
+        Event::Lesson(&lesson),
         Event::Summary(&stats),
     ]);
     look(&events);

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use halloo::model::Unusable;
 use halloo::model::error::FaultKind;
 use halloo::model::event::{Ignored, Role, Unreachable};
+use halloo::model::lesson::Status;
 
 /// Why an interface is left out, for people.
 pub(crate) struct WhyUnusable(pub(crate) Unusable);
@@ -42,6 +43,15 @@ pub(crate) const fn unusable(why: Unusable) -> &'static str {
         Unusable::Repeated => "repeated",
         Unusable::NoIpv6 => "no_ipv6",
         Unusable::NoMulticast => "no_multicast",
+    }
+}
+
+/// How a lesson went, for JSON.
+pub(crate) const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Surprise => "surprise",
+        Status::Skip => "skip",
     }
 }
 

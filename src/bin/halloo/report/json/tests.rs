@@ -47,6 +47,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("ignored", "ts_src reason why src dst iface ifindex cast len"),
     ("notice", "notice text"),
     ("interface", "iface ifindex label? addr prefix broadcast broadcast_from usable reason why mtu"),
+    ("lesson", "lesson status why facts observed? took_ms"),
     (
         "summary",
         "sent sent_bytes failed skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops \
