@@ -77,8 +77,8 @@ impl Chapter {
             Self::Messages => text("Messages", "消息"),
             Self::NobodyHome => text("Nobody home", "没人在家"),
             Self::ToWhom => text("To whom am I speaking?", "我在对谁说话？"),
-            Self::NoPromises => text("No promises", "没有承诺"),
-            Self::ToEveryone => text("To everyone", "对所有人"),
+            Self::NoPromises => text("No promises", "不作保证"),
+            Self::ToEveryone => text("To everyone", "面向所有人"),
         }
     }
 }

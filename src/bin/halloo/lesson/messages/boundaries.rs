@@ -22,7 +22,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "A program sends five datagrams: \"hello\", \"egg\", nothing at all, 1000 times \"x\", and \"bye\". \
              How many bytes does each read of the receiver give?",
-            "一个程序发送五个数据报：\"hello\"、\"egg\"、空的、1000 个 \"x\"、\"bye\"。接收方每次读到多少字节？",
+            "一个程序发送五个数据报：“hello”、“egg”、一个空的、1000 个“x”、“bye”。接收方每次读到多少字节？",
         ),
         ask: Ask::Numbers("udp"),
     },

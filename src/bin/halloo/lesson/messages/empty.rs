@@ -33,16 +33,16 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     claim: text(
         "The empty datagram came, and halloo answered it with {echoed} bytes. TCP took {tcp_sent} bytes and its reader went on \
          waiting; when recv gave {at_end} bytes at last, it was the end.",
-        "空数据报到了，halloo 也回了一个 {echoed} 字节的。TCP 收下 {tcp_sent} 字节，读的人还在等；后来 recv 给了 {at_end} 字节，\
-         那是连接结束。",
+        "空数据报到了，halloo 也回了一个 {echoed} 字节的。TCP 收下 {tcp_sent} 字节，接收方还在等；后来 recv 返回 {at_end} 字节，\
+         意思是对方已经发完了。",
     ),
     checks: &[
         Claim::same("heard", Rule::Are(&[0]), text("UDP: the empty datagram is read", "UDP：读到了空数据报")),
         Claim::same("heard_from", Rule::SameAs("sent_from"), text("and its sender is known", "而且知道是谁发的")),
-        Claim::same("echoed", Rule::Is(0), text("its echo is as empty", "它的回声也是空的")),
-        Claim::same("tcp_came", Rule::No, text("TCP: the reader still waits", "TCP：读的人还在等")),
-        Claim::wire("tcp_segments", Rule::Is(0), text("TCP: no segment left", "TCP：一个报文段也没发")),
-        Claim::same("at_end", Rule::Is(0), text("TCP: reading nothing means the end", "TCP：读到空，就是结束了")),
+        Claim::same("echoed", Rule::Is(0), text("its echo is as empty", "它的回显也是空的")),
+        Claim::same("tcp_came", Rule::No, text("TCP: the reader still waits", "TCP：接收方还在等")),
+        Claim::wire("tcp_segments", Rule::Is(0), text("TCP: no segment left", "TCP：一个报文段也没发出")),
+        Claim::same("at_end", Rule::Is(0), text("TCP: reading nothing means the end", "TCP：recv 返回空，就是结束")),
         Claim::wire("ip_len", Rule::Is(28), text("on the wire: headers alone", "线路上：只有首部")),
     ],
     elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上一样（我们没有试过）"),
@@ -53,7 +53,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          number and nothing is sent, so a client that sends an empty line and then waits for its answer waits for ever.",
         "有首部就有数据报，载荷是空的也一样。所以 UDP 服务器不能把“空”当成结束：一句 if not data: break，谁发个空数据报都能让它停下。\
          TCP 只运送字节：空的 send 没有字节可编号，什么也没发出去；教程里的客户端输入空行后卡住，就是这个原因：两边都在等。\
-         所以那里要先判断空输入再 continue；换成 UDP 就不会卡住。",
+         所以 TCP 客户端要先判断空输入，再 continue；换成 UDP 就不会卡住。",
     ),
     run,
     draw,
@@ -145,7 +145,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         Lang::Zh => format!("recv {read}，来自 {}", observed.text("heard_from")),
     });
     drawing.go((0, 1), format!("UDP  sendto {len}"), &len, recv, fate);
-    drawing.arrow((1, 0), say("echo", "回声"), observed.text("echoed"), "     recv");
+    drawing.arrow((1, 0), say("echo", "回显"), observed.text("echoed"), "     recv");
     drawing.cells([""]);
     let sends = match lang {
         Lang::En => format!("TCP  send {len} (returns {sent})"),

@@ -63,7 +63,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          send may take less), read until you have exactly so many, and never ask for more than is left, or you take the \
          next frame's beginning. Believe no length above your own limit: it may come from a stranger, or from a bug like \
          this. A header with more in it, such as JSON, needs a length before it as well.",
-        "四个字节的长度，高位在前，后面跟这么多字节，这就是一帧。要全部发完（send 一次可能只收下一部分，用 sendall），要收到正好这么多，\
+        "四个字节的长度，高位字节在前（大端），后面跟这么多字节，这就是一帧。要全部发完（send 一次可能只收下一部分，用 sendall），要收到正好这么多，\
          也不要多要，否则会读走下一帧的开头。教程的第一版和第三版（struct 加 JSON 头）都有这个计数的错，消息短的时候看不出来；\
          第二版加的是 len(新收到的)，才是对的。收到的长度要先和自己的上限比：照着 1 TB 的“文件大小”去 recv，只会得到 MemoryError。\
          JSON 头前面也要有长度；struct 的 'i' 最多到 2147483647，而且要写成 '!i'，两边的字节序才一致。",

@@ -23,7 +23,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "A client says \"hello\" to a server that answers in upper case: once over UDP, once over TCP with connect and \
              close. Compared with UDP, how many packets does the talk over TCP take?",
-            "客户端对一个“转成大写再发回来”的服务器说 \"hello\"：一次用 UDP，一次用 TCP（包括建立和关闭连接）。\
+            "客户端对一个“转成大写再发回来”的服务器说“hello”：一次用 UDP，一次用 TCP（包括建立和关闭连接）。\
              和 UDP 相比，TCP 这次要多少个包？",
         ),
         ask: Ask::One(CHOICES, compare),
@@ -42,7 +42,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::same(
             "udp_packets",
             Rule::Is(2),
-            text("UDP: the question, the answer, no more", "UDP：一个问，一个答，没有别的"),
+            text("UDP: the question, the answer, no more", "UDP：一问一答，没有别的"),
         ),
         Claim::same("tcp_reply", Rule::SameAs("reply"), text("TCP brings the same answer", "TCP 带回同样的回答")),
         Claim::wire("opening", Rule::AtLeast(3), text("TCP opens before it speaks", "TCP 先建立连接，再说话")),
@@ -214,7 +214,7 @@ fn text_of(bytes: &[u8]) -> String {
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let mut drawing =
-        Drawing::of(["alice".to_owned(), "bob (UDP)".to_owned(), say("over TCP", "换成 TCP"), say("packets", "包")]);
+        Drawing::of(["alice".to_owned(), "bob (UDP)".to_owned(), say("over TCP", "换成 TCP"), say("packets", "包数")]);
     let mut counts = packets_of_steps(observed).into_iter();
     let mut count = || counts.next().unwrap_or_default();
     let (asked, reply) = (observed.text("asked"), observed.text("reply"));

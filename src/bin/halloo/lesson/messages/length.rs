@@ -28,13 +28,13 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     },
     hint: text(
         "In UTF-8 an English letter is one byte. There are far more Chinese characters than one byte has values.",
-        "UTF-8 里一个英文字母占一个字节。一个字节只有 256 种值，汉字可比这多得多。",
+        "UTF-8 里一个英文字母占一个字节。一个字节只有 256 种值，汉字多得多。",
     ),
     claim: text(
         "{chars_of_nihao} characters, {nihao} bytes: the network carries bytes, and only the two programs know what they mean. \
          A reader of {cup} bytes of a longer text stopped inside a character; bytes left over: {torn}.",
         "{chars_of_nihao} 个字，{nihao} 个字节：网络只运送字节，是什么意思由两头的程序约定。长的文字只读 {cup} 字节，\
-         末尾就可能有 {torn} 个字节凑不成一个字。",
+         就停在了一个字的中间，剩 {torn} 个字节不成字。",
     ),
     checks: &[
         Claim::same(
@@ -170,7 +170,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     for (((asked, characters), bytes), reply) in sent.zip(observed.list("replies")) {
         let label = match lang {
             Lang::En => format!("{characters} char., {bytes} B"),
-            Lang::Zh => format!("{characters} 个字，{bytes} 字节"),
+            Lang::Zh => format!("{characters} 字符，{bytes} 字节"),
         };
         drawing.arrow((0, 1), asked.to_string(), label, reply.to_string());
     }

@@ -54,7 +54,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::same(
             "arrived",
             Rule::SameAs("taken"),
-            text("what was taken came whole, nothing else", "收下的完整到达，别的没有"),
+            text("what was taken came whole, nothing else", "内核收下的都完整到达，别的都没来"),
         ),
         Claim::linux(
             "halloo",

@@ -22,14 +22,14 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "Over TCP alice sends \"hello\", then \"egg\". Bob reads when both have come. Now alice turns Nagle's algorithm \
              off (TCP_NODELAY), so that nothing is held back, and does the same again. What does bob's first read give?",
-            "alice 用 TCP 先发 \"hello\"，再发 \"egg\"，bob 等两个都到了才读。现在 alice 关掉 Nagle 算法（TCP_NODELAY），\
-             什么都不攒着，再来一遍。bob 第一次读到什么？",
+            "alice 用 TCP 先发“hello”，再发“egg”，bob 等两个都到了才读。现在 alice 关掉 Nagle 算法（TCP_NODELAY），\
+             数据不再攒着，再来一遍。bob 第一次读到什么？",
         ),
         ask: Ask::One(CHOICES, which),
     },
     hint: text(
         "Nagle's algorithm decides when a segment leaves. Where do the bytes wait until bob calls recv?",
-        "Nagle 算法只管报文段什么时候发出去。在 bob 调用 recv 之前，字节在哪里等着？",
+        "Nagle 算法只管报文段什么时候发出去。bob 调用 recv 之前，字节在哪里？",
     ),
     claim: text(
         "Alice's sends went as {late_segments} segments, yet one late read gave {late}, with Nagle or without. The reader glues, \
@@ -41,7 +41,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::same(
             "late",
             Rule::Say(&["helloegg"]),
-            text("who reads late gets both in one read", "读得晚，一次读到两个"),
+            text("who reads late gets both in one read", "读得晚，一次就读到两个"),
         ),
         Claim::wire(
             "late_segments",
@@ -75,9 +75,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          buffer, and recv gives what is there, up to the size of its cup. Sleeping between two sends only makes it likely \
          that the reader wakes in between; a busy reader glues all the same. Mark the ends yourself (halloo learn \
          framing), or use datagrams, which have ends (halloo learn boundaries).",
-        "TCP 只保证字节和顺序，不记得一次发送在哪里结束。到达的报文段接在同一个缓冲区后面，recv 有多少给多少，只受杯子大小限制。\
+        "TCP 只保证字节和顺序，不记得一次发送在哪里结束。到达的报文段依次接进同一个缓冲区，recv 有多少给多少，只受杯子（你给它的缓冲区）大小限制。\
          教程常说“粘包”是 Nagle 算法把小包攒在一起，还说发送方要等缓冲区满了才发：实际上第一个小报文段马上就走了，关掉 Nagle 也照样“粘”。\
-         两次发送之间 sleep 一下也治不好：读的人一忙，还是连在一起。要么自己标出边界（halloo learn framing），\
+         两次发送之间 sleep 一下也治不好：接收方一忙，还是连在一起。要么自己标出边界（halloo learn framing），\
          要么用本来就有边界的数据报（halloo learn boundaries）。",
     ),
     run,
@@ -210,7 +210,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let lanes = ["alice".to_owned(), say("bob's buffer", "bob 的缓冲区"), say("bob reads", "bob 读到")];
     let mut drawing = Drawing::of(lanes);
     let words: Vec<String> = observed.list("words").iter().map(|word| format!("send \"{word}\"")).collect();
-    let (late, soon) = (say("late:", "晚读："), say("at once:", "马上读："));
+    let (late, soon) = (say("late:", "晚点读"), say("at once:", "马上读"));
     for (at, word) in words.iter().enumerate() {
         let last = at + 1 == words.len();
         drawing.arrow((0, 1), word, "", if last { quoted(observed, "late_lay") } else { String::new() });

@@ -26,7 +26,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "alice sends one datagram, \"hello egg\". Bob calls recvfrom with room for two bytes, then again with room for ten. \
              What does the second call give?",
-            "alice 发一个数据报 \"hello egg\"。bob 先用只装得下两字节的缓冲区调用 recvfrom，再用装得下十字节的调用一次。\
+            "alice 发一个数据报“hello egg”。bob 先用只装得下两字节的缓冲区调用 recvfrom，再用装得下十字节的调用一次。\
              第二次得到什么？",
         ),
         ask: Ask::One(CHOICES, which),
@@ -38,7 +38,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     claim: text(
         "Each read takes a whole datagram, and what the cup does not hold is gone: bob got \"{first}\", then nothing. halloo got \
          no more into a cup of {cup}, but says so: {halloo_read} of {halloo_len} bytes.",
-        "每读一次就取走一个数据报，杯子装不下的就没了：bob 得到 \"{first}\"，后面什么也没有。halloo 用 {cup} 字节的杯子也装不下，\
+        "每读一次就取走一个数据报，杯子装不下的就没了：bob 得到“{first}”，后面什么也没有。halloo 用 {cup} 字节的杯子也装不下，\
          但它会说出来：{halloo_len} 字节只读到 {halloo_read}。",
     ),
     checks: &[
@@ -55,7 +55,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "ahead",
             Rule::SameAs("sent_len"),
-            text("a look ahead tells the true length", "先看一眼（MSG_PEEK），能知道真正的长度"),
+            text("a look ahead tells the true length", "先看一眼（MSG_PEEK 加 MSG_TRUNC），能知道真正的长度"),
         ),
         Claim::linux(
             "behind",
@@ -79,7 +79,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          recvmsg says in a flag, MSG_TRUNC, that something was cut; on Linux the flag asks for the true length, too.",
         "不管杯子多大，recvfrom 每次从队列里取走一个数据报：下一次调用要从下一个数据报开始。教程说一次 recvfrom 对应一次 sendto，\
          对方发得比你读的多就会丢数据，这话不错；没说的是丢的时候没有提示。杯子要比预期的最大消息再大一个字节：读满了就知道不对。\
-         recvmsg 用 MSG_TRUNC 标志告诉你被截断；在 Linux 上还能用它问出真正的长度。",
+         recvmsg 用 MSG_TRUNC 标志告诉你数据报被截断；在 Linux 上还能用它问出真正的长度。",
     ),
     run,
     draw,
@@ -91,7 +91,7 @@ const NOTHING: &str = "-";
 /// The answers to choose from.
 const CHOICES: &[Text] = &[
     text("the other bytes", "剩下的字节"),
-    text("\"hello egg\" again", "又是 \"hello egg\""),
+    text("\"hello egg\" again", "又是“hello egg”"),
     text("nothing, it waits", "没有，它一直等"),
 ];
 

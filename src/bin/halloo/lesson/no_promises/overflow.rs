@@ -36,15 +36,15 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     claim: text(
         "{sent} sends, {failed} failures, and yet bob got only {read}: his kernel threw {dropped} away, on a machine that no \
          datagram ever left. AF_UNIX tells its sender to wait ({unix_says}), and lost none of {unix_sent}.",
-        "发送 {sent} 次，失败 {failed} 次，bob 却只读到 {read} 个：他的内核丢掉了 {dropped} 个，而数据报根本没离开过这台机器。\
-         AF_UNIX 会让发送方等待（{unix_says}），{unix_sent} 个一个没丢。",
+        "发送 {sent} 次，失败 {failed} 次，bob 却只读到 {read} 个：他的内核丢掉了 {dropped} 个，而数据报根本没离开过本机。\
+         AF_UNIX 会让发送方等待（{unix_says}），发了 {unix_sent} 个，一个没丢。",
     ),
     checks: &[
         Claim::linux("failed", Rule::Is(0), text("no send fails", "没有一次发送失败")),
         Claim::wire(
             "wire",
             Rule::SameAs("sent"),
-            text("all {sent} datagrams were on the wire", "{sent} 个数据报都上过线路"),
+            text("all {sent} datagrams were on the wire", "{sent} 个数据报都在线路上出现过"),
         ),
         Claim::linux(
             "dropped",
@@ -87,7 +87,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          buffer, and count: halloo asks for 4 MiB and reports the drops of its own socket in its last line. AF_UNIX \
          datagrams keep their edges too, but their queue is charged to the sender, who has to wait.",
         "每个 UDP 套接字都有接收缓冲区（SO_RCVBUF）。缓冲区满的时候，后到的数据报由接收方的内核丢掉：UDP 没有 TCP 那样能让发送方慢下来的\
-         窗口。缓冲区按内核为每个数据报花的内存来算，一个字节的数据报也要几百字节，所以装不了几个。因此：读得快一点，缓冲区要大一点，\
+         窗口。缓冲区按内核为每个数据报花的内存来算，一个字节的数据报也要占几百字节，所以装不了几个。因此：读得快一点，缓冲区要大一点，\
          还要计数。halloo 申请 4 MiB，并在最后一行报告自己的套接字丢了多少。AF_UNIX 的数据报同样保留边界，但排队占的是发送方的额度，\
          发送方只好等。\n常见教程把 AF_UNIX 和 AF_INET 并列介绍成两个地址族，没有提到这个区别：缓冲区满了，一个等，一个丢。",
     ),

@@ -23,7 +23,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "alice sends \"early\" to bob's port. Only then does bob start his program, which opens the port and reads. \
              What becomes of \"early\"?",
-            "alice 向 bob 的端口发送 \"early\"。之后 bob 才启动程序，打开这个端口开始读。\"early\" 怎么样了？",
+            "alice 向 bob 的端口发送“early”。之后 bob 才启动程序，打开这个端口来读。这个数据报会怎样？",
         ),
         ask: Ask::One(CHOICES, |observed| {
             Some(match (observed.flag("sent"), observed.flag("early")) {
@@ -55,7 +55,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ],
     elsewhere: text(
         "probably the same on macOS and Windows; not tried by us",
-        "macOS 和 Windows 上应该也一样，我们没有试过",
+        "macOS 和 Windows 上应该也一样（我们没有试过）",
     ),
     try_this: "halloo send 127.0.0.1:1061 early",
     why: text(
@@ -64,8 +64,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          (halloo learn refused). Once the port is open the queue belongs to the receiver: it does not matter whether \
          anybody is reading just now, nor whether the sender still exists. TCP has to agree with the other side before it \
          sends, so it notices.",
-        "数据报到达以后，内核把它放进占着这个端口的套接字的队列。没有这样的套接字就没有队列，内核只好丢掉它，并发回一个 ICMP \
-         消息，普通程序看不到（halloo learn refused）。端口打开以后，队列属于接收方：此刻有没有人在读、发送方还在不在，都没有\
+        "数据报到达以后，内核把它放进绑定了这个端口的套接字的队列。没有这样的套接字就没有队列，内核只好丢掉它，并发回一个 ICMP \
+         报文，普通程序看不到（halloo learn refused）。端口打开以后，队列属于接收方：此刻有没有人在读、发送方还在不在，都没有\
          关系。TCP 发送之前要先和对方谈妥，所以当场就知道。\n常见教程说“UDP 两端谁先启动都行，不会报错”，不报错是真的，可是提前发的\
          数据报永远没了；又说“UDP 的收发是同步的”，这里发送方早已退出，数据报照样等着。",
     ),

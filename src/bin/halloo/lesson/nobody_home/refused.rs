@@ -40,13 +40,13 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     claim: text(
         "Bad news comes with the next call, whatever that call is about. The third send failed for the sake of the second, \
          and sent nothing, though bob was there by then.",
-        "坏消息在下一次调用时才到，不管那次调用要做什么。第三次发送失败，说的其实是第二次的事：bob 明明已经在了，它却没有发出去。",
+        "坏消息在下一次调用时才到，不管那次调用要做什么。第三次发送失败，说的其实是第二次的事：bob 明明已经在了，这一次却什么也没发出。",
     ),
     checks: &[
         Claim::wire(
             "icmp",
             Rule::SameAs("refused"),
-            text("each of {refused} came back as ICMP", "{refused} 个数据报各换回一个 ICMP"),
+            text("each of {refused} came back as ICMP", "{refused} 个数据报各换回一个 ICMP 报文"),
         ),
         Claim::linux(
             "plain",
@@ -88,9 +88,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          old error kept from leaving.",
         "UDP 发送之前不问任何人，所以端口关着要晚一点才知道：对方内核发回 ICMP“端口不可达”（类型 3，代码 3），里面引用了原来的数据报。\
          没有 connect 的套接字可能发给过很多人，光一个错误号说不清是谁，所以 Linux 不告诉它。connect 过的套接字只有一个对端：\
-         错误先记在套接字上，下一次调用不管要做什么，都会拿到它。halloo 设置了 IP_RECVERR，内核把引用的地址放在另一个队列里，\
+         错误先记在套接字上，下一次调用不管要做什么，都会拿到它。halloo 设置了 IP_RECVERR，内核把引用的地址放在单独的队列里，\
          所以 halloo 能说出是谁拒绝的，被旧错误挡住的数据报也会重发。\n常见教程说“UDP 没有连接，谁先启动都不会报错”，这只对没有 connect \
-         的套接字成立；又说“客户端被杀掉不会影响 UDP 服务器”，在 Windows 上，服务器的下一次 recvfrom 就会出错 10054。",
+         的套接字成立；又说“客户端被杀掉不会影响 UDP 服务器”，据微软的文档，在 Windows 上服务器的下一次 recvfrom 就会出错 10054。",
     ),
     run,
     draw,

@@ -45,7 +45,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::Yes,
             text(
                 "on 0.0.0.0 the whole subnet hears, the sender too",
-                "绑定 0.0.0.0 的，整个子网都听得见，发送方自己也一样",
+                "绑定 0.0.0.0 的，整个子网都听得见，包括发送方自己",
             ),
         ),
         Claim {
@@ -85,7 +85,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "对内核来说，绑定的地址就是对目的地址的过滤。这个数据报的目的地址是 10.9.0.255，不是 carol 自己的地址，所以绑定了自己地址的\
          套接字对不上。接收方听广播不需要任何选项，只有发送方需要（halloo learn permission）。也不要随便绑定广播地址：这样的套接字\
          收不到发往 255.255.255.255 的数据报，也收不到单播。有的教程说“网卡负责广播，不用复制”，其实每一份都是复制出来的：\
-         交换机为每个端口复制一份，内核再为每个套接字复制一份。",
+         交换机向每个网口复制一份，内核再为每个套接字复制一份。",
     ),
     run,
     draw,

@@ -79,7 +79,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ],
     elsewhere: text(
         "macOS and Windows are said to use one interface too; not tried by us",
-        "据说 macOS 和 Windows 也只用一个网卡；我们没有试过",
+        "据说 macOS 和 Windows 也只用一个接口（我们没有试过）",
     ),
     try_this: "halloo broadcast hello --limited --dry-run",
     why: text(
@@ -87,9 +87,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          routes. A laptop with Wi-Fi, a cable and a VPN has three doors and one default route. halloo names the \
          interface with every datagram (IP_PKTINFO), so that it needs no route. The empty address of many programs, '', \
          is 0.0.0.0: a fine address to listen on, but as a destination it is this host itself on Linux.",
-        "没有路由器会转发 255.255.255.255，但发送方的内核仍要选一个网卡，它去查路由表。一台笔记本有 Wi-Fi、网线和 VPN，就有三扇门，\
-         默认路由却只有一条。halloo 给每个数据报都指明网卡（IP_PKTINFO），所以不需要路由。有的教程说客户端把地址写成 ''，就会在\
-         所有网卡上广播，这是错的：'' 就是 0.0.0.0，用来监听很好，作为目的地址，在 Linux 上只是本机自己。原书里多半写的是 \
+        "没有路由器会转发 255.255.255.255，但发送方的内核仍要选一个接口（网卡），它去查路由表。一台笔记本有 Wi-Fi、网线和 VPN，就有三扇门，\
+         默认路由却只有一条。halloo 给每个数据报都指明接口（IP_PKTINFO），所以不需要路由。有的教程说客户端把地址写成 ''，就会在\
+         所有网卡上广播，这是错的：'' 就是 0.0.0.0，用来监听很好，作为目的地址，在 Linux 上只是本机自己。它们依据的原书里多半写的是 \
          '<broadcast>'，被网页当成标签吃掉了；而就算是 '<broadcast>'，也只从一扇门出去。",
     ),
     run,

@@ -29,7 +29,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "carol has the address 10.9.0.3 with the prefix 25 (mask 255.255.255.128). Her broadcast address is \
              10.9.0.X. Which number is X?",
-            "carol 的地址是 10.9.0.3，前缀长度 25（掩码 255.255.255.128）。她的广播地址是 10.9.0.X，X 是多少？",
+            "carol 的地址是 10.9.0.3，前缀长度 25（子网掩码 255.255.255.128）。她的广播地址是 10.9.0.X，X 是多少？",
         ),
         ask: Ask::Number("last"),
     },
@@ -40,7 +40,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     claim: text(
         "One switch, two masks: each side shouts to an address that the other takes for a stranger's. Never put .255 \
          behind an address yourself; ask the system.",
-        "同一个交换机，两种掩码：一方喊的地址，另一方以为是别人的。不要自己在地址后面写 .255，要去问系统。",
+        "同一台交换机，两种掩码：一方喊的地址，另一方以为是别人的。不要自己在地址后面写 .255，要去问系统。",
     ),
     checks: &[
         Claim::linux(
@@ -77,7 +77,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ],
     elsewhere: text(
         "the arithmetic is the same everywhere; who is deaf to whom we have tried on Linux only",
-        "算法到处都一样；谁听不见谁，我们只在 Linux 上试过",
+        "计算方法到处都一样；谁听不见谁，我们只在 Linux 上试过",
     ),
     try_this: "halloo interfaces",
     why: text(
@@ -88,7 +88,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          hosts, and none is left for everybody (RFC 3021).",
         "接收方拿目的地址同自己的地址和自己的广播地址相比，都不是就丢掉。广播地址由自己的掩码算出，谁也不知道别人的掩码。教程里常说\
          “网络地址 = IP 与 掩码”，广播地址还差一步：IP 或（掩码取反）。把所有网络都当成 /24 的程序，在家里能用，到了公司就失灵。\
-         255.255.255.255 对任何掩码都合适，但只从一个网卡出去（halloo learn limited）。两台主机之间的线路可以用 /31：\
+         255.255.255.255 对任何掩码都合适，但只从一个接口出去（halloo learn limited）。两台主机之间的线路可以用 /31：\
          两个地址都给了主机，没有剩下的给“所有人”（RFC 3021）。",
     ),
     run,
@@ -207,7 +207,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     drawing.cells(row(say("network", "网络地址"), "network", &say("AND mask", "与 掩码")));
     drawing.cells(row(say("broadcast", "广播地址"), "computed", &say("OR NOT mask", "或 掩码取反")));
     let [alice, bob, carol] = HOSTS.map(str::to_owned);
-    drawing.cells([say("who says", "谁说"), say("to", "对谁"), String::new(), alice, bob, carol]);
+    drawing.cells([say("who says", "谁发"), say("to", "发往"), String::new(), alice, bob, carol]);
     let who = |name: &str, prefix| format!("{name} /{}", observed.text(prefix));
     for (host, prefix, to, by) in [
         ("alice", "alice_prefix", "alice_to", "alice_heard_by"),

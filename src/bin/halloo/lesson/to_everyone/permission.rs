@@ -79,7 +79,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          the port, on the wildcard address or on the broadcast address itself (halloo learn everyone). This lesson uses \
          127.255.255.255, the broadcast address of loopback, which only this machine hears. halloo sets the option by \
          itself where the address is a broadcast address, and says so.",
-        "一次广播会打断网络里的每一台机器，所以内核要你明说：setsockopt(SO_BROADCAST)。内核看的是每个数据报的路由，不是地址的样子；\
+        "一次广播会打扰网络里的每一台机器，所以内核要你明说：setsockopt(SO_BROADCAST)。内核看的是每个数据报的路由，不是地址的样子；\
          没有这个选项就返回 EACCES，什么也不会发出。这个选项只管发送。套接字能收到广播，是因为它绑定了那个端口，地址是 0.0.0.0 或者广播地址\
          本身（halloo learn everyone）。本课用的 127.255.255.255 是回环接口的广播地址，只有本机听得到。目标是广播地址时，halloo 会自己\
          打开这个选项，并且说出来。\n有的书上说 SO_BROADCAST 允许“发送和接收”广播，接收其实不需要它。",

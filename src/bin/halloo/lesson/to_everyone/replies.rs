@@ -28,7 +28,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         asks: text(
             "On each of five other hosts a server listens. alice connects her socket to the broadcast address of the LAN and \
              asks \"who?\". Every server hears her and answers. How many answers can she read?",
-            "另外五台主机上各有一个服务器在监听。alice 把套接字 connect 到局域网的广播地址，问一声 \"who?\"。每个服务器都听见了，\
+            "另外五台主机上各有一个服务器在监听。alice 把套接字 connect 到局域网的广播地址，问一声“who?”。每个服务器都听见了，\
              也都回答了。她能读到几个回答？",
         ),
         ask: Ask::Number("connected"),
@@ -40,7 +40,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     claim: text(
         "Answers come from the hosts, never from the broadcast address: ask by a socket that is not connected, and \
          collect until it is quiet. Silence may also mean a closed port.",
-        "回答来自各台主机，绝不会来自广播地址：提问的套接字不要 connect，一直收到安静为止。没有回答，也可能是端口没开。",
+        "回答来自各台主机，绝不会来自广播地址：提问的套接字不要 connect，一直收，直到没有动静。没有回答，也可能是端口关着。",
     ),
     checks: &[
         Claim::linux(
@@ -53,7 +53,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::Is(0),
             text(
                 "connected, alice read {connected}; answers sent to her: {connected_answers}",
-                "connect 之后，发给她的回答 {connected_answers} 个，读到 {connected} 个",
+                "connect 之后，发给 alice 的回答 {connected_answers} 个，她读到 {connected} 个",
             ),
         ),
         Claim::linux(
@@ -71,13 +71,13 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::Are(&[0, 1]),
             text(
                 "ICMP on the wire, after asking everybody, and bob alone: {icmp}",
-                "线上的 ICMP 消息数，先问所有人，再只问 bob：{icmp}",
+                "线路上的 ICMP 报文数，先问所有人，再只问 bob：{icmp}",
             ),
         ),
     ],
     elsewhere: text(
         "RFC 1122 asks this of every system; we have tried Linux only",
-        "RFC 1122 对所有系统都这样要求；我们只试过 Linux",
+        "RFC 1122 对所有系统都这样要求；我们只在 Linux 上试过",
     ),
     try_this: "halloo broadcast \"who is there?\" --dry-run",
     why: text(
@@ -88,7 +88,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          a broadcast (RFC 1122 3.2.2), or one datagram would bring a storm.",
         "明明有人在，却没有回答，请按顺序检查。提问方的防火墙：它只放行被问到的地址的回答，而广播并没有点名问谁。Wi-Fi：访客网络\
          把各个终端隔开（AP 隔离），有的接入点干脆丢弃广播。手机：为了省电，睡着时听不见广播，Android 应用可能还要申请 MulticastLock。\
-         端口没开：主机不许为广播发送 ICMP（RFC 1122 3.2.2），否则一个数据报就会引来一场风暴。",
+         端口关着：主机不许为广播发送 ICMP 差错报文（RFC 1122 3.2.2），否则一个数据报就会引来一场风暴。",
     ),
     run,
     draw,
@@ -254,7 +254,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         say(text("reads {connected}", "读到 {connected} 个")),
         fate,
     );
-    let closed = say(text("port {closed} is closed", "端口 {closed} 没开"));
+    let closed = say(text("port {closed} is closed", "端口 {closed} 关着"));
     drawing.arrow((0, 1), say(text("asks port {closed}", "问端口 {closed}")), &question, &closed);
     answer_of_nobody(&mut drawing, observed.flag("broadcast_refused"), lang);
     drawing.arrow((0, 1), say(text("asks bob alone", "只问 bob")), &question, &closed);

@@ -22,7 +22,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     question: Question {
         asks: text(
             "alice makes a UDP socket and calls connect() with the address of a port that nobody has opened. What happens?",
-            "alice 创建一个 UDP 套接字，对一个没有人打开的端口调用 connect()。会发生什么？",
+            "alice 创建一个 UDP 套接字，对一个没有人打开的端口调用 connect()。结果怎样？",
         ),
         ask: Ask::One(CHOICES, |observed| {
             Some(match (observed.text("to_closed").as_str(), observed.flag("news"), observed.number("before_hi")) {
@@ -32,11 +32,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             })
         }),
     },
-    hint: text("Whom would UDP have to ask, and what for?", "UDP 要问谁？问什么？"),
+    hint: text("Whom would UDP have to ask, and what for?", "UDP 需要问谁？为什么要问？"),
     claim: text(
         "connect() on UDP only notes the peer in the socket, and the kernel adds alice's own address. Nobody else is told. \
          From then on send() needs no address.",
-        "UDP 的 connect() 只是在套接字里记下对端，内核再补上 alice 自己的地址，谁也没有通知。之后 send() 不用再写地址。",
+        "UDP 的 connect() 只是在套接字里记下对端，内核再补上 alice 自己的地址，没有通知任何人。之后 send() 不用再写地址。",
     ),
     checks: &[
         Claim::linux(
@@ -57,18 +57,18 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             ..Claim::linux(
                 "carol",
                 Rule::Yes,
-                text("sendto() can still reach carol: {carol}", "还能 sendto() 给 carol：{carol}"),
+                text("sendto() can still reach carol: {carol}", "还能 sendto() 给 carol 吗？{carol}"),
             )
         },
         Claim::linux(
             "dissolved",
             Rule::Says("EDESTADDRREQ"),
-            text("AF_UNSPEC dissolves it: send() says {dissolved}", "AF_UNSPEC 解除它：send() 得到 {dissolved}"),
+            text("AF_UNSPEC dissolves it: send() says {dissolved}", "用 AF_UNSPEC 解除以后，send() 得到 {dissolved}"),
         ),
     ],
     elsewhere: text(
         "macOS refuses sendto() to another peer (EISCONN); not tried by us",
-        "macOS 不允许再 sendto() 给别人（EISCONN），我们没有试过",
+        "macOS 不允许再 sendto() 给别人（EISCONN；我们没有试过）",
     ),
     try_this: "halloo send 127.0.0.1:1061 hello --connect",
     why: text(
@@ -78,7 +78,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          another peer; one with the family AF_UNSPEC takes none.",
         "UDP 没有什么要和对方商量的，所以 connect() 谁也不问。它只查路由（于是有了自己的地址）、占一个端口、记下对端。此后有三点不同：\
          send() 知道发给谁；只听得到这个对端（halloo learn stranger）；传回来的错误找得到这个套接字（halloo learn refused）。\
-         再 connect() 一次可以换对端，地址族写 AF_UNSPEC 则不要对端。",
+         再 connect() 一次可以换对端，地址族写 AF_UNSPEC 则解除对端。",
     ),
     run,
     draw,

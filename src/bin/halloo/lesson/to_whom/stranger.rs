@@ -39,7 +39,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "A UDP port is open to all: alice took \"{first}\" from {first_from}. connect() lets only bob in from \
          then on; what was queued before stays. A number that only bob is told exposes the rest.",
         "UDP 端口对谁都开着：alice 收下了 {first_from} 的“{first}”。connect() 以后只听得到 bob，但它不管以前：\
-         已经排在队列里的还在。只有 bob 知道的编号，才能认出剩下的假回答。",
+         已经排在队列里的还在。靠只告诉 bob 的编号，才认得出剩下的假回答。",
     ),
     checks: &[
         Claim::linux(
@@ -70,7 +70,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ],
     elsewhere: text(
         "probably the same on macOS and Windows; not tried by us",
-        "macOS 和 Windows 上应该也一样，我们没有试过",
+        "macOS 和 Windows 上应该也一样（我们没有试过）",
     ),
     try_this: "halloo send 127.0.0.1:1060 time --wait 1s --strict-source",
     why: text(
@@ -80,8 +80,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          forged, so what matters is asked with a random number that the answer must repeat. halloo ping does that with \
          every probe, and counts the rest as foreign.",
         "recvfrom() 取出队列里的下一个数据报，不管是谁发的；它返回的地址要你自己去比较。connect 过的套接字让内核来比较，别人会像碰到\
-         关着的端口一样得到 ICMP。但内核是在数据报到达时分拣，不是在读取时，所以要在别人知道你的端口之前 connect。源地址也可以伪造，\
-         所以重要的问题要带一个随机编号，回答必须重复它。halloo ping 的每个探测都这样做，其余的算作外来的。",
+         关着的端口一样得到 ICMP 报文。但内核是在数据报到达时分拣，不是在读取时，所以要在别人知道你的端口之前 connect。源地址也可以伪造，\
+         所以重要的问题要带一个随机编号，回答必须重复它。halloo ping 的每个探测都这样做，其余的记作外来的。",
     ),
     run,
     draw,
@@ -245,13 +245,13 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let read_from = |who: &str| if observed.text("first_from") == who { reads("first") } else { String::new() };
     let forges = !observed.text("forged").is_empty();
     let mut drawing = Drawing::of(["alice", "bob", "mallory"]);
-    drawing.arrow((0, 1), "sendto", "", say("is asked", "被问到"));
+    drawing.arrow((0, 1), "sendto", "", say("is asked", "收到问题"));
     if forges {
         drawing.arrow((2, 0), quoted("forged"), say("forged", "伪造"), read_from("mallory"));
     }
     drawing.arrow((1, 0), quoted("truth"), "", read_from("bob"));
     drawing.cells(["halloo send --connect"]);
-    drawing.arrow((0, 1), "", "", say("is asked", "被问到"));
+    drawing.arrow((0, 1), "", "", say("is asked", "收到问题"));
     if forges {
         drawing.go((2, 0), observed.text("mallory"), say("forged", "伪造"), "", Fate::Lost);
     }
