@@ -2,7 +2,7 @@
 
 use halloo::model::lesson::{Fact, Observed, Value};
 
-use super::text::{Lang, Text};
+use super::text::{Lang, Text, value_in};
 
 /// What a value should be.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,12 @@ impl Claim {
             _ if unseen => None,
             _ => Some(value.is_some_and(|value| rule.holds(value, observed))),
         };
-        Fact { claim: self.says.fill(observed, lang), expected: rule.words(observed), observed: value.cloned(), ok }
+        Fact {
+            claim: self.says.fill(observed, lang),
+            expected: rule.words(observed, lang),
+            observed: value.cloned(),
+            ok,
+        }
     }
 }
 
@@ -111,17 +116,17 @@ impl Rule {
     }
 
     /// The rule in words; for machines and for those who were surprised.
-    fn words(self, observed: &Observed) -> Option<String> {
+    fn words(self, observed: &Observed, lang: Lang) -> Option<String> {
         Some(match self {
             Self::Is(n) => n.to_string(),
             Self::AtLeast(n) => format!(">= {n}"),
             Self::AtMost(n) => format!("<= {n}"),
-            Self::Are(numbers) => Value::from(numbers.to_vec()).to_string(),
+            Self::Are(numbers) => value_in(&Value::from(numbers.to_vec()), lang),
             Self::Says(text) => text.to_owned(),
             Self::OneOf(texts) => texts.join(" | "),
             Self::Say(texts) => texts.join(", "),
-            Self::Yes => "yes".to_owned(),
-            Self::No => "no".to_owned(),
+            Self::Yes => value_in(&Value::Flag(true), lang),
+            Self::No => value_in(&Value::Flag(false), lang),
             Self::SameAs(name) => observed.text(name),
             Self::Unknown => return None,
         })

@@ -85,7 +85,7 @@ impl Course {
         lines.push(String::new());
         lines.push(words::CORE.raw(lang).to_owned());
         lines.push(match self.next() {
-            Some(lesson) => format!("{}: halloo learn {}", words::NEXT.raw(lang), lesson.name),
+            Some(lesson) => format!("{}halloo learn {}", words::label(words::NEXT, lang), lesson.name),
             None => words::ALL_DONE.raw(lang).to_owned(),
         });
         lines
@@ -94,8 +94,8 @@ impl Course {
     fn stage_line(&self, lang: Lang) -> String {
         let done = catalogue::ALL.iter().filter(|lesson| self.progress.mark(lesson.name).is_some()).count();
         let name = self.stage.name().raw(lang);
-        let why = self.stage.why_not_private().map_or_else(String::new, |why| format!(" ({why})"));
-        format!("{done}/{} {}; {name}{why}", catalogue::ALL.len(), words::LESSONS.raw(lang))
+        let why = self.stage.why_not_private().map_or_else(String::new, |why| words::aside(why, lang));
+        format!("{done}/{} {}  {name}{why}", catalogue::ALL.len(), words::LESSONS.raw(lang))
     }
 
     fn row(&self, lesson: &Lesson, lang: Lang) -> String {
@@ -140,7 +140,7 @@ impl Course {
                 let why = run.why.as_deref().unwrap_or_default();
                 let word = if run.status == Status::Skip { words::SKIPPED } else { words::SURPRISE };
                 writeln!(desk.shown, "{}", page::headline(lesson, &self.stage, lang))?;
-                write_lines(desk.shown, &page::wrap(why, &format!("  {}: ", word.raw(lang)), "    "))?;
+                write_lines(desk.shown, &page::wrap(why, &format!("  {}", words::label(word, lang)), "    "))?;
                 Ok(run)
             }
         }
@@ -151,7 +151,7 @@ impl Course {
         let lang = manner.lang;
         write_lines(desk.shown, &page::question(lesson, &self.stage, lang))?;
         if manner.hint {
-            let label = format!("  {}: ", words::HINT.raw(lang));
+            let label = format!("  {}", words::label(words::HINT, lang));
             write_lines(desk.shown, &page::wrap(lesson.hint.raw(lang), &label, "    "))?;
         }
         let form = lesson.question.form().raw(lang);
@@ -216,7 +216,7 @@ fn show(page: &Page<'_>, manner: Manner, desk: &mut Desk<'_>) -> io::Result<()> 
     }
     write_lines(desk.shown, &foot)?;
     if manner.why {
-        let label = format!("  {}: ", words::WHY.raw(manner.lang));
+        let label = format!("  {}", words::label(words::WHY, manner.lang));
         writeln!(desk.shown)?;
         write_lines(desk.shown, &page::wrap(&page.lesson.why.fill(page.observed, manner.lang), &label, "    "))?;
     }

@@ -54,16 +54,16 @@ impl Page<'_> {
     fn answers(&self) -> Vec<String> {
         let Some(right) = self.lesson.question.right(self.observed) else { return Vec::new() };
         let in_words = |answer: &Answer| self.lesson.question.words(answer, self.lang);
-        let kernel = format!("{}: {}", self.say(words::THE_KERNEL), in_words(&right));
+        let kernel = format!("{}{}", words::label(words::THE_KERNEL, self.lang), in_words(&right));
         let said = match &self.guess {
             None => return wrap(&kernel, "  ", "    "),
             Some(Guess::Nothing) => self.say(words::NOTHING).to_owned(),
             Some(Guess::Said(answer)) if *answer == right => {
-                format!("{} ({})", in_words(answer), self.say(words::RIGHT))
+                in_words(answer) + &words::aside(self.say(words::RIGHT), self.lang)
             }
-            Some(Guess::Said(answer)) => format!("{} ({})", in_words(answer), self.say(words::NOT_SO)),
+            Some(Guess::Said(answer)) => in_words(answer) + &words::aside(self.say(words::NOT_SO), self.lang),
         };
-        let said = format!("{}: {said}", self.say(words::YOU_SAID));
+        let said = words::label(words::YOU_SAID, self.lang) + &said;
         let both = format!("  {said}    {kernel}");
         if both.width() <= WIDTH {
             vec![both]
@@ -96,7 +96,7 @@ impl Page<'_> {
     }
 
     fn labelled(&self, label: Text, text: &str) -> Vec<String> {
-        wrap(text, &format!("  {}: ", self.say(label)), "    ")
+        wrap(text, &format!("  {}", words::label(label, self.lang)), "    ")
     }
 
     const fn say(&self, text: Text) -> &'static str {

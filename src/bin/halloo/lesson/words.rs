@@ -1,6 +1,6 @@
 //! The words of the frame around every lesson, in every language.
 
-use super::text::{Text, text};
+use super::text::{Lang, Text, text};
 
 pub(crate) const YOU_SAID: Text = text("you said", "你的答案");
 pub(crate) const THE_KERNEL: Text = text("the kernel", "内核");
@@ -31,3 +31,14 @@ pub(crate) const LESSONS: Text = text("lessons", "课");
 pub(crate) const CORE: Text = text("* the core track", "* 核心课程");
 pub(crate) const BROKEN_ON_PURPOSE: Text =
     text("broken on purpose: the check must turn red", "故意破坏了实验条件：检查结果应当变红");
+
+/// A word in front of what it announces: `hint: `, with the colon of the language.
+pub(crate) fn label(word: Text, lang: Lang) -> String {
+    format!("{}{}", word.raw(lang), text(": ", "：").raw(lang))
+}
+
+/// A word behind what it judges, in the brackets of the language.
+pub(crate) fn aside(word: &str, lang: Lang) -> String {
+    let [open, close] = [text(" (", "（"), text(")", "）")].map(|bracket| bracket.raw(lang));
+    format!("{open}{word}{close}")
+}

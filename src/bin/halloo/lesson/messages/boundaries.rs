@@ -42,7 +42,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::same("tcp_reads", Rule::Is(1), text("over TCP one read gives all bytes", "TCP 一次读到全部字节")),
         Claim::same("tcp_first", Rule::SameAs("sent_bytes"), text("TCP loses no byte", "TCP 一个字节也没丢")),
     ],
-    elsewhere: text("the same on macOS and Windows", "macOS 和 Windows 上一样"),
+    elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上一样（我们没有试过）"),
     try_this: "halloo send 127.0.0.1 hello egg bye",
     why: text(
         "UDP puts a header with a length before every datagram, and the kernel keeps datagrams apart in its queue. TCP \

@@ -74,7 +74,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ),
     try_this: "halloo send 127.0.0.1 --size 65508",
     why: text(
-        "The number is of IPv4 only. And that it can be sent does not make it wise: over Ethernet such a datagram is cut \
+        "This limit is that of IPv4. And that it can be sent does not make it wise: over Ethernet such a datagram is cut \
          into some 45 fragments, and if one is lost all are. About 1200 bytes pass almost everywhere. \
          halloo refuses what is too long before anything is sent, and never cuts it in silence.",
         "教程里的 65507 = 65535 - 20 - 8 没错，但只对 IPv4；再大一个字节也不是“丢包”，而是 sendto 报错，什么都没发出去。\

@@ -55,7 +55,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "ahead",
             Rule::SameAs("sent_len"),
-            text("a look ahead tells the true length", "先看一眼（MSG_PEEK 加 MSG_TRUNC），能知道真正的长度"),
+            text(
+                "MSG_PEEK with MSG_TRUNC tells the true length",
+                "先看一眼（MSG_PEEK 加 MSG_TRUNC），能知道真正的长度",
+            ),
         ),
         Claim::linux(
             "behind",

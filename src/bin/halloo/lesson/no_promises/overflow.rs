@@ -76,7 +76,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "macOS and Windows lose too, and do not count; not tried by us",
+        "macOS and Windows lose too, and do not count (not tried by us)",
         "macOS 和 Windows 上同样会丢，但没有计数器（我们没有试过）",
     ),
     try_this: "halloo listen 127.0.0.1:1060 --receive-buffer 4096",

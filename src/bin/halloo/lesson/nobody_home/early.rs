@@ -53,10 +53,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             text("at an open port everything waits, in order", "端口打开以后，数据报都按顺序等着"),
         ),
     ],
-    elsewhere: text(
-        "probably the same on macOS and Windows; not tried by us",
-        "macOS 和 Windows 上应该也一样（我们没有试过）",
-    ),
+    elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上应该也一样（我们没有试过）"),
     try_this: "halloo send 127.0.0.1:1061 early",
     why: text(
         "A datagram that arrives is put into the queue of the socket that owns the port. If there is no such socket there \

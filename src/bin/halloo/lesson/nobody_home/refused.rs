@@ -46,7 +46,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::wire(
             "icmp",
             Rule::SameAs("refused"),
-            text("each of {refused} came back as ICMP", "{refused} 个数据报各换回一个 ICMP 报文"),
+            text("each of {refused} datagrams brought an ICMP back", "{refused} 个数据报各换回一个 ICMP 报文"),
         ),
         Claim::linux(
             "plain",
@@ -75,7 +75,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "Windows: error 10054 even without connect; not tried by us",
+        "Windows: error 10054 even without connect (not tried by us)",
         "Windows 上不用 connect 也会读到错误 10054（我们没有试过）",
     ),
     try_this: "halloo send 127.0.0.1:1061 hello",

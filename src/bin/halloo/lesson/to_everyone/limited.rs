@@ -56,7 +56,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "bound_doors",
             Rule::Say(&["e0"]),
-            text("bind to an address chooses its door: {bound_doors}", "绑定哪个地址，就走哪扇门：{bound_doors}"),
+            text("binding to an address chooses its door: {bound_doors}", "绑定哪个地址，就走哪扇门：{bound_doors}"),
         ),
         Claim::linux(
             "device_doors",
@@ -78,7 +78,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "macOS and Windows are said to use one interface too; not tried by us",
+        "macOS and Windows are said to use one interface too (not tried by us)",
         "据说 macOS 和 Windows 也只用一个接口（我们没有试过）",
     ),
     try_this: "halloo broadcast hello --limited --dry-run",

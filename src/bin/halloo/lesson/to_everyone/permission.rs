@@ -68,7 +68,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "Windows: 10013. macOS: no broadcast on loopback. Not tried by us",
+        "Windows: 10013; macOS: no broadcast on loopback (not tried by us)",
         "Windows 上是错误 10013；macOS 的回环接口没有广播（我们没有试过）",
     ),
     try_this: "halloo broadcast hi --dry-run",

@@ -84,7 +84,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "If no answer comes though somebody is there, look at these, in this order. A firewall on the asker: it lets in \
          answers from the address that was asked, and nobody was asked by his own. The Wi-Fi: guest networks keep \
          stations apart (client isolation), and some access points drop broadcasts. A phone: to save power it sleeps \
-         through broadcasts, and an app on Android may need a MulticastLock. A closed port: hosts must not send ICMP about \
+         through broadcasts, and an app on Android may need a MulticastLock. A closed port: hosts must not send ICMP errors about \
          a broadcast (RFC 1122 3.2.2), or one datagram would bring a storm.",
         "明明有人在，却没有回答，请按顺序检查。提问方的防火墙：它只放行被问到的地址的回答，而广播并没有点名问谁。Wi-Fi：访客网络\
          把各个终端隔开（AP 隔离），有的接入点干脆丢弃广播。手机：为了省电，睡着时听不见广播，Android 应用可能还要申请 MulticastLock。\

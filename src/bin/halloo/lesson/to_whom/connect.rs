@@ -45,7 +45,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             text("connect() to a closed port succeeds", "对关着的端口 connect() 成功"),
         ),
         Claim::linux("tcp", Rule::Says("ECONNREFUSED"), text("TCP to a closed port: {tcp}", "换成 TCP：{tcp}")),
-        Claim::linux("before_hi", Rule::Is(0), text("to bob it sends nothing either", "对 bob 也什么都没发")),
+        Claim::linux(
+            "before_hi",
+            Rule::Is(0),
+            text("connect() to bob sends nothing either", "对 bob 调用 connect() 也什么都没发"),
+        ),
         Claim::linux("named", Rule::Yes, text("it gives alice an address: {after}", "它给了 alice 一个地址：{after}")),
         Claim::linux(
             "bob",
@@ -67,7 +71,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "macOS refuses sendto() to another peer (EISCONN); not tried by us",
+        "macOS refuses sendto() to another peer (EISCONN; not tried by us)",
         "macOS 不允许再 sendto() 给别人（EISCONN；我们没有试过）",
     ),
     try_this: "halloo send 127.0.0.1:1061 hello --connect",

@@ -68,10 +68,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             text("with a number in each question only {kept} is kept", "给问题编号以后，只留下 {kept}"),
         ),
     ],
-    elsewhere: text(
-        "probably the same on macOS and Windows; not tried by us",
-        "macOS 和 Windows 上应该也一样（我们没有试过）",
-    ),
+    elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上应该也一样（我们没有试过）"),
     try_this: "halloo send 127.0.0.1:1060 time --wait 1s --strict-source",
     why: text(
         "recvfrom() takes the next datagram of the queue, whoever sent it; the address it returns is for you to compare. A \
