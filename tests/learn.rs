@@ -209,6 +209,7 @@ fn everything_observed_is_json_on_request() {
     let output = run(&["boundaries", "--events"]).expect_code(0);
     let [event] = &output.events("lesson")[..] else { panic!("one lesson in {output}") };
     assert_eq!(event["observed"]["udp"], serde_json::json!([5, 3, 0, 1000, 3]));
+    assert_eq!(event["facts"][0]["fact"], "udp");
     assert_eq!(output.summary()["exit"], 0);
 }
 
@@ -231,6 +232,7 @@ fn mistakes_are_told_with_what_was_meant() {
     run(&["--json"]).expect_code(2);
     run(&["boundaries", "--strict"]).expect_code(2);
     run(&["boundaries", "--all"]).expect_code(2);
+    run(&["boundaries", "--check", "--slow"]).expect_code(2).says(&["--slow is about pages"]);
 }
 
 #[test]
@@ -242,6 +244,37 @@ fn a_reader_who_leaves_is_no_error() {
     let output = run.stdout(head.stdin.take().unwrap()).output_elsewhere();
     head.wait().unwrap();
     assert_eq!((output.code, output.err().as_str()), (Some(0), ""), "{output}");
+}
+
+#[test]
+fn a_signal_ends_a_check_in_order_and_a_page_at_once() {
+    for signal in ["TERM", "INT"] {
+        let (_state, run) = learn(&["--all", "--check"]);
+        let process = run.start();
+        process.wait_lines(1, |line| line.starts_with("ok "));
+        process.signal(signal);
+        let output = process.finish().expect_code(0);
+        output.says(&["-- ", " lesson", " 0 surprises"]);
+    }
+    let line = format!("echo pid $$; exec {HALLOO} learn boundaries");
+    let state = tempfile::tempdir().unwrap();
+    let mut command = mortal("script");
+    command.args(["--quiet", "--return", "--command", "sh -c \"$LINE\"", "/dev/null"]).env("LINE", line);
+    command.env("XDG_STATE_HOME", state.path()).env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh");
+    let process = Run::new(command).start();
+    process.wait_text("just show me) > ", 1);
+    let pid = process.wait_lines(1, |line| line.starts_with("pid ")).remove(0);
+    let ended = Command::new("kill").args(["-TERM", pid.trim_start_matches("pid ").trim()]).status().unwrap();
+    assert!(ended.success());
+    // A shell tells so that a signal ended it: 128 and its number.
+    process.finish().expect_code(128 + 15);
+}
+
+#[test]
+fn a_page_of_what_surprises_does_not_say_what_it_did_not_see() {
+    let page = run(&["boundaries", "--sabotage"]).expect_code(1);
+    page.shows(&["broken on purpose", "SURPRISE", "This system did something else"]);
+    assert!(!page.out().contains("A datagram is read as it was sent"), "{page}");
 }
 
 /// The network namespaces of all processes that can be seen.

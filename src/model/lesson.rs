@@ -124,6 +124,8 @@ impl Observed {
 /// A claim, held against what was observed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fact {
+    /// Its name: that of the observed value, in every language the same.
+    pub name: &'static str,
     /// What is claimed, in the language of the reader.
     pub claim: String,
     /// What this system should show, as a rule in words or numbers; `None` where nobody knows it for this system.

@@ -73,6 +73,12 @@ impl Learn {
         let named = self.all || !self.lessons.is_empty();
         let alone =
             [(self.check, "--check"), (self.events, "--events"), (json, "--json"), (self.sabotage, "--sabotage")];
+        let pages = [(self.no_ask, "--no-ask"), (self.hint, "--hint"), (self.why, "--why"), (self.slow, "--slow")];
+        if let (true, Some((_, flag))) = (self.check || json, pages.iter().find(|(given, _)| *given)) {
+            return Err(
+                Mistake::new(format!("{flag} is about pages, and a check shows none")).hint("leave one of them out")
+            );
+        }
         match alone.iter().find(|(given, _)| *given && !named) {
             Some((_, flag)) => {
                 Err(Mistake::new(format!("{flag} needs lessons to run")).hint("write their names, or --all"))

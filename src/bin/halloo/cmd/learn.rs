@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use halloo::drive::{Clock, SystemClock};
 use halloo::model::lesson::{LessonRun, Status};
@@ -10,6 +11,7 @@ use halloo::model::{Error, Event, Sink, Stats, Verdict};
 
 use crate::args;
 use crate::cmd::run::{Output, now, written};
+use crate::cmd::signals;
 use crate::lesson::card::Lesson;
 use crate::lesson::catalogue;
 use crate::lesson::course::{self, Course, Desk, Manner};
@@ -45,8 +47,10 @@ fn on_stage(stage: Stage, args: &args::Learn, output: &Output) -> Result<Verdict
     Ok(verdict(&runs, args.strict))
 }
 
-/// Does the work in a private network: in a process of its own, which ends with this one. `None` where there is none, and
-/// why; then the work is done here.
+/// Does the work in a private network: in a process of its own, which ends with this one.
+///
+/// # Errors
+/// Why there is none; then the work is done here.
 #[cfg(target_os = "linux")]
 fn enclosed() -> Result<Verdict, String> {
     use halloo::lab::enclosure::spawn;
@@ -54,9 +58,8 @@ fn enclosed() -> Result<Verdict, String> {
     let mut command = std::process::Command::new(again);
     command.args(std::env::args_os().skip(1));
     let mut child = spawn(command).map_err(|denied| format!("{denied}; {}", denied.remedy()))?;
-    let status = child.wait().map_err(|error| error.to_string())?;
-    // A signal that ends the one ends the other.
-    Ok(status.code().and_then(|code| Verdict::of_code(code.try_into().ok()?)).unwrap_or(Verdict::SystemRefused))
+    let code = signals::wait_for(&mut child).map_err(|error| error.to_string())?;
+    Ok(code.and_then(|code| Verdict::of_code(code.try_into().ok()?)).unwrap_or(Verdict::SystemRefused))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -151,7 +154,8 @@ fn check(
     let mut sink = sink(args.junit.as_deref(), &output)?;
     let mut clock = SystemClock::start();
     let mut runs = Vec::new();
-    for lesson in lessons {
+    let asked_to_end = signals::asked();
+    for lesson in lessons.iter().take_while(|_| !asked_to_end.load(Ordering::Relaxed)) {
         let (run, observed) = course::run(lesson, stage, lang(args));
         let run = LessonRun { observed: observed.filter(|_| args.events), ..run };
         let told = sink.event(now(), &Event::Lesson(&run)).and_then(|()| sink.flush());

@@ -89,6 +89,7 @@ impl Claim {
             _ => Some(value.is_some_and(|value| rule.holds(value, observed))),
         };
         Fact {
+            name: self.of,
             claim: self.says.fill(observed, lang),
             expected: rule.words(observed, lang),
             observed: value.cloned(),

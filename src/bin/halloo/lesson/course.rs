@@ -60,7 +60,11 @@ pub(crate) fn run(lesson: &'static Lesson, stage: &Stage, lang: Lang) -> (Lesson
             (run(status, wrong.map(|fact| surprise(fact, lang)), facts), Some(observed))
         }
         Err(Trouble::Skip(why)) => (run(Status::Skip, Some(why), Vec::new()), None),
-        Err(Trouble::Failed(why)) => (run(Status::Surprise, Some(why), Vec::new()), None),
+        // Nothing was found out, and that is a surprise too: it is said to be of that kind.
+        Err(Trouble::Failed(why)) => {
+            let why = format!("{}{why}", words::label(words::BROKE_DOWN, lang));
+            (run(Status::Surprise, Some(why), Vec::new()), None)
+        }
     }
 }
 
@@ -106,7 +110,8 @@ impl Course {
             None => " ",
         };
         let core = if lesson.core { "*" } else { " " };
-        format!("  {mark} {:<11}{core} {}", lesson.name, lesson.title.raw(lang))
+        let width = catalogue::ALL.iter().map(|lesson| lesson.name.len()).max().unwrap_or_default();
+        format!("  {mark} {:<width$} {core} {}", lesson.name, lesson.title.raw(lang))
     }
 
     /// The first lesson of the core track that has no mark, then the first of all.

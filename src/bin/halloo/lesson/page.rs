@@ -76,10 +76,20 @@ impl Page<'_> {
         let mut lines = vec![String::new()];
         lines.extend(self.facts.iter().flat_map(|fact| self.fact(fact)));
         lines.push(String::new());
-        lines.extend(wrap(&self.lesson.claim.fill(self.observed, self.lang), "  ", "  "));
+        lines.extend(wrap(&self.claim(), "  ", "  "));
         lines.extend(self.labelled(words::ELSEWHERE, &self.lesson.elsewhere.fill(self.observed, self.lang)));
         lines.extend(self.labelled(words::TRY, self.lesson.try_this));
         lines
+    }
+
+    /// What the lesson shows, where it does; a system that surprised has shown something else.
+    fn claim(&self) -> String {
+        let surprised = self.facts.iter().any(|fact| fact.ok == Some(false));
+        if surprised {
+            self.say(words::SOMETHING_ELSE).to_owned()
+        } else {
+            self.lesson.claim.fill(self.observed, self.lang)
+        }
     }
 
     fn fact(&self, fact: &Fact) -> Vec<String> {

@@ -11,6 +11,11 @@ pub(crate) const ELSEWHERE: Text = text("elsewhere", "别的系统");
 pub(crate) const TRY: Text = text("try", "试一试");
 pub(crate) const OK: Text = text("ok", "对");
 pub(crate) const SURPRISE: Text = text("SURPRISE", "意外");
+pub(crate) const SOMETHING_ELSE: Text = text(
+    "This system did something else than the lesson expects: what surprises is marked above.",
+    "这个系统的表现和本课预期的不一样：意外之处已在上面标出。",
+);
+pub(crate) const BROKE_DOWN: Text = text("the experiment broke down", "实验没有做成");
 pub(crate) const UNSEEN: Text = text("unseen", "看不到");
 pub(crate) const WHY: Text = text("why", "为什么");
 pub(crate) const HINT: Text = text("hint", "提示");

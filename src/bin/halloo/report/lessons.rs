@@ -1,8 +1,8 @@
 //! Which lesson shows what went wrong. One table: whoever is told that something failed is told where to see why.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use halloo::model::error::{Fault, FaultKind};
+use halloo::model::error::{Action, Fault, FaultKind, Unsendable};
 use halloo::model::event::{Notice, Unreachable};
 use halloo::model::{Error, RecordError};
 
@@ -61,9 +61,11 @@ pub(crate) fn of_error(error: &Error) -> Option<Shown> {
         Error::Record(RecordError::EmptyInput | RecordError::NoRecord) => Shown::EMPTY,
         Error::NothingToBroadcastOn { .. } | Error::NotABroadcastAddress { .. } => Shown::MASK,
         Error::BroadcastForbidden { .. } => Shown::PERMISSION,
-        Error::NotADestination { address, .. } if is_limited(address) => Shown::LIMITED,
-        Error::NotADestination { why, .. } if why.contains("connected") => Shown::CONNECT,
-        Error::System { on, fault, .. } => return of_fault(*fault, is_limited(on)),
+        Error::NotADestination { why: Unsendable::SeveralInterfaces, .. } => Shown::LIMITED,
+        Error::NotADestination { why: Unsendable::Connected, .. } => Shown::CONNECT,
+        Error::System { action: Action::Connect | Action::Route, on, fault } => {
+            return of_failure(*fault, on.parse::<SocketAddr>().ok()?.ip());
+        }
         _ => return None,
     })
 }
@@ -76,6 +78,7 @@ pub(crate) fn of_failure(fault: Fault, destination: IpAddr) -> Option<Shown> {
 const fn of_fault(fault: Fault, limited: bool) -> Option<Shown> {
     Some(match fault.kind {
         FaultKind::NetworkUnreachable if limited => Shown::LIMITED,
+        FaultKind::NotPermitted => Shown::PERMISSION,
         FaultKind::TooLong => Shown::LIMIT,
         FaultKind::Refused => Shown::REFUSED,
         _ => return None,
@@ -100,9 +103,4 @@ pub(crate) const fn of_refusal(what: Unreachable) -> Option<Shown> {
         Unreachable::Port => Some(Shown::REFUSED),
         _ => None,
     }
-}
-
-/// Whether an address, with its port or without, is that of everybody on the own link.
-fn is_limited(address: &str) -> bool {
-    address.starts_with("255.255.255.255")
 }

@@ -219,6 +219,7 @@ pub(super) fn lesson() -> LessonRun {
     observed.put("sizes", vec![5u64]);
     observed.put("late", false);
     let fact = Fact {
+        name: "sizes",
         claim: "each read gives one datagram".into(),
         expected: Some("5, 3".into()),
         observed: observed.get("sizes").cloned(),

@@ -73,7 +73,7 @@ fn others() -> Vec<Error> {
         Error::NothingToBroadcastOn { skipped },
         Error::NotABroadcastAddress { address, chosen: Vec::new(), known: vec![(eth0(), address)] },
         Error::BroadcastForbidden { address, link: Some(eth0()) },
-        Error::NotADestination { address: "10.0.0.7:0".into(), why: "port 0 is nobody's" },
+        Error::NotADestination { address: "10.0.0.7:0".into(), why: halloo::model::error::Unsendable::PortZero },
         Error::NeedsZone { address: "ff02::1".parse().unwrap(), available: vec!["eth0".into(), "eth1".into()] },
         Error::Misuse {
             what: "--connect and --wait exclude each other".into(),

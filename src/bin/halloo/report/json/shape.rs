@@ -204,6 +204,7 @@ pub(super) enum Shape<'a> {
 /// A claim of a lesson.
 #[derive(Serialize)]
 pub(super) struct FactShape<'a> {
+    fact: &'static str,
     claim: &'a str,
     expected: Option<&'a str>,
     observed: Option<ValueShape<'a>>,
@@ -594,6 +595,7 @@ fn lesson(ts: Ts, run: &LessonRun) -> Shape<'_> {
 
 fn fact(fact: &Fact) -> FactShape<'_> {
     FactShape {
+        fact: fact.name,
         claim: &fact.claim,
         expected: fact.expected.as_deref(),
         observed: fact.observed.as_ref().map(ValueShape),
