@@ -38,7 +38,6 @@
 //! The kernel's workers finish an interface some time after it is up, and what is sent before is lost. So [`Lan::build`]
 //! and [`Lan::plug`] return when everybody has heard everybody, and no test has to sleep.
 
-mod clock;
 mod enclosed;
 pub mod enclosure;
 mod error;
@@ -48,6 +47,7 @@ mod namespace;
 mod netlink;
 pub mod packet;
 pub mod plan;
+mod readable;
 pub mod tables;
 pub mod topology;
 mod warm_up;

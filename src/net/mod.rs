@@ -11,12 +11,14 @@
 
 pub mod bare;
 pub mod batch;
+mod deadline;
 pub mod endpoint;
 pub mod fanout;
 mod fault;
 pub mod interfaces;
 pub mod neighbour;
 pub mod options;
+mod patience;
 pub mod stream;
 mod sys;
 
@@ -26,6 +28,8 @@ use crate::model::event::Outcome;
 use crate::model::{Error, Fault};
 
 // For the lab, whose processes have networks of their own.
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub(crate) use deadline::Deadline;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 pub(crate) use sys::child;
 
