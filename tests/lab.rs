@@ -32,6 +32,9 @@ use halloo::lab::{enclosed, lose, lose_nothing, topology};
 
 const PORT: u16 = 1060;
 
+/// "No such process" (errno(3)).
+const ESRCH: i32 = 3;
+
 /// How long anything may take that takes milliseconds on a machine that is not busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -401,6 +404,9 @@ fn threads_come_back_from_a_host_even_when_they_panic() {
         assert_eq!(own_network(), home);
         let process = bob.command("stat").unwrap().args(["-Lc", "%i", "/proc/self/ns/net"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&process.stdout).trim(), there.to_string());
+        // Without a fork there is nobody to put there: it is this process that would go.
+        let refused = bob.command("true").unwrap().exec();
+        assert_eq!((refused.raw_os_error(), own_network()), (Some(ESRCH), home));
     });
 }
 

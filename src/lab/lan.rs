@@ -247,7 +247,8 @@ impl Host {
         result.map_err(LabError::system(format_args!("enter {} and come back", self.name)))
     }
 
-    /// A command that runs in this host. It is killed when the thread that starts it ends.
+    /// A command that runs in this host. It is killed when the thread that starts it ends. It is to be started: `exec` of
+    /// [`CommandExt`](std::os::unix::process::CommandExt), which starts nothing, is refused (ESRCH), and changes nothing.
     ///
     /// # Errors
     /// [`LabError::System`] when there are no more descriptors.
