@@ -110,7 +110,7 @@ impl Lan {
     }
 
     /// Pulls the cable of an interface, at the switch. The host is not told more than by a real cable: the interface stays
-    /// up, and loses its carrier.
+    /// up, and loses its carrier. For tests, and lessons to come.
     ///
     /// # Errors
     /// [`LabError::Unknown`], [`LabError::System`].
@@ -261,7 +261,7 @@ impl Host {
     }
 
     /// Sets the largest IP packet of an interface, in bytes. What is larger and comes over the cable is lost, as with real
-    /// cables.
+    /// cables. For tests, and lessons to come.
     ///
     /// # Errors
     /// [`LabError::Unknown`], [`LabError::System`].
