@@ -12,6 +12,7 @@ pub mod payload;
 pub mod record;
 pub mod schedule;
 pub mod seen;
+pub mod segments;
 pub mod stats;
 pub mod target;
 
@@ -23,5 +24,6 @@ pub use latency::Latency;
 pub use payload::{Payload, TooLong};
 pub use record::{Framing, Record, RecordError, Splitter};
 pub use schedule::{Repeat, Schedule};
+pub use segments::Segments;
 pub use stats::{Stats, Verdict};
 pub use target::{Cidr, Family, Host, Target, TargetError};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
@@ -28,7 +29,7 @@ impl Endpoint {
     pub(crate) fn new(socket: Socket, peer: Option<SocketAddr>, patient: bool, granted: Granted) -> io::Result<Self> {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
-        Ok(Self { bound: Bound { socket, local, peer, patient }, granted })
+        Ok(Self { bound: Bound { socket: Arc::new(socket), local, peer, patient }, granted })
     }
 
     /// The address it is bound to, with the real port.

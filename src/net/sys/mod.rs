@@ -16,6 +16,8 @@ mod errno;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(unix)]
+mod pair;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -31,18 +33,22 @@ use unix as system;
 use windows as system;
 
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, links, name_of, next_len,
-    prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, has_ended, links, name_of,
+    next_len, prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination,
+    want_details,
 };
-pub(crate) use wait::Waiter;
+pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
+#[cfg(unix)]
+pub(crate) use pair::pair;
 #[cfg(windows)]
-pub(crate) use windows::error_name;
+pub(crate) use windows::{error_name, pair};
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use socket2::Socket;
 
@@ -52,7 +58,8 @@ use crate::model::error::FaultKind;
 /// A socket with what has to be known to use it.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) socket: Socket,
+    /// Shared with whoever waits for it.
+    pub(crate) socket: Arc<Socket>,
     /// Its own address, with the real port.
     pub(crate) local: SocketAddr,
     /// The peer it is connected to.
