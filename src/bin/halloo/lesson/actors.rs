@@ -1,7 +1,7 @@
 //! halloo's own servers and senders, as they are, with everything they tell written down; and a pair of streams beside them.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use halloo::engine::send::{Answers, CountBy, Plan, Sender};
 use halloo::engine::serve::{Answer, Base, Ends, Filter, Server as Engine};
 use halloo::model::event::{Listening, Role};
 use halloo::model::{Cast, Datagram, Destination, Event, Family, Fault, Now, Payload, Record, Sink, Stats};
-use halloo::net::bare::Bare;
+use halloo::net::bare::{Bare, Gulp};
 use halloo::net::stream::{Listener, Stream};
 use halloo::net::{Batch, Fanout, Options, Waker, batch, error_name, interfaces};
 
@@ -157,7 +157,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             // Inside for as long as it runs: what it looks up about its host, it must look up there.
             place.within(|| {
-                let (network, engine, waker, address) = match open(local, &serves) {
+                let (network, engine, waker, address) = match open_server(local, &serves) {
                     Ok(opened) => opened,
                     Err(trouble) => {
                         let _nobody_waits = ready.send(Err(trouble));
@@ -197,6 +197,11 @@ impl Server {
     /// Waits until it has heard so many datagrams; says whether it has, within the usual patience.
     pub(crate) fn has_heard(&self, wanted: usize) -> bool {
         until(|| self.heard().len() >= wanted)
+    }
+
+    /// Whether it has heard this so far.
+    pub(crate) fn knows(&self, payload: &[u8]) -> bool {
+        self.heard().iter().any(|heard| heard.payload == payload)
     }
 
     /// Ends it, and says what its run added up to.
@@ -239,7 +244,58 @@ pub(crate) fn nobody() -> Result<SocketAddr, Trouble> {
     Bare::bind(LOOPBACK).and_then(|bare| bare.local()).doing("find a free port")
 }
 
-/// What a call said: `ok`, or the name of its error.
+/// A port that is as good as closed: nobody listens at that of discard (RFC 863).
+pub(crate) const DISCARD: u16 = 9;
+
+/// A socket with nothing added, on loopback.
+pub(crate) fn open() -> Result<Bare, Trouble> {
+    Bare::bind(LOOPBACK).doing("open a port")
+}
+
+/// A server at each of these places, on every address and on one port: the first takes a free one, and the others follow.
+pub(crate) fn servers(places: &[Place], serves: &Serves) -> Result<Vec<Server>, Trouble> {
+    let mut servers: Vec<Server> = Vec::new();
+    for place in places {
+        let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port_of(&servers)));
+        servers.push(Server::start(place, local, serves)?);
+    }
+    Ok(servers)
+}
+
+/// The port of servers that share one; 0 if there is none yet.
+pub(crate) fn port_of(servers: &[Server]) -> u16 {
+    servers.first().map_or(0, |first| first.address().port())
+}
+
+/// What is said last where the point is that something did not come: it arrives behind everything that the same host sent
+/// before, so whoever has heard it will not hear what he has not heard by then.
+const LAST: &[u8] = b"that was all";
+
+/// Says the last word to these addresses from a place.
+pub(crate) fn say_last(place: &Place, to: &[SocketAddr]) -> Result<(), Trouble> {
+    let socket = place.within(|| Bare::unbound(true))?.doing("open a socket")?;
+    socket.set_broadcast(true).doing("set SO_BROADCAST")?;
+    to.iter().try_for_each(|to| socket.send_to(LAST, *to).map(|_| ())).doing("say the last word")
+}
+
+/// Waits until each of these has heard the last word as often as it was said to it. If not, nothing can be said of silence.
+pub(crate) fn have_heard_last(servers: &[&Server], times: usize) -> Result<(), Trouble> {
+    let has = |server: &Server| server.heard().iter().filter(|heard| heard.payload == LAST).count() >= times;
+    until(|| servers.iter().all(|server| has(server))).then_some(()).doing("hear the last word")
+}
+
+/// What the record says of a read that nothing came to.
+pub(crate) const NOTHING: &str = "-";
+
+/// What a read gave: the text of what came, that nothing came, or the name of an error.
+pub(crate) fn read_as(read: Result<Option<Gulp>, Fault>) -> String {
+    match read {
+        Ok(gulp) => gulp.map_or_else(|| NOTHING.to_owned(), |gulp| as_text(&gulp.bytes)),
+        Err(fault) => error_name(fault),
+    }
+}
+
+/// What a send or a connect said: `ok`, or the name of its error.
 pub(crate) fn said<T>(result: &Result<T, Fault>) -> String {
     result.as_ref().map_or_else(|fault| error_name(*fault), |_| "ok".to_owned())
 }
@@ -272,7 +328,7 @@ fn later(by: Duration) -> Instant {
 
 type Opened = (Fanout, Engine, Waker, SocketAddr);
 
-fn open(local: SocketAddr, serves: &Serves) -> Result<Opened, Trouble> {
+fn open_server(local: SocketAddr, serves: &Serves) -> Result<Opened, Trouble> {
     let options =
         Options { patient: false, receive_buffer: serves.receive_buffer, share: serves.share, ..Options::new(local) };
     let endpoint = options.open().doing("open a server")?;
@@ -310,6 +366,16 @@ pub(crate) fn heard_in(told: &[Told]) -> Vec<Heard> {
     told.iter().filter_map(|told| if let Told::Heard(heard) = told { Some(heard.clone()) } else { None }).collect()
 }
 
+/// How many datagrams left, by a diary.
+pub(crate) fn sends_in(told: &[Told]) -> usize {
+    told.iter().filter(|told| matches!(told, Told::Sent { .. })).count()
+}
+
+/// Where the first datagram in a diary went.
+pub(crate) fn sent_to(told: &[Told]) -> Option<SocketAddr> {
+    told.iter().find_map(|told| if let Told::Sent { destination, .. } = told { Some(*destination) } else { None })
+}
+
 /// The answers in a diary.
 pub(crate) fn replies_in(told: &[Told]) -> Vec<Heard> {
     told.iter().filter_map(|told| if let Told::Reply(heard) = told { Some(heard.clone()) } else { None }).collect()
@@ -331,6 +397,11 @@ pub(crate) struct Sends {
 }
 
 impl Sends {
+    /// Sends and goes, from whichever address the system takes.
+    pub(crate) const fn anyhow() -> Self {
+        Self::from(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
+    }
+
     /// Sends and goes.
     pub(crate) const fn from(from: SocketAddr) -> Self {
         Self { from, connected: false, broadcasts: false, expect: None, wait: None }
