@@ -35,9 +35,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     hint: text("A letter box does not call the sender when it is full.", "信箱满了，不会给寄信人打电话。"),
     claim: text(
         "{sent} sends, {failed} failures, and yet bob got only {read}: his kernel threw {dropped} away, on a machine that no \
-         datagram ever left. AF_UNIX tells its sender to wait ({unix_says}), and lost none of {unix_sent}.",
+         datagram ever left. AF_UNIX tells its sender to wait ({unix_says}): of {unix_sent}, {unix_read} were read.",
         "发送 {sent} 次，失败 {failed} 次，bob 却只读到 {read} 个：他的内核丢掉了 {dropped} 个，而数据报根本没离开过本机。\
-         AF_UNIX 会让发送方等待（{unix_says}），发了 {unix_sent} 个，一个没丢。",
+         AF_UNIX 会让发送方等待（{unix_says}）：发了 {unix_sent} 个，读到 {unix_read} 个。",
     ),
     checks: &[
         Claim::linux("failed", Rule::Is(0), text("no send fails", "没有一次发送失败")),
@@ -119,7 +119,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
 /// Numbered datagrams to a socket with a small buffer that nobody reads until all are sent.
 fn to_a_sleeper(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let mut wire = stage.wire()?;
-    let bob = Bare::bind(LOOPBACK).doing("open bob's port")?;
+    let bob = actors::open()?;
     let address = bob.local().doing("open bob's port")?;
     // Broken: there is room for all.
     let bytes = if stage.sabotaged() { RECEIVE_BUFFER } else { SMALL };
@@ -146,7 +146,7 @@ fn numbered(number: usize) -> Vec<u8> {
 
 /// Sends all, and says how many sends failed.
 fn send_numbered(to: SocketAddr) -> Result<usize, Trouble> {
-    let alice = Bare::bind(LOOPBACK).doing("open a socket")?;
+    let alice = actors::open()?;
     Ok((1..=SENT).filter(|number| alice.send_to(&numbered(*number), to).is_err()).count())
 }
 
