@@ -143,7 +143,6 @@ fn read_end(bob: &mut Stream) -> Result<usize, Trouble> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let mut drawing = Drawing::of(["alice", "bob"]);
     let (len, sent) = (observed.text("len"), observed.text("tcp_sent"));
     let heard = observed.list("heard");
@@ -154,7 +153,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     });
     drawing.go((0, 1), format!("UDP  sendto {len}"), &len, recv, fate);
     if observed.get("echoed").is_some() {
-        drawing.arrow((1, 0), say("echo", "回显"), observed.text("echoed"), "     recv");
+        drawing.arrow((1, 0), lang.say("echo", "回显"), observed.text("echoed"), "     recv");
     }
     drawing.cells([""]);
     let sends = match lang {
@@ -162,9 +161,9 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         Lang::Zh => format!("TCP  send {len}（返回 {sent}）"),
     };
     if observed.flag("tcp_came") {
-        drawing.arrow((0, 1), sends, len, say("recv returns", "recv 返回了"));
+        drawing.arrow((0, 1), sends, len, lang.say("recv returns", "recv 返回了"));
     } else {
-        drawing.cells([sends, say("recv waits ...", "recv 还在等……")]);
+        drawing.cells([sends, lang.say("recv waits ...", "recv 还在等……")]);
     }
     let last = format!("     {}", observed.text("last_call"));
     drawing.arrow((0, 1), last, "", format!("recv {}", observed.text("at_end")));

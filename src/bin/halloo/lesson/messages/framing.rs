@@ -189,26 +189,26 @@ fn as_a_datagram(stage: &Stage) -> Result<usize, Trouble> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let heads = ["alice".to_owned(), say("reads exactly", "说多长收多长"), say("the well-known loop", "教程的循环")];
+    let heads =
+        ["alice".to_owned(), lang.say("reads exactly", "说多长收多长"), lang.say("the well-known loop", "教程的循环")];
     let mut drawing = Drawing::of(heads);
-    let bytes = say("bytes", "字节");
+    let bytes = lang.say("bytes", "字节");
     let mut exact = observed.list("exact_sizes").iter();
     let in_the_loop = [
         format!("{} {bytes}", observed.text("loop_read")),
-        say("next length: ", "下一个长度：") + &observed.text("next_len"),
+        lang.say("next length: ", "下一个长度：") + &observed.text("next_len"),
     ];
     for (sent, in_the_loop) in observed.list("sent").iter().zip(in_the_loop) {
         let exact = exact.next().map_or_else(|| "?".to_owned(), |exact| format!("{exact} {bytes}"));
         drawing.arrow((0, 1), format!("[{sent}] {sent} {bytes}"), "", exact).beside(2, in_the_loop);
     }
-    let (datagram, heard) = (say("a datagram", "一个数据报"), observed.text("datagram"));
+    let (datagram, heard) = (lang.say("a datagram", "一个数据报"), observed.text("datagram"));
     drawing.arrow((0, 1), datagram, observed.text("first"), format!("{heard} {bytes} (halloo listen)"));
     let [has, counts] = ["loop_has", "loop_counts"].map(|name| steps(observed, name));
     drawing
         .cells([""])
-        .line(say("the loop has: ", "循环里有：") + &has)
-        .line(say("it counts:    ", "计数器是：") + &counts);
+        .line(lang.say("the loop has: ", "循环里有：") + &has)
+        .line(lang.say("it counts:    ", "计数器是：") + &counts);
     drawing
 }
 

@@ -216,18 +216,21 @@ fn flags(packet: &Packet) -> Option<String> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let mut drawing =
-        Drawing::of(["alice".to_owned(), "bob (UDP)".to_owned(), say("over TCP", "换成 TCP"), say("packets", "包数")]);
+    let mut drawing = Drawing::of([
+        "alice".to_owned(),
+        "bob (UDP)".to_owned(),
+        lang.say("over TCP", "换成 TCP"),
+        lang.say("packets", "包数"),
+    ]);
     let mut counts = packets_of_steps(observed).into_iter();
     let mut count = || counts.next().unwrap_or_default();
     let (asked, reply) = (observed.text("asked"), observed.text("reply"));
     let spoken = format!("{asked}, {}", observed.text("tcp_reply"));
-    drawing.arrow((0, 1), "", asked, "").beside(2, say("open", "建立连接")).beside(3, count());
+    drawing.arrow((0, 1), "", asked, "").beside(2, lang.say("open", "建立连接")).beside(3, count());
     drawing.arrow((1, 0), "", reply, "").beside(2, spoken).beside(3, count());
     let nothing = String::new;
-    drawing.cells([nothing(), nothing(), say("close", "关闭连接"), count()]);
-    drawing.cells([nothing(), nothing(), say("together", "一共"), observed.text("tcp_packets")]);
+    drawing.cells([nothing(), nothing(), lang.say("close", "关闭连接"), count()]);
+    drawing.cells([nothing(), nothing(), lang.say("together", "一共"), observed.text("tcp_packets")]);
     drawing
 }
 

@@ -177,12 +177,11 @@ fn over_ipv6(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
 const NO_IPV6: [&str; 4] = ["EAFNOSUPPORT", "EADDRNOTAVAIL", "10047", "10049"];
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let over_ipv6 = match observed.get("results6") {
-        Some(_) => say("over IPv6", "换成 IPv6"),
-        None => say("(no IPv6 here)", "（这里没有 IPv6）"),
+        Some(_) => lang.say("over IPv6", "换成 IPv6"),
+        None => lang.say("(no IPv6 here)", "（这里没有 IPv6）"),
     };
-    let mut drawing = Drawing::of([say("alice, over IPv4", "alice，IPv4"), "bob".to_owned(), over_ipv6]);
+    let mut drawing = Drawing::of([lang.say("alice, over IPv4", "alice，IPv4"), "bob".to_owned(), over_ipv6]);
     let mut arrived = observed.list("arrived").iter();
     let mut over_ipv6 = rows(observed, "sizes6", "results6").into_iter();
     for (size, result) in observed.list("sizes").iter().zip(observed.list("results")) {

@@ -215,17 +215,16 @@ fn segments_from(wire: &mut Wire, port: u16, wanted: Option<u64>) -> u64 {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let lanes = ["alice".to_owned(), say("bob's buffer", "bob 的缓冲区"), say("bob reads", "bob 读到")];
+    let lanes = ["alice".to_owned(), lang.say("bob's buffer", "bob 的缓冲区"), lang.say("bob reads", "bob 读到")];
     let mut drawing = Drawing::of(lanes);
     let words: Vec<String> = observed.list("words").iter().map(|word| format!("send \"{word}\"")).collect();
-    let (late, soon) = (say("late:", "晚点读"), say("at once:", "马上读"));
+    let (late, soon) = (lang.say("late:", "晚点读"), lang.say("at once:", "马上读"));
     for (at, word) in words.iter().enumerate() {
         let last = at + 1 == words.len();
         drawing.arrow((0, 1), word, "", if last { quoted(observed, "late_lay") } else { String::new() });
     }
     drawing.beside(2, format!("{late} {}", quoted(observed, "late")));
-    drawing.arrow((0, 1), say("again, TCP_NODELAY", "再来，TCP_NODELAY"), "", quoted(observed, "no_delay_lay"));
+    drawing.arrow((0, 1), lang.say("again, TCP_NODELAY", "再来，TCP_NODELAY"), "", quoted(observed, "no_delay_lay"));
     drawing.beside(2, format!("{late} {}", quoted(observed, "no_delay")));
     let readings = observed.list("early_lay").iter().zip(observed.list("early"));
     for (word, (lay, read)) in words.iter().zip(readings) {
@@ -235,7 +234,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let cups: Vec<String> = cups.map(|(cup, read)| format!("{cup} \"{read}\"")).collect();
     let lay = observed.list("cups_lay").first().map_or_else(String::new, |lay| format!("\"{lay}\""));
     drawing.arrow((0, 1), format!("send \"{}\"", observed.text("phrase")), "", lay);
-    drawing.beside(2, format!("{} {}", say("cup", "杯子"), cups.join(", ")));
+    drawing.beside(2, format!("{} {}", lang.say("cup", "杯子"), cups.join(", ")));
     drawing
 }
 

@@ -187,19 +187,21 @@ fn to_a_neighbour(alice: &Neighbour, bob: &Neighbour, observed: &mut Observed) -
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let number = |name: &str| observed.number(name).unwrap_or_default();
     let (sent, read) = (number("sent"), number("read"));
-    let mut drawing =
-        Drawing::of(["alice".to_owned(), say("bob's buffer", "bob 的缓冲区"), say("bob (asleep)", "bob（睡着了）")]);
-    drawing.arrow((0, 1), format!("sendto 1..{read}"), "", say("kept", "留下"));
+    let mut drawing = Drawing::of([
+        "alice".to_owned(),
+        lang.say("bob's buffer", "bob 的缓冲区"),
+        lang.say("bob (asleep)", "bob（睡着了）"),
+    ]);
+    drawing.arrow((0, 1), format!("sendto 1..{read}"), "", lang.say("kept", "留下"));
     if read < sent {
-        let full = say("full: dropped", "满了：丢掉");
+        let full = lang.say("full: dropped", "满了：丢掉");
         drawing.go((0, 1), format!("sendto {}..{sent}", read + 1), "", full, Fate::Lost);
     }
-    drawing.arrow((1, 2), "", "", format!("{} 1..{read}", say("wakes up, reads", "醒来，读到")));
+    drawing.arrow((1, 2), "", "", format!("{} 1..{read}", lang.say("wakes up, reads", "醒来，读到")));
     drawing.arrow((0, 2), format!("halloo send 1..{sent}"), "", format!("halloo listen: {}", number("halloo")));
-    let unix = format!("AF_UNIX {}, {} {}", number("unix_sent"), say("then", "然后"), observed.text("unix_says"));
-    drawing.arrow((0, 2), unix, "", format!("{} {}", say("reads", "读到"), number("unix_read")));
+    let unix = format!("AF_UNIX {}, {} {}", number("unix_sent"), lang.say("then", "然后"), observed.text("unix_says"));
+    drawing.arrow((0, 2), unix, "", format!("{} {}", lang.say("reads", "读到"), number("unix_read")));
     drawing
 }

@@ -138,29 +138,29 @@ fn while_the_reader_sleeps(stage: &Stage, observed: &mut Observed) -> Result<(),
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let reads = say("reads", "读到");
+    let reads = lang.say("reads", "读到");
     let mut drawing = Drawing::of(["alice", "bob"]);
     let (fate, hears) = match observed.flag("early") {
-        true => (Fate::Arrives, say("has the port open", "端口已经打开")),
-        false => (Fate::Lost, say("(the port is not open)", "（端口还没打开）")),
+        true => (Fate::Arrives, lang.say("has the port open", "端口已经打开")),
+        false => (Fate::Lost, lang.say("(the port is not open)", "（端口还没打开）")),
     };
     drawing.go((0, 1), "halloo send \"early\"", "", hears, fate);
     drawing.cells(["", "halloo listen"]);
     drawing.arrow((0, 1), "halloo send \"late\"", "", format!("{reads} {}", observed.text("heard")));
     let fate = if observed.text("tcp") == "ok" { Fate::Arrives } else { Fate::Lost };
     drawing.go((0, 1), format!("TCP connect: {}", observed.text("tcp")), "", "", fate);
-    let opens = [String::new(), say("opens another port, sleeps", "打开另一个端口，睡觉")];
+    let opens = [String::new(), lang.say("opens another port, sleeps", "打开另一个端口，睡觉")];
     let opened_before = observed.flag("opened_before");
     if opened_before {
         drawing.cells(opens.clone());
     }
     let fate = if observed.list("waited").is_empty() { Fate::Lost } else { Fate::Arrives };
     drawing.go((0, 1), format!("sendto {}", observed.text("letters")), "", "", fate);
-    drawing.cells([say("closes her socket, is gone", "关闭套接字，走了"), String::new()]);
+    drawing.cells([lang.say("closes her socket, is gone", "关闭套接字，走了"), String::new()]);
     if !opened_before {
         drawing.cells(opens);
     }
-    drawing.cells([String::new(), format!("{} {}", say("wakes up, reads", "醒来，读到"), observed.text("waited"))]);
+    drawing
+        .cells([String::new(), format!("{} {}", lang.say("wakes up, reads", "醒来，读到"), observed.text("waited"))]);
     drawing
 }

@@ -120,10 +120,11 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     // How long to wait for bad news; broken, none will come.
     let patience = if bob.is_some() { SILENCE } else { PATIENCE };
     observed.put("closed", closed.to_string());
-    let plain = without_connect(closed, stage.sabotaged(), &mut observed)?;
-    let by_halloo = by_halloo(closed, patience, &mut observed)?;
-    let with_connect = connected(closed, bob, patience, &mut observed)?;
-    let sent = plain + by_halloo + with_connect;
+    let (plain, sent_plainly) = without_connect(closed, stage.sabotaged())?;
+    let sent_by_halloo = by_halloo(closed, patience, &mut observed)?;
+    // Bad news of a later datagram has come: that of an earlier one is not on its way any more.
+    observed.put("plain", plain.has_news(Duration::ZERO).doing("look for news")?);
+    let sent = sent_plainly + sent_by_halloo + connected(closed, bob, patience, &mut observed)?;
     observed.put("sent_before", sent);
     if let Some(wire) = &mut wire {
         let refusals = |packets: &[Packet]| refusals(packets, closed.port());
@@ -138,8 +139,8 @@ fn refusals(packets: &[Packet], port: u16) -> usize {
     packets.iter().filter(|packet| packet.carries == Carries::Icmp(3, 3) && packet.is_at(port)).count()
 }
 
-/// Whether a socket without connect is told anything about a closed port. Says how many datagrams left.
-fn without_connect(closed: SocketAddr, broken: bool, observed: &mut Observed) -> Result<usize, Trouble> {
+/// A socket without connect that has sent to a closed port, and how many datagrams have left.
+fn without_connect(closed: SocketAddr, broken: bool) -> Result<(Bare, usize), Trouble> {
     let alice = actors::open()?;
     let sent = if broken {
         // Broken: she does connect, to another port that is closed.
@@ -149,8 +150,7 @@ fn without_connect(closed: SocketAddr, broken: bool, observed: &mut Observed) ->
         alice.send_to(b"hi", closed)
     };
     sent.doing("send without connect")?;
-    observed.put("plain", alice.has_news(SILENCE).doing("wait for news")?);
-    Ok(1)
+    Ok((alice, 1))
 }
 
 /// The address that halloo says has refused, on a socket without connect. Says how many datagrams left.
@@ -189,30 +189,28 @@ fn connected(
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let call = |name: &str, what: String| format!("{what}: {}", observed.text(name));
     let fate = |name: &str| if observed.text(name) == "ok" { Fate::Arrives } else { Fate::Lost };
     let is_refused = is_error(&observed.text("read"));
     let at_first = if is_refused { Fate::Lost } else { Fate::Arrives };
     let mut drawing = Drawing::of(["alice (connect)", "bob"]);
-    let closed = if is_refused { say("(the port is closed)", "（端口关着）") } else { String::new() };
-    drawing.go((0, 1), call("send1", say("a) send 1", "a) 发送 1")), "", closed, at_first);
+    let closed = if is_refused { lang.say("(the port is closed)", "（端口关着）") } else { String::new() };
+    drawing.go((0, 1), call("send1", lang.say("a) send 1", "a) 发送 1")), "", closed, at_first);
     if is_refused {
-        let unreachable = say("port unreachable", "端口不可达");
-        drawing.arrow((1, 0), unreachable, "ICMP", call("read", say("b) read", "b) 读")));
+        let unreachable = lang.say("port unreachable", "端口不可达");
+        drawing.arrow((1, 0), unreachable, "ICMP", call("read", lang.say("b) read", "b) 读")));
     }
-    drawing.go((0, 1), call("send2", say("c) send 2", "c) 发送 2")), "", "", at_first);
+    drawing.go((0, 1), call("send2", lang.say("c) send 2", "c) 发送 2")), "", "", at_first);
     if is_refused {
-        drawing.cells([String::new(), say("opens his port", "打开端口")]);
+        drawing.cells([String::new(), lang.say("opens his port", "打开端口")]);
     }
     match fate("send3") {
-        Fate::Arrives => drawing.arrow((0, 1), call("send3", say("d) send 3", "d) 发送 3")), "", ""),
+        Fate::Arrives => drawing.arrow((0, 1), call("send3", lang.say("d) send 3", "d) 发送 3")), "", ""),
         // It never left.
-        Fate::Lost => {
-            drawing.cells([call("send3", say("d) send 3", "d) 发送 3")), say("(nothing comes)", "（什么也没来）")])
-        }
+        Fate::Lost => drawing
+            .cells([call("send3", lang.say("d) send 3", "d) 发送 3")), lang.say("(nothing comes)", "（什么也没来）")]),
     };
-    let read = format!("{} \"{}\"", say("reads", "读到"), observed.text("bob"));
-    drawing.go((0, 1), call("send4", say("send 4", "发送 4")), "", read, fate("send4"));
+    let read = format!("{} \"{}\"", lang.say("reads", "读到"), observed.text("bob"));
+    drawing.go((0, 1), call("send4", lang.say("send 4", "发送 4")), "", read, fate("send4"));
     drawing
 }

@@ -235,10 +235,9 @@ fn right_doors(observed: &Observed) -> Option<usize> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let itself = say("multi itself", "multi 自己");
+    let itself = lang.say("multi itself", "multi 自己");
     let mut drawing = Drawing::of([
-        say("multi, to 255.255.255.255", "multi，发往 255.255.255.255"),
+        lang.say("multi, to 255.255.255.255", "multi，发往 255.255.255.255"),
         String::new(),
         "e0: alice".into(),
         "e1: dave".into(),
@@ -246,9 +245,9 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     ]);
     let route = |has| {
         if observed.flag(has) {
-            say("default route by e1", "默认路由走 e1")
+            lang.say("default route by e1", "默认路由走 e1")
         } else {
-            say("no default route", "没有默认路由")
+            lang.say("no default route", "没有默认路由")
         }
     };
     drawing.cells([route("first_has_default"), String::new(), observed.text("no_route")]);
@@ -256,9 +255,9 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let empty = if nowhere == Ipv4Addr::UNSPECIFIED.to_string() { "'' = " } else { "" };
     for (how, heard) in [
         (route("then_has_default"), "plain_heard"),
-        (say("bind ", "绑定 ") + &own, "bound_heard"),
+        (lang.say("bind ", "绑定 ") + &own, "bound_heard"),
         (format!("SO_BINDTODEVICE {device}"), "device_heard"),
-        (say("to ", "发往 ") + empty + &nowhere, "nowhere"),
+        (lang.say("to ", "发往 ") + empty + &nowhere, "nowhere"),
         ("halloo broadcast --limited".to_owned(), "halloo_heard"),
     ] {
         let hears = text("hears it", "收到").raw(lang);

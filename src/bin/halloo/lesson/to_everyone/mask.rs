@@ -194,15 +194,14 @@ fn broadcast(place: &Place, port: u16, form: Form, said: &[u8]) -> Result<String
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let row = |label, name, beside: &str| bits_row(observed, label, name, beside);
-    let mut drawing = Drawing::of(row(say("address", "地址"), "address", "carol"));
+    let mut drawing = Drawing::of(row(lang.say("address", "地址"), "address", "carol"));
     let [_, _, ones, ..] = row(String::new(), "mask", "");
-    drawing.cells([say("mask", "掩码"), format!("/{}", observed.text("prefix")), ones]);
-    drawing.cells(row(say("network", "网络地址"), "network", &say("AND mask", "与 掩码")));
-    drawing.cells(row(say("broadcast", "广播地址"), "computed", &say("OR NOT mask", "或 掩码取反")));
+    drawing.cells([lang.say("mask", "掩码"), format!("/{}", observed.text("prefix")), ones]);
+    drawing.cells(row(lang.say("network", "网络地址"), "network", &lang.say("AND mask", "与 掩码")));
+    drawing.cells(row(lang.say("broadcast", "广播地址"), "computed", &lang.say("OR NOT mask", "或 掩码取反")));
     let [alice, bob, carol] = HOSTS.map(str::to_owned);
-    drawing.cells([say("who says", "谁发"), say("to", "发往"), String::new(), alice, bob, carol]);
+    drawing.cells([lang.say("who says", "谁发"), lang.say("to", "发往"), String::new(), alice, bob, carol]);
     let who = |name: &str, prefix| format!("{name} /{}", observed.text(prefix));
     for (host, prefix, to, by) in [
         ("alice", "alice_prefix", "alice_to", "alice_heard_by"),
@@ -211,7 +210,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     ] {
         drawing.cells(hearing_row(observed, who(host, prefix), (to, by), lang));
     }
-    let none = say("none", "没有");
+    let none = lang.say("none", "没有");
     let pair = Some(observed.text("pair_to")).filter(|to| !to.is_empty()).unwrap_or(none);
     drawing.cells([who("dave", "pair_prefix"), pair]);
     drawing

@@ -167,29 +167,28 @@ fn by_halloo(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let bob = if observed.flag("bob_has") {
-        say("bob (SO_BROADCAST set)", "bob（设置了 SO_BROADCAST）")
+        lang.say("bob (SO_BROADCAST set)", "bob（设置了 SO_BROADCAST）")
     } else {
-        say("bob (no option set)", "bob（没有设置选项）")
+        lang.say("bob (no option set)", "bob（没有设置选项）")
     };
     let mut drawing = Drawing::of(["alice".to_owned(), bob]);
     let off = |what: String, name: &str| format!("{what}: {}", observed.text(name));
-    let reads = format!("{} \"{}\"", say("reads", "读到"), observed.text("bob"));
+    let reads = format!("{} \"{}\"", lang.say("reads", "读到"), observed.text("bob"));
     // He reads the first that leaves.
     let first_leaves = observed.text("off") == "ok";
     let [first, second] = if first_leaves { [reads, String::new()] } else { [String::new(), reads] };
     attempt(&mut drawing, off("sendto".to_owned(), "off"), first_leaves, first);
     drawing.cells([format!("setsockopt(SO_BROADCAST, {})", observed.text("set_to"))]);
     attempt(&mut drawing, off("sendto".to_owned(), "on"), observed.text("on") == "ok", second);
-    let by_halloo = off(say("halloo, option off", "halloo，选项关"), "halloo_off");
+    let by_halloo = off(lang.say("halloo, option off", "halloo，选项关"), "halloo_off");
     attempt(&mut drawing, by_halloo, observed.text("halloo_off") == "ok", String::new());
     let heard = if observed.flag("as_broadcast") {
-        say("halloo listen: broadcast", "halloo listen：广播")
+        lang.say("halloo listen: broadcast", "halloo listen：广播")
     } else {
         String::new()
     };
-    drawing.arrow((0, 1), say("halloo, option on", "halloo，选项开"), "", heard);
+    drawing.arrow((0, 1), lang.say("halloo, option on", "halloo，选项开"), "", heard);
     drawing
 }
 

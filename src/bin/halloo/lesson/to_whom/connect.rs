@@ -1,5 +1,7 @@
 //! What connect() does to a UDP socket, and what it does not do.
 
+use std::time::Duration;
+
 use halloo::model::lesson::Observed;
 use halloo::net::bare::Bare;
 use halloo::net::stream::{Listener, Stream};
@@ -9,7 +11,7 @@ use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, SILENCE, Stage, Trouble};
+use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Stage, Trouble};
 use crate::lesson::text::{Lang, Text, text};
 use crate::lesson::wire::Wire;
 
@@ -103,12 +105,13 @@ fn to_a_closed_port(stage: &Stage, observed: &mut Observed) -> Result<(), Troubl
     let closed = actors::nobody()?;
     let alice = Bare::unbound(true).doing("open a socket")?;
     observed.put("to_closed", actors::said(&alice.connect(closed)));
-    observed.put("news", alice.has_news(SILENCE).doing("wait for news")?);
     let listener = Listener::bind(LOOPBACK, 1).doing("find a free port")?;
     let closed = listener.local().doing("find a free port")?;
     // Broken: it is not closed.
     let _open = stage.sabotaged().then_some(listener);
     observed.put("tcp", actors::said(&Stream::connect(closed, PATIENCE)));
+    // TCP has its answer: that to an earlier datagram is not on its way any more.
+    observed.put("news", alice.has_news(Duration::ZERO).doing("look for news")?);
     Ok(())
 }
 
@@ -175,26 +178,28 @@ fn packets_before_the_first_datagram(wire: &mut Wire, port: u16) -> usize {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let mut drawing = Drawing::of(["alice", "bob"]);
     let call = |name: &str, what: String| format!("{what}: {}", observed.text(name));
-    let closed = say("(the port is closed)", "（端口关着）");
+    let closed = lang.say("(the port is closed)", "（端口关着）");
     drawing.cells([call("to_closed", "UDP connect()".to_owned()), closed]);
     let fate = if observed.text("tcp") == "ok" { Fate::Arrives } else { Fate::Lost };
     drawing.go((0, 1), call("tcp", "TCP connect()".to_owned()), "", "", fate);
-    drawing.cells([call("before", say("UDP socket, alone", "UDP 套接字，起初")), say("opens a port", "打开一个端口")]);
+    drawing.cells([
+        call("before", lang.say("UDP socket, alone", "UDP 套接字，起初")),
+        lang.say("opens a port", "打开一个端口"),
+    ]);
     let hears = if observed.number("before_hi") == Some(0) {
-        say("(hears nothing)", "（什么也没听到）")
+        lang.say("(hears nothing)", "（什么也没听到）")
     } else {
         String::new()
     };
     let then = if observed.flag("connects") {
-        say("after connect()", "connect() 之后")
+        lang.say("after connect()", "connect() 之后")
     } else {
-        say("without connect()", "没有 connect()")
+        lang.say("without connect()", "没有 connect()")
     };
     drawing.cells([call("after", then), hears]);
-    let reads = format!("{} \"{}\"", say("reads", "读到"), observed.text("bob"));
+    let reads = format!("{} \"{}\"", lang.say("reads", "读到"), observed.text("bob"));
     match observed.text("send").as_str() {
         "ok" => drawing.arrow((0, 1), "send(\"hi\")", "", reads),
         // It never left.

@@ -238,24 +238,23 @@ fn number_of(payload: &[u8]) -> Option<u64> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let reads = |name: &str| format!("{} \"{}\"", say("reads", "读到"), observed.text(name));
+    let reads = |name: &str| format!("{} \"{}\"", lang.say("reads", "读到"), observed.text(name));
     let quoted = |name: &str| format!("\"{}\"", observed.text(name));
     // Who is first is read; what comes behind it is not.
     let read_from = |who: &str| if observed.text("first_from") == who { reads("first") } else { String::new() };
     let mut drawing = Drawing::of(["alice", "bob", "mallory"]);
-    drawing.arrow((0, 1), "sendto", "", say("is asked", "收到问题"));
+    drawing.arrow((0, 1), "sendto", "", lang.say("is asked", "收到问题"));
     if observed.flag("forges_first") {
-        drawing.arrow((2, 0), quoted("forged"), say("forged", "伪造"), read_from("mallory"));
+        drawing.arrow((2, 0), quoted("forged"), lang.say("forged", "伪造"), read_from("mallory"));
     }
     drawing.arrow((1, 0), quoted("truth"), "", read_from("bob"));
     let connects = if observed.flag("halloo_connects") { " --connect" } else { "" };
     drawing.cells([format!("halloo send{connects}")]);
-    drawing.arrow((0, 1), "", "", say("is asked", "收到问题"));
+    drawing.arrow((0, 1), "", "", lang.say("is asked", "收到问题"));
     // Whoever is not turned away is told nothing.
     let turned_away = observed.text("mallory") != NOTHING;
     let fate = if turned_away { Fate::Lost } else { Fate::Arrives };
-    drawing.go((2, 0), observed.text("mallory"), say("forged", "伪造"), "", fate);
+    drawing.go((2, 0), observed.text("mallory"), lang.say("forged", "伪造"), "", fate);
     drawing.arrow((1, 0), quoted("truth"), "", reads("connected"));
     drawing
 }
