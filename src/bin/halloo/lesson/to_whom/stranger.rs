@@ -49,7 +49,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
         Claim::linux(
             "connected",
-            Rule::SameAs("truth"),
+            Rule::Say(&["noon"]),
             text("halloo send --connect hears only: {connected}", "halloo send --connect 只听到：{connected}"),
         ),
         Claim::linux(
@@ -64,7 +64,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
         Claim::linux(
             "kept",
-            Rule::SameAs("truth"),
+            Rule::Say(&["noon"]),
             text("with a number in each question only {kept} is kept", "给问题编号以后，只留下 {kept}"),
         ),
     ],
@@ -107,7 +107,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let mut observed = Observed::default();
     observed.put("forged", actors::as_text(FORGED));
     observed.put("forges_first", !town.broken);
-    observed.put("truth", vec![actors::as_text(GENUINE)]);
+    observed.put("truth", actors::as_text(GENUINE));
     town.answers_a_plain_socket(&mut observed)?;
     town.answers_halloo(&mut observed)?;
     town.answers_one_that_connects_late(&mut observed)?;
