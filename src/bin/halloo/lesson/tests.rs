@@ -173,7 +173,7 @@ fn in_a_private_network_every_lesson_fits_and_holds_and_notices_a_broken_cause()
             all += broken.facts.len();
         }
         // A check that stays green whatever is broken may be one that cannot fail: most must not.
-        assert!(3 * red >= 2 * all, "only {red} of {all} checks turn red");
+        assert!(4 * red >= 3 * all, "only {red} of {all} checks turn red");
     });
 }
 

@@ -116,7 +116,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     observed.put("sent_len", payload.len());
     observed.put("cup", cups[0]);
     observed.put("second_cup", cups[1]);
-    naive(cups, &mut observed)?;
+    naive(stage, cups, &mut observed)?;
     ahead_and_behind(stage, &mut observed)?;
     careful(cups[0], &mut observed)?;
     over_tcp(cups, &mut observed)?;
@@ -138,8 +138,11 @@ fn read(bob: &Bare, cup: usize, patience: Duration) -> String {
 }
 
 /// Reads twice, as a first program does.
-fn naive([first, second]: [usize; 2], observed: &mut Observed) -> Result<(), Trouble> {
-    let bob = reader_with(&[SENT.0])?;
+fn naive(stage: &Stage, [first, second]: [usize; 2], observed: &mut Observed) -> Result<(), Trouble> {
+    // Broken: there are two of them.
+    let payloads = vec![SENT.0; if stage.sabotaged() { 2 } else { 1 }];
+    observed.put("lens", payloads.iter().map(|payload| payload.len()).collect::<Vec<_>>());
+    let bob = reader_with(&payloads)?;
     let (got, more) = (read(&bob, first, PATIENCE), read(&bob, second, SILENCE));
     let left = actors::as_text(SENT.0).strip_prefix(&*got).map(str::to_owned).unwrap_or_default();
     observed.put("spilt", if more == NOTHING { left } else { String::new() });
@@ -150,14 +153,13 @@ fn naive([first, second]: [usize; 2], observed: &mut Observed) -> Result<(), Tro
 
 /// Asks for the length first, then reads into no cup at all, and looks what is left.
 fn ahead_and_behind(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
-    let bob = reader_with(&[SENT.0, NEXT])?;
+    // Broken: they come the other way round.
+    let payloads = if stage.sabotaged() { [NEXT, SENT.0] } else { [SENT.0, NEXT] };
+    let bob = reader_with(&payloads)?;
     if let Some(len) = bob.next_len(PATIENCE).doing("look ahead")? {
         observed.put("ahead", len);
     }
-    // Broken: there is no read of no bytes.
-    if !stage.sabotaged() {
-        read(&bob, 0, PATIENCE);
-    }
+    read(&bob, 0, PATIENCE);
     observed.put("behind", read(&bob, SENT.0.len(), PATIENCE));
     Ok(())
 }
@@ -197,7 +199,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         say(format!("bob: room for {cup}"), format!("bob：装得下 {cup}")),
         say(format!("then room for {second_cup}"), format!("再来：装得下 {second_cup}")),
     ]);
-    drawing.arrow((0, 1), "UDP", &len, shown(&observed.text("first"), lang));
+    drawing.arrow((0, 1), "UDP", observed.text("lens"), shown(&observed.text("first"), lang));
     let spilt = Some(observed.text("spilt")).filter(|spilt| !spilt.is_empty());
     let spilt = spilt.map(|spilt| say(format!("; gone: \"{spilt}\""), format!("，\"{spilt}\" 洒了")));
     drawing.beside(2, shown(&observed.text("second"), lang) + &spilt.unwrap_or_default());

@@ -13,7 +13,7 @@ use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, LOOPBACK, Place, Stage, Trouble};
+use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Place, Stage, Trouble};
 use crate::lesson::text::{Lang, text};
 use crate::lesson::wire::Packet;
 
@@ -111,7 +111,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     observed.put("halloo", to_halloo()?);
     // Where there is no AF_UNIX, there is nothing to compare with.
     if let Ok((alice, bob)) = Neighbour::pair() {
-        to_a_neighbour(&alice, &bob, &mut observed)?;
+        to_a_neighbour(stage, (&alice, &bob), &mut observed)?;
     }
     Ok(observed)
 }
@@ -125,7 +125,14 @@ fn to_a_sleeper(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let bytes = if stage.sabotaged() { RECEIVE_BUFFER } else { SMALL };
     bob.set_receive_buffer(bytes).doing("choose the size of the buffer")?;
     observed.put("failed", send_numbered(address)?);
+    if stage.sabotaged() {
+        // And somebody else has read one.
+        bob.receive(64, PATIENCE).doing("read the first")?;
+    }
     let read = read_all(&bob)?;
+    let ends = read.first().zip(read.last());
+    let kept = ends.map(|(first, last)| format!("{}..{}", actors::as_text(first), actors::as_text(last)));
+    observed.put("kept", kept.unwrap_or_else(|| actors::NOTHING.to_owned()));
     observed.put("read", read.len());
     observed.put("prefix", read.iter().zip(1..).all(|(payload, number)| *payload == numbered(number)));
     if let Some(dropped) = bob.drops() {
@@ -170,11 +177,19 @@ fn to_halloo() -> Result<usize, Trouble> {
 }
 
 /// Sends until the sender is told to wait, then reads all.
-fn to_a_neighbour(alice: &Neighbour, bob: &Neighbour, observed: &mut Observed) -> Result<(), Trouble> {
+fn to_a_neighbour(
+    stage: &Stage,
+    (alice, bob): (&Neighbour, &Neighbour),
+    observed: &mut Observed,
+) -> Result<(), Trouble> {
     let (mut sent, mut says) = (0usize, "ok".to_owned());
     while says == "ok" && sent < MOST {
         says = actors::said(&alice.send(b"x"));
         sent += usize::from(says == "ok");
+    }
+    if stage.sabotaged() {
+        // Broken: somebody else has read one.
+        bob.receive(1).doing("read over AF_UNIX")?;
     }
     let mut read = 0usize;
     while bob.receive(1).doing("read over AF_UNIX")?.is_some() {
@@ -194,12 +209,14 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         lang.say("bob's buffer", "bob 的缓冲区"),
         lang.say("bob (asleep)", "bob（睡着了）"),
     ]);
-    drawing.arrow((0, 1), format!("sendto 1..{read}"), "", lang.say("kept", "留下"));
-    if read < sent {
+    // What is missing may have been read by somebody else.
+    let lost = read < sent && observed.number("dropped") != Some(0);
+    drawing.arrow((0, 1), format!("sendto 1..{}", if lost { read } else { sent }), "", lang.say("kept", "留下"));
+    if lost {
         let full = lang.say("full: dropped", "满了：丢掉");
         drawing.go((0, 1), format!("sendto {}..{sent}", read + 1), "", full, Fate::Lost);
     }
-    drawing.arrow((1, 2), "", "", format!("{} 1..{read}", lang.say("wakes up, reads", "醒来，读到")));
+    drawing.arrow((1, 2), "", "", format!("{} {}", lang.say("wakes up, reads", "醒来，读到"), observed.text("kept")));
     drawing.arrow((0, 2), format!("halloo send 1..{sent}"), "", format!("halloo listen: {}", number("halloo")));
     let unix = format!("AF_UNIX {}, {} {}", number("unix_sent"), lang.say("then", "然后"), observed.text("unix_says"));
     drawing.arrow((0, 2), unix, "", format!("{} {}", lang.say("reads", "读到"), number("unix_read")));

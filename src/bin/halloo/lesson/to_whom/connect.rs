@@ -11,7 +11,7 @@ use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Stage, Trouble};
+use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, SILENCE, Stage, Trouble};
 use crate::lesson::text::{Lang, Text, text};
 use crate::lesson::wire::Wire;
 
@@ -145,8 +145,14 @@ fn to_bob(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
         );
         observed.put("bob", hi.as_str());
     }
-    let to_carol = alice.send_to(b"hi", carol.local().doing("open carol's port")?);
-    observed.put("carol", to_carol.is_ok() && carol.has_one(PATIENCE).doing("wait for carol's datagram")?);
+    // Broken: it goes to where nobody is.
+    let (carols, patience) = if stage.sabotaged() {
+        (actors::nobody()?, SILENCE)
+    } else {
+        (carol.local().doing("open carol's port")?, PATIENCE)
+    };
+    let to_carol = alice.send_to(b"hi", carols);
+    observed.put("carol", to_carol.is_ok() && carol.has_one(patience).doing("wait for carol's datagram")?);
     // Broken: one more connect() that does not dissolve.
     let (how, undone) =
         if stage.sabotaged() { ("bob", alice.connect(bobs)) } else { ("AF_UNSPEC", alice.disconnect()) };

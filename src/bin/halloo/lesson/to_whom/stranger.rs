@@ -254,7 +254,10 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     // Whoever is not turned away is told nothing.
     let turned_away = observed.text("mallory") != NOTHING;
     let fate = if turned_away { Fate::Lost } else { Fate::Arrives };
-    drawing.go((2, 0), observed.text("mallory"), lang.say("forged", "伪造"), "", fate);
-    drawing.arrow((1, 0), quoted("truth"), "", reads("connected"));
+    let reads_forged = observed.text("connected") == observed.text("forged");
+    let [first, second] =
+        if reads_forged { [reads("connected"), String::new()] } else { [String::new(), reads("connected")] };
+    drawing.go((2, 0), observed.text("mallory"), lang.say("forged", "伪造"), first, fate);
+    drawing.arrow((1, 0), quoted("truth"), "", second);
     drawing
 }
