@@ -16,6 +16,11 @@ impl Lang {
     #[cfg(test)]
     pub(crate) const ALL: [Self; 2] = [Self::En, Self::Zh];
 
+    /// One of two ways to say the same: the one of this language.
+    pub(crate) fn say(self, en: &'static str, zh: &'static str) -> String {
+        text(en, zh).raw(self).to_owned()
+    }
+
     /// The language of a locale such as `zh_CN.UTF-8`; English for all that the course does not speak.
     pub(crate) fn of_locale(locale: &str) -> Self {
         let language = locale.split(['_', '-', '.', '@']).next().unwrap_or_default();

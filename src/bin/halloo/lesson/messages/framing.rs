@@ -39,18 +39,18 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          说多长就收多长，不多不少，边界才不会乱。",
     ),
     checks: &[
-        Claim::same(
+        Claim::linux(
             "exact",
-            Rule::SameAs("sent"),
+            Rule::SameAs("sent_whole"),
             text("reading exactly so many keeps every message", "说多长收多长，每条消息都完整"),
         ),
-        Claim::same("loop_read", Rule::AtMost(3892), text("the loop stops too early", "教程的循环停得太早")),
-        Claim::same(
+        Claim::linux("loop_read", Rule::AtMost(3892), text("the loop stops too early", "教程的循环停得太早")),
+        Claim::linux(
             "next_right",
             Rule::No,
             text("and what it takes for the next length is none", "它读到的下一个“长度”根本不是长度"),
         ),
-        Claim::same(
+        Claim::linux(
             "datagram",
             Rule::SameAs("first"),
             text("a datagram needs none of this: one read, all of it", "数据报用不着这些：读一次就是一条"),
@@ -75,6 +75,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
 /// The bytes of each message.
 const SENT: [usize; 2] = [3893, 3];
 
+/// The messages: each of a letter of its own, so that one can see whose bytes were read.
+const MESSAGES: [(u8, usize); 2] = [(b'x', SENT[0]), (b'y', SENT[1])];
+
 /// Bytes of a length.
 const LENGTH: usize = 4;
 
@@ -87,25 +90,33 @@ const MOST: u32 = 1 << 20;
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let mut observed = Observed::default();
     observed.put("sent", SENT.to_vec());
+    observed.put("sent_whole", MESSAGES.map(|(letter, len)| content(&vec![letter; len])).to_vec());
     observed.put("first", SENT[0]);
-    exactly(&mut observed)?;
+    exactly(stage, &mut observed)?;
     tutorials_loop(stage, &mut observed)?;
-    observed.put("datagram", as_a_datagram()?);
+    observed.put("datagram", as_a_datagram(stage)?);
     Ok(observed)
 }
 
-/// A frame: the length, the most significant byte first, and then the message.
-fn frame(len: usize) -> Result<Vec<u8>, Trouble> {
-    let length = u32::try_from(len).doing("write a length")?;
+/// What a message is made of: its letters in order, each with how often it stands there.
+fn content(message: &[u8]) -> String {
+    let runs = message.chunk_by(|one, next| one == next);
+    runs.map(|run| format!("{} x {}", run.len(), actors::as_text(&run[..1]))).collect::<Vec<_>>().join(" + ")
+}
+
+/// A frame: the length, the most significant byte first, and then the message. The length may be too small.
+fn frame((letter, len): (u8, usize), less: usize) -> Result<Vec<u8>, Trouble> {
+    let length = u32::try_from(len - less).doing("write a length")?;
     let mut frame = length.to_be_bytes().to_vec();
-    frame.resize(LENGTH + len, b'x');
+    frame.resize(LENGTH + len, letter);
     Ok(frame)
 }
 
 /// A connection on which all frames have arrived, and nothing was read.
-fn frames_arrived() -> Result<(Stream, Stream), Trouble> {
+fn frames_arrived(less: usize) -> Result<(Stream, Stream), Trouble> {
     let (mut alice, bob) = actors::stream_pair()?;
-    let frames: Vec<u8> = SENT.map(frame).into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    let frames = MESSAGES.map(|message| frame(message, less));
+    let frames: Vec<u8> = frames.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     alice.send(&frames).doing("send the frames")?;
     bob.has(frames.len(), PATIENCE).doing("wait for the frames")?;
     Ok((alice, bob))
@@ -126,20 +137,24 @@ fn read_message(bob: &mut Stream, len: u32) -> Result<Option<Vec<u8>>, Trouble> 
 }
 
 /// Reads each length, and then exactly so many bytes.
-fn exactly(observed: &mut Observed) -> Result<(), Trouble> {
-    let (_alice, mut bob) = frames_arrived()?;
+fn exactly(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
+    // Broken: each length is one too small.
+    let (_alice, mut bob) = frames_arrived(usize::from(stage.sabotaged()))?;
     let mut messages = Vec::new();
     for _ in SENT {
         let len = read_length(&mut bob)?;
-        messages.push(read_message(&mut bob, len)?.doing("read a message")?.len());
+        // A length that is not to be believed ends it.
+        let Some(message) = read_message(&mut bob, len)? else { break };
+        messages.push(message);
     }
-    observed.put("exact", messages);
+    observed.put("exact_sizes", messages.iter().map(Vec::len).collect::<Vec<_>>());
+    observed.put("exact", messages.iter().map(|message| content(message)).collect::<Vec<_>>());
     Ok(())
 }
 
 /// Reads as the tutorials do, and then what comes where the next length should be.
 fn tutorials_loop(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
-    let (_alice, mut bob) = frames_arrived()?;
+    let (_alice, mut bob) = frames_arrived(0)?;
     let len = read_length(&mut bob)? as usize;
     let (mut data, mut counter) = (Vec::new(), 0);
     let (mut has, mut counts) = (Vec::new(), Vec::new());
@@ -162,8 +177,11 @@ fn tutorials_loop(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble>
 }
 
 /// The first message as one datagram, from halloo to halloo: the bytes of its only read.
-fn as_a_datagram() -> Result<usize, Trouble> {
-    let listener = Server::start(&Place::Here, LOOPBACK, &Serves::a(Role::Listen))?;
+fn as_a_datagram(stage: &Stage) -> Result<usize, Trouble> {
+    let usual = Serves::a(Role::Listen);
+    // Broken: the cup of first programs.
+    let cup = if stage.sabotaged() { CUP } else { usual.cup };
+    let listener = Server::start(&Place::Here, LOOPBACK, &Serves { cup, ..usual })?;
     actors::send(&Place::Here, listener.address(), &[&[b'x'; SENT[0]]], Sends::from(LOOPBACK))?;
     listener.has_heard(1);
     let heard = listener.heard().into_iter().next().doing("hear the datagram")?;
@@ -171,26 +189,26 @@ fn as_a_datagram() -> Result<usize, Trouble> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let heads = ["alice".to_owned(), say("reads exactly", "说多长收多长"), say("the well-known loop", "教程的循环")];
+    let heads =
+        ["alice".to_owned(), lang.say("reads exactly", "说多长收多长"), lang.say("the well-known loop", "教程的循环")];
     let mut drawing = Drawing::of(heads);
-    let bytes = say("bytes", "字节");
-    let mut sent = observed.list("sent").iter().zip(observed.list("exact"));
-    if let Some((sent, exact)) = sent.next() {
-        drawing.arrow((0, 1), format!("[{sent}] {sent} {bytes}"), "", format!("[{sent}] {exact} {bytes}"));
-        drawing.beside(2, format!("[{sent}] {} {bytes}", observed.text("loop_read")));
+    let bytes = lang.say("bytes", "字节");
+    let mut exact = observed.list("exact_sizes").iter();
+    let in_the_loop = [
+        format!("{} {bytes}", observed.text("loop_read")),
+        lang.say("next length: ", "下一个长度：") + &observed.text("next_len"),
+    ];
+    for (sent, in_the_loop) in observed.list("sent").iter().zip(in_the_loop) {
+        let exact = exact.next().map_or_else(|| "?".to_owned(), |exact| format!("{exact} {bytes}"));
+        drawing.arrow((0, 1), format!("[{sent}] {sent} {bytes}"), "", exact).beside(2, in_the_loop);
     }
-    if let Some((sent, exact)) = sent.next() {
-        drawing.arrow((0, 1), format!("[{sent}] {sent} {bytes}"), "", format!("[{sent}] {exact} {bytes}"));
-        drawing.beside(2, format!("[{}] ?", observed.text("next_len")));
-    }
-    let (datagram, heard) = (say("a datagram", "一个数据报"), observed.text("datagram"));
+    let (datagram, heard) = (lang.say("a datagram", "一个数据报"), observed.text("datagram"));
     drawing.arrow((0, 1), datagram, observed.text("first"), format!("{heard} {bytes} (halloo listen)"));
     let [has, counts] = ["loop_has", "loop_counts"].map(|name| steps(observed, name));
     drawing
         .cells([""])
-        .line(say("the loop has: ", "循环里有：") + &has)
-        .line(say("it counts:    ", "计数器是：") + &counts);
+        .line(lang.say("the loop has: ", "循环里有：") + &has)
+        .line(lang.say("it counts:    ", "计数器是：") + &counts);
     drawing
 }
 

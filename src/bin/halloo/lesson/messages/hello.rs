@@ -5,9 +5,9 @@ use halloo::model::event::Role;
 use halloo::model::lesson::{Observed, Value};
 use halloo::net::stream::Stream;
 
-use crate::lesson::actors::{self, Sends, Server, Serves, Told};
+use crate::lesson::actors::{self, Sends, Server, Serves};
 use crate::lesson::card::{Chapter, Lesson, Needs};
-use crate::lesson::claim::{Claim, Rule};
+use crate::lesson::claim::{Claim, Rule, Sight};
 use crate::lesson::draw::Drawing;
 use crate::lesson::question::{Ask, Question};
 use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Place, Stage, Trouble};
@@ -39,22 +39,24 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "用 UDP，一问一答就是 {udp_packets} 个数据报。同样的话用 TCP 要 {tcp_packets} 个包，其中 {opening} 个在说第一个字之前。",
     ),
     checks: &[
-        Claim::same("reply", Rule::Says("HELLO"), text("the answer comes back in upper case", "回答是大写的")),
-        Claim::same(
+        Claim::linux("reply", Rule::Says("HELLO"), text("the answer comes back in upper case", "回答是大写的")),
+        Claim::linux(
             "udp_packets",
             Rule::Is(2),
             text("UDP: the question, the answer, no more", "UDP：一问一答，没有别的"),
         ),
-        Claim::same("tcp_reply", Rule::SameAs("reply"), text("TCP brings the same answer", "TCP 带回同样的回答")),
-        Claim::wire("opening", Rule::AtLeast(3), text("TCP opens before it speaks", "TCP 先建立连接，再说话")),
-        Claim::wire(
+        Claim::linux("tcp_reply", Rule::SameAs("reply"), text("TCP brings the same answer", "TCP 带回同样的回答")),
+        Claim::linux("opening", Rule::AtLeast(3), text("TCP opens before it speaks", "TCP 先建立连接，再说话"))
+            .needing(Sight::Counts),
+        Claim::linux(
             "tcp_packets",
             Rule::AtLeast(8),
             text(
                 "TCP opens, confirms and closes: {tcp_packets} packets",
                 "TCP 要建立、确认、关闭：共 {tcp_packets} 个包",
             ),
-        ),
+        )
+        .needing(Sight::Counts),
         Claim::wire(
             "handshake",
             Rule::Says("S SA A"),
@@ -102,7 +104,7 @@ fn compare(observed: &Observed) -> Option<usize> {
 
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let mut observed = Observed::default();
-    observed.put("asked", text_of(ASKED));
+    observed.put("asked", actors::as_text(ASKED));
     over_udp(stage, &mut observed)?;
     over_tcp(stage, &mut observed)?;
     Ok(observed)
@@ -110,12 +112,14 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
 
 /// halloo's own client asks halloo's own server.
 fn over_udp(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
-    let server = Server::start(&Place::Here, LOOPBACK, &Serves { upper: true, ..Serves::a(Role::Echo) })?;
+    // Broken: it answers as it was asked.
+    let upper = !stage.sabotaged();
+    let server = Server::start(&Place::Here, LOOPBACK, &Serves { upper, ..Serves::a(Role::Echo) })?;
     let mut wire = stage.wire()?;
     let told = actors::send(&Place::Here, server.address(), &[ASKED], Sends::from(LOOPBACK).expecting(1))?;
     let replies = actors::replies_in(&told);
-    let sent = told.iter().filter(|told| matches!(told, Told::Sent { .. })).count();
-    observed.put("reply", replies.first().map_or_else(String::new, |reply| text_of(&reply.payload)));
+    let sent = actors::sends_in(&told);
+    observed.put("reply", replies.first().map_or_else(String::new, |reply| actors::as_text(&reply.payload)));
     observed.put("udp_packets", sent + replies.len());
     if let Some(wire) = &mut wire {
         observed.put("udp_wire", packets(wire, server.address().port(), sent + replies.len()).len());
@@ -125,14 +129,18 @@ fn over_udp(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
 
 /// The same words over TCP, counted step by step.
 fn over_tcp(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
-    let mut wire = stage.wire()?;
+    // Broken: the connection was there already, and stays.
+    let stays = stage.sabotaged();
+    let mut wire = if stays { None } else { stage.wire()? };
     let (mut alice, mut bob) = actors::stream_pair()?;
+    if stays {
+        wire = stage.wire()?;
+    }
     let port = bob.local().doing("look at the address")?.port();
     let before = Count::of(&alice, &bob);
-    // Broken: the connection was there already, and stays.
-    let (old, stays) = (if stage.sabotaged() { before.all() } else { Some(0) }, stage.sabotaged());
+    let old = if stays { before.all() } else { Some(0) };
     let reply = talk(&mut alice, &mut bob)?;
-    observed.put("tcp_reply", text_of(&reply));
+    observed.put("tcp_reply", actors::as_text(&reply));
     let spoken = before.settled(&alice, &bob);
     if !stays {
         goodbye(&mut alice, &mut bob)?;
@@ -143,8 +151,8 @@ fn over_tcp(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
         observed.put("steps", vec![opened - old, spoken - opened, ended - spoken]);
         observed.put("tcp_packets", ended - old);
     }
-    if let (Some(wire), Some(ended)) = (&mut wire, ended) {
-        let flags: Vec<String> = packets(wire, port, ended as usize).iter().filter_map(flags).collect();
+    if let (Some(wire), Some(old), Some(ended)) = (&mut wire, old, ended) {
+        let flags: Vec<String> = packets(wire, port, (ended - old) as usize).iter().filter_map(flags).collect();
         observed.put("handshake", flags.iter().take(3).cloned().collect::<Vec<_>>().join(" "));
         observed.put("flags", flags);
     }
@@ -208,23 +216,22 @@ fn flags(packet: &Packet) -> Option<String> {
     if let Carries::Tcp(flags) = &packet.carries { Some(flags.clone()) } else { None }
 }
 
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let mut drawing =
-        Drawing::of(["alice".to_owned(), "bob (UDP)".to_owned(), say("over TCP", "换成 TCP"), say("packets", "包数")]);
+    let mut drawing = Drawing::of([
+        "alice".to_owned(),
+        "bob (UDP)".to_owned(),
+        lang.say("over TCP", "换成 TCP"),
+        lang.say("packets", "包数"),
+    ]);
     let mut counts = packets_of_steps(observed).into_iter();
     let mut count = || counts.next().unwrap_or_default();
     let (asked, reply) = (observed.text("asked"), observed.text("reply"));
     let spoken = format!("{asked}, {}", observed.text("tcp_reply"));
-    drawing.arrow((0, 1), "", asked, "").beside(2, say("open", "建立连接")).beside(3, count());
+    drawing.arrow((0, 1), "", asked, "").beside(2, lang.say("open", "建立连接")).beside(3, count());
     drawing.arrow((1, 0), "", reply, "").beside(2, spoken).beside(3, count());
     let nothing = String::new;
-    drawing.cells([nothing(), nothing(), say("close", "关闭连接"), count()]);
-    drawing.cells([nothing(), nothing(), say("together", "一共"), observed.text("tcp_packets")]);
+    drawing.cells([nothing(), nothing(), lang.say("close", "关闭连接"), count()]);
+    drawing.cells([nothing(), nothing(), lang.say("together", "一共"), observed.text("tcp_packets")]);
     drawing
 }
 

@@ -13,7 +13,7 @@ use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, LOOPBACK, Place, Stage, Trouble};
+use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Place, Stage, Trouble};
 use crate::lesson::text::{Lang, text};
 use crate::lesson::wire::Packet;
 
@@ -35,9 +35,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     hint: text("A letter box does not call the sender when it is full.", "信箱满了，不会给寄信人打电话。"),
     claim: text(
         "{sent} sends, {failed} failures, and yet bob got only {read}: his kernel threw {dropped} away, on a machine that no \
-         datagram ever left. AF_UNIX tells its sender to wait ({unix_says}), and lost none of {unix_sent}.",
+         datagram ever left. AF_UNIX tells its sender to wait ({unix_says}): of {unix_sent}, {unix_read} were read.",
         "发送 {sent} 次，失败 {failed} 次，bob 却只读到 {read} 个：他的内核丢掉了 {dropped} 个，而数据报根本没离开过本机。\
-         AF_UNIX 会让发送方等待（{unix_says}），发了 {unix_sent} 个，一个没丢。",
+         AF_UNIX 会让发送方等待（{unix_says}）：发了 {unix_sent} 个，读到 {unix_read} 个。",
     ),
     checks: &[
         Claim::linux("failed", Rule::Is(0), text("no send fails", "没有一次发送失败")),
@@ -111,7 +111,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     observed.put("halloo", to_halloo()?);
     // Where there is no AF_UNIX, there is nothing to compare with.
     if let Ok((alice, bob)) = Neighbour::pair() {
-        to_a_neighbour(&alice, &bob, &mut observed)?;
+        to_a_neighbour(stage, (&alice, &bob), &mut observed)?;
     }
     Ok(observed)
 }
@@ -119,13 +119,20 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
 /// Numbered datagrams to a socket with a small buffer that nobody reads until all are sent.
 fn to_a_sleeper(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let mut wire = stage.wire()?;
-    let bob = Bare::bind(LOOPBACK).doing("open bob's port")?;
+    let bob = actors::open()?;
     let address = bob.local().doing("open bob's port")?;
     // Broken: there is room for all.
     let bytes = if stage.sabotaged() { RECEIVE_BUFFER } else { SMALL };
     bob.set_receive_buffer(bytes).doing("choose the size of the buffer")?;
     observed.put("failed", send_numbered(address)?);
+    if stage.sabotaged() {
+        // And somebody else has read one.
+        bob.receive(64, PATIENCE).doing("read the first")?;
+    }
     let read = read_all(&bob)?;
+    let ends = read.first().zip(read.last());
+    let kept = ends.map(|(first, last)| format!("{}..{}", actors::as_text(first), actors::as_text(last)));
+    observed.put("kept", kept.unwrap_or_else(|| actors::NOTHING.to_owned()));
     observed.put("read", read.len());
     observed.put("prefix", read.iter().zip(1..).all(|(payload, number)| *payload == numbered(number)));
     if let Some(dropped) = bob.drops() {
@@ -146,7 +153,7 @@ fn numbered(number: usize) -> Vec<u8> {
 
 /// Sends all, and says how many sends failed.
 fn send_numbered(to: SocketAddr) -> Result<usize, Trouble> {
-    let alice = Bare::bind(LOOPBACK).doing("open a socket")?;
+    let alice = actors::open()?;
     Ok((1..=SENT).filter(|number| alice.send_to(&numbered(*number), to).is_err()).count())
 }
 
@@ -170,11 +177,19 @@ fn to_halloo() -> Result<usize, Trouble> {
 }
 
 /// Sends until the sender is told to wait, then reads all.
-fn to_a_neighbour(alice: &Neighbour, bob: &Neighbour, observed: &mut Observed) -> Result<(), Trouble> {
+fn to_a_neighbour(
+    stage: &Stage,
+    (alice, bob): (&Neighbour, &Neighbour),
+    observed: &mut Observed,
+) -> Result<(), Trouble> {
     let (mut sent, mut says) = (0usize, "ok".to_owned());
     while says == "ok" && sent < MOST {
         says = actors::said(&alice.send(b"x"));
         sent += usize::from(says == "ok");
+    }
+    if stage.sabotaged() {
+        // Broken: somebody else has read one.
+        bob.receive(1).doing("read over AF_UNIX")?;
     }
     let mut read = 0usize;
     while bob.receive(1).doing("read over AF_UNIX")?.is_some() {
@@ -187,19 +202,23 @@ fn to_a_neighbour(alice: &Neighbour, bob: &Neighbour, observed: &mut Observed) -
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let number = |name: &str| observed.number(name).unwrap_or_default();
     let (sent, read) = (number("sent"), number("read"));
-    let mut drawing =
-        Drawing::of(["alice".to_owned(), say("bob's buffer", "bob 的缓冲区"), say("bob (asleep)", "bob（睡着了）")]);
-    drawing.arrow((0, 1), format!("sendto 1..{read}"), "", say("kept", "留下"));
-    if read < sent {
-        let full = say("full: dropped", "满了：丢掉");
+    let mut drawing = Drawing::of([
+        "alice".to_owned(),
+        lang.say("bob's buffer", "bob 的缓冲区"),
+        lang.say("bob (asleep)", "bob（睡着了）"),
+    ]);
+    // What is missing may have been read by somebody else.
+    let lost = read < sent && observed.number("dropped") != Some(0);
+    drawing.arrow((0, 1), format!("sendto 1..{}", if lost { read } else { sent }), "", lang.say("kept", "留下"));
+    if lost {
+        let full = lang.say("full: dropped", "满了：丢掉");
         drawing.go((0, 1), format!("sendto {}..{sent}", read + 1), "", full, Fate::Lost);
     }
-    drawing.arrow((1, 2), "", "", format!("{} 1..{read}", say("wakes up, reads", "醒来，读到")));
+    drawing.arrow((1, 2), "", "", format!("{} {}", lang.say("wakes up, reads", "醒来，读到"), observed.text("kept")));
     drawing.arrow((0, 2), format!("halloo send 1..{sent}"), "", format!("halloo listen: {}", number("halloo")));
-    let unix = format!("AF_UNIX {}, {} {}", number("unix_sent"), say("then", "然后"), observed.text("unix_says"));
-    drawing.arrow((0, 2), unix, "", format!("{} {}", say("reads", "读到"), number("unix_read")));
+    let unix = format!("AF_UNIX {}, {} {}", number("unix_sent"), lang.say("then", "然后"), observed.text("unix_says"));
+    drawing.arrow((0, 2), unix, "", format!("{} {}", lang.say("reads", "读到"), number("unix_read")));
     drawing
 }

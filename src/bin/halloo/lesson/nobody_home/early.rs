@@ -10,7 +10,7 @@ use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Place, Stage, Trouble};
+use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Place, SILENCE, Stage, Trouble};
 use crate::lesson::text::{Lang, Text, text};
 
 pub(in crate::lesson) const LESSON: Lesson = Lesson {
@@ -84,7 +84,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     before_the_reader(stage, &mut observed)?;
     observed.put("tcp", before_the_listener(stage)?);
     observed.put("letters", LETTERS.map(actors::as_text).to_vec());
-    observed.put("waited", while_the_reader_sleeps()?);
+    while_the_reader_sleeps(stage, &mut observed)?;
     Ok(observed)
 }
 
@@ -117,36 +117,50 @@ fn before_the_listener(stage: &Stage) -> Result<String, Trouble> {
 }
 
 /// What a reader reads who had the port open, and slept until the sender was gone.
-fn while_the_reader_sleeps() -> Result<Vec<String>, Trouble> {
-    let bob = Bare::bind(LOOPBACK).doing("open bob's port")?;
+fn while_the_reader_sleeps(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
+    let address = actors::nobody()?;
+    let open = || Bare::bind(address).doing("open bob's port");
+    // Broken: he opens it when everything has been sent.
+    let early = if stage.sabotaged() { None } else { Some(open()?) };
+    observed.put("opened_before", early.is_some());
     // The socket of the sender is closed when this returns.
-    actors::send(&Place::Here, bob.local().doing("open bob's port")?, &LETTERS, Sends::from(LOOPBACK))?;
+    actors::send(&Place::Here, address, &LETTERS, Sends::from(LOOPBACK))?;
+    let bob = early.map_or_else(open, Ok)?;
+    // Broken, nothing waits.
+    let patience = if stage.sabotaged() { SILENCE } else { PATIENCE };
     let mut read = Vec::new();
     while read.len() < LETTERS.len() {
-        match bob.receive(64, PATIENCE).doing("read what waited")? {
-            Some(gulp) => read.push(actors::as_text(&gulp.bytes)),
-            None => break,
-        }
+        let Some(gulp) = bob.receive(64, patience).doing("read what waited")? else { break };
+        read.push(actors::as_text(&gulp.bytes));
     }
-    Ok(read)
+    observed.put("waited", read);
+    Ok(())
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let reads = say("reads", "读到");
+    let reads = lang.say("reads", "读到");
     let mut drawing = Drawing::of(["alice", "bob"]);
     let (fate, hears) = match observed.flag("early") {
-        true => (Fate::Arrives, say("has the port open", "端口已经打开")),
-        false => (Fate::Lost, say("(the port is not open)", "（端口还没打开）")),
+        true => (Fate::Arrives, lang.say("has the port open", "端口已经打开")),
+        false => (Fate::Lost, lang.say("(the port is not open)", "（端口还没打开）")),
     };
     drawing.go((0, 1), "halloo send \"early\"", "", hears, fate);
     drawing.cells(["", "halloo listen"]);
     drawing.arrow((0, 1), "halloo send \"late\"", "", format!("{reads} {}", observed.text("heard")));
     let fate = if observed.text("tcp") == "ok" { Fate::Arrives } else { Fate::Lost };
     drawing.go((0, 1), format!("TCP connect: {}", observed.text("tcp")), "", "", fate);
-    drawing.cells([String::new(), say("opens another port, sleeps", "打开另一个端口，睡觉")]);
-    drawing.arrow((0, 1), format!("sendto {}", observed.text("letters")), "", "");
-    drawing.cells([say("closes her socket, is gone", "关闭套接字，走了"), String::new()]);
-    drawing.cells([String::new(), format!("{} {}", say("wakes up, reads", "醒来，读到"), observed.text("waited"))]);
+    let opens = [String::new(), lang.say("opens another port, sleeps", "打开另一个端口，睡觉")];
+    let opened_before = observed.flag("opened_before");
+    if opened_before {
+        drawing.cells(opens.clone());
+    }
+    let fate = if observed.list("waited").is_empty() { Fate::Lost } else { Fate::Arrives };
+    drawing.go((0, 1), format!("sendto {}", observed.text("letters")), "", "", fate);
+    drawing.cells([lang.say("closes her socket, is gone", "关闭套接字，走了"), String::new()]);
+    if !opened_before {
+        drawing.cells(opens);
+    }
+    drawing
+        .cells([String::new(), format!("{} {}", lang.say("wakes up, reads", "醒来，读到"), observed.text("waited"))]);
     drawing
 }

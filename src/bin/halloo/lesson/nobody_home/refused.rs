@@ -3,7 +3,7 @@
 use halloo::model::lesson::Observed;
 use halloo::net::bare::Bare;
 
-use crate::lesson::actors::{self, Sends, Told};
+use crate::lesson::actors::{self, NOTHING, Sends, Told};
 use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
@@ -29,7 +29,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
              她的哪些调用会失败？",
         ),
         ask: Ask::Any(CHOICES, |observed| {
-            let failed = |(place, call): (usize, &&str)| (observed.text(call) != "ok").then_some(place);
+            let failed = |(place, call): (usize, &&str)| is_error(&observed.text(call)).then_some(place);
             CALLS.iter().enumerate().filter_map(failed).collect()
         }),
     },
@@ -45,8 +45,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     checks: &[
         Claim::wire(
             "icmp",
-            Rule::SameAs("refused"),
-            text("each of {refused} datagrams brought an ICMP back", "{refused} 个数据报各换回一个 ICMP 报文"),
+            Rule::SameAs("sent_before"),
+            text("each of {sent_before} datagrams brought an ICMP back", "{sent_before} 个数据报各换回一个 ICMP 报文"),
         ),
         Claim::linux(
             "plain",
@@ -65,7 +65,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
         Claim::linux(
             "bob",
-            Rule::SameAs("fourth"),
+            Rule::Says("4"),
             text("and that send sends nothing: bob reads \"{bob}\"", "而且那次什么也没发出：bob 读到“{bob}”"),
         ),
         Claim::linux(
@@ -103,6 +103,11 @@ const CHOICES: &[Text] = &[
     text("the third send, when the port is open", "第三次发送，这时端口已经打开"),
 ];
 
+/// Whether this is what a call says that failed.
+fn is_error(said: &str) -> bool {
+    said != "ok" && said != NOTHING
+}
+
 /// The calls of the question, by the names that their results have in the record.
 const CALLS: [&str; 4] = ["send1", "read", "send2", "send3"];
 
@@ -114,90 +119,97 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let bob = stage.sabotaged().then(|| Bare::bind(closed)).transpose().doing("open bob's port")?;
     // How long to wait for bad news; broken, none will come.
     let patience = if bob.is_some() { SILENCE } else { PATIENCE };
-    observed.put("plain", is_told_without_connect(closed)?);
     observed.put("closed", closed.to_string());
-    observed.put("halloo", refused_to_halloo(closed, patience)?);
-    observed.put("refused", TO_A_CLOSED_PORT);
-    connected(closed, bob, patience, &mut observed)?;
+    let (plain, sent_plainly) = without_connect(closed, stage.sabotaged())?;
+    let sent_by_halloo = by_halloo(closed, patience, &mut observed)?;
+    // Bad news of a later datagram has come: that of an earlier one is not on its way any more.
+    observed.put("plain", plain.has_news(Duration::ZERO).doing("look for news")?);
+    let sent = sent_plainly + sent_by_halloo + connected(closed, bob, patience, &mut observed)?;
+    observed.put("sent_before", sent);
     if let Some(wire) = &mut wire {
-        observed
-            .put("icmp", refusals(wire.until(|packets| stage.sabotaged() || refusals(packets) >= TO_A_CLOSED_PORT)));
+        let refusals = |packets: &[Packet]| refusals(packets, closed.port());
+        let seen = wire.until(|packets| stage.sabotaged() || refusals(packets) >= sent);
+        observed.put("icmp", refusals(seen));
     }
     Ok(observed)
 }
 
-/// Datagrams that are sent before bob opens his port: one without connect, one by halloo, two with connect.
-const TO_A_CLOSED_PORT: usize = 4;
-
-/// ICMP messages that say "port unreachable" (RFC 792).
-fn refusals(packets: &[Packet]) -> usize {
-    packets.iter().filter(|packet| packet.carries == Carries::Icmp(3, 3)).count()
+/// ICMP messages that say "port unreachable" (RFC 792) of this port.
+fn refusals(packets: &[Packet], port: u16) -> usize {
+    packets.iter().filter(|packet| packet.carries == Carries::Icmp(3, 3) && packet.is_at(port)).count()
 }
 
-/// Whether a socket without connect is told anything about a closed port.
-fn is_told_without_connect(closed: SocketAddr) -> Result<bool, Trouble> {
-    let alice = Bare::bind(LOOPBACK).doing("open a socket")?;
-    alice.send_to(b"hi", closed).doing("send without connect")?;
-    alice.has_news(SILENCE).doing("wait for news")
+/// A socket without connect that has sent to a closed port, and how many datagrams have left.
+fn without_connect(closed: SocketAddr, broken: bool) -> Result<(Bare, usize), Trouble> {
+    let alice = actors::open()?;
+    let sent = if broken {
+        // Broken: she does connect, to another port that is closed.
+        alice.connect(actors::nobody()?).doing("connect")?;
+        alice.send(b"hi")
+    } else {
+        alice.send_to(b"hi", closed)
+    };
+    sent.doing("send without connect")?;
+    Ok((alice, 1))
 }
 
-/// The address that halloo says has refused, on a socket without connect.
-fn refused_to_halloo(closed: SocketAddr, patience: Duration) -> Result<String, Trouble> {
+/// The address that halloo says has refused, on a socket without connect. Says how many datagrams left.
+fn by_halloo(closed: SocketAddr, patience: Duration, observed: &mut Observed) -> Result<usize, Trouble> {
     let sends = Sends { wait: Some(patience), ..Sends::from(LOOPBACK) };
     let told = actors::send(&Place::Here, closed, &[b"hi"], sends)?;
     let refused = told.iter().find_map(|told| if let Told::Refused(by) = told { Some(by.to_string()) } else { None });
-    Ok(refused.unwrap_or_else(|| "-".to_owned()))
+    observed.put("halloo", refused.unwrap_or_else(|| NOTHING.to_owned()));
+    Ok(actors::sends_in(&told))
 }
 
-/// What the calls of a connected socket say, and what bob reads when he is there.
+/// What the calls of a connected socket say, and what bob reads when he is there. Says how many datagrams left before he
+/// opened his port.
 fn connected(
     closed: SocketAddr,
     bob: Option<Bare>,
     patience: Duration,
     observed: &mut Observed,
-) -> Result<(), Trouble> {
-    let alice = Bare::bind(LOOPBACK).doing("open a socket")?;
+) -> Result<usize, Trouble> {
+    let alice = actors::open()?;
     alice.connect(closed).doing("connect")?;
-    observed.put("send1", actors::said(&alice.send(b"1")));
-    observed.put("read", actors::said(&alice.receive(64, patience)));
-    observed.put("send2", actors::said(&alice.send(b"2")));
+    let first = alice.send(b"1");
+    observed.put("send1", actors::said(&first));
+    observed.put("read", actors::read_as(alice.receive(64, patience)));
+    let second = alice.send(b"2");
+    observed.put("send2", actors::said(&second));
     // Not earlier than that: the news of the second datagram is there.
     alice.has_news(patience).doing("wait for news")?;
     let bob = bob.map_or_else(|| Bare::bind(closed), Ok).doing("open bob's port")?;
     observed.put("send3", actors::said(&alice.send(b"3")));
     observed.put("send4", actors::said(&alice.send(b"4")));
     // What was sent first is read first: that he reads the fourth says that the third never left.
-    let gulp = bob.receive(64, PATIENCE).doing("read what came")?;
-    observed.put("fourth", "4");
-    observed.put("bob", gulp.map_or_else(String::new, |gulp| actors::as_text(&gulp.bytes)));
-    Ok(())
+    observed.put("bob", actors::read_as(bob.receive(64, PATIENCE)));
+    Ok([first, second].iter().filter(|sent| sent.is_ok()).count())
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let call = |name: &str, what: String| format!("{what}: {}", observed.text(name));
     let fate = |name: &str| if observed.text(name) == "ok" { Fate::Arrives } else { Fate::Lost };
-    let is_refused = observed.text("read") != "ok";
+    let is_refused = is_error(&observed.text("read"));
     let at_first = if is_refused { Fate::Lost } else { Fate::Arrives };
     let mut drawing = Drawing::of(["alice (connect)", "bob"]);
-    let closed = if is_refused { say("(the port is closed)", "（端口关着）") } else { String::new() };
-    drawing.go((0, 1), call("send1", say("a) send 1", "a) 发送 1")), "", closed, at_first);
+    let closed = if is_refused { lang.say("(the port is closed)", "（端口关着）") } else { String::new() };
+    drawing.go((0, 1), call("send1", lang.say("a) send 1", "a) 发送 1")), "", closed, at_first);
     if is_refused {
-        let unreachable = say("port unreachable", "端口不可达");
-        drawing.arrow((1, 0), unreachable, "ICMP", call("read", say("b) read", "b) 读")));
+        let unreachable = lang.say("port unreachable", "端口不可达");
+        drawing.arrow((1, 0), unreachable, "ICMP", call("read", lang.say("b) read", "b) 读")));
     }
-    drawing.go((0, 1), call("send2", say("c) send 2", "c) 发送 2")), "", "", at_first);
+    drawing.go((0, 1), call("send2", lang.say("c) send 2", "c) 发送 2")), "", "", at_first);
     if is_refused {
-        drawing.cells([String::new(), say("opens his port", "打开端口")]);
+        drawing.cells([String::new(), lang.say("opens his port", "打开端口")]);
     }
     match fate("send3") {
-        Fate::Arrives => drawing.arrow((0, 1), call("send3", say("d) send 3", "d) 发送 3")), "", ""),
+        Fate::Arrives => drawing.arrow((0, 1), call("send3", lang.say("d) send 3", "d) 发送 3")), "", ""),
         // It never left.
-        Fate::Lost => {
-            drawing.cells([call("send3", say("d) send 3", "d) 发送 3")), say("(nothing comes)", "（什么也没来）")])
-        }
+        Fate::Lost => drawing
+            .cells([call("send3", lang.say("d) send 3", "d) 发送 3")), lang.say("(nothing comes)", "（什么也没来）")]),
     };
-    let read = format!("{} \"{}\"", say("reads", "读到"), observed.text("bob"));
-    drawing.go((0, 1), call("send4", say("send 4", "发送 4")), "", read, fate("send4"));
+    let read = format!("{} \"{}\"", lang.say("reads", "读到"), observed.text("bob"));
+    drawing.go((0, 1), call("send4", lang.say("send 4", "发送 4")), "", read, fate("send4"));
     drawing
 }

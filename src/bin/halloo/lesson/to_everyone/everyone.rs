@@ -1,7 +1,6 @@
 //! Who hears a broadcast: whoever is on the subnet, listens on the port, and is not bound to an address of his own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::thread::sleep;
 
 use halloo::engine::broadcast::Form;
 use halloo::model::event::Role;
@@ -13,7 +12,7 @@ use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
 use crate::lesson::lan::Lan;
 use crate::lesson::question::{Ask, Question, letter};
-use crate::lesson::stage::{SILENCE, Stage, Topology, Trouble};
+use crate::lesson::stage::{Stage, Topology, Trouble};
 use crate::lesson::text::{Lang, Text, text};
 
 pub(in crate::lesson) const LESSON: Lesson = Lesson {
@@ -49,6 +48,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             ),
         ),
         Claim {
+            // dotnet/runtime#83525.
             windows: Rule::Yes,
             ..Claim::linux(
                 "own_address",
@@ -149,18 +149,29 @@ const EARS: [Ear; 8] = [
     Ear::of("dave", On::Any),
 ];
 
+/// Broken: each of those that differ from the first ones listens as it should not, on every address or the wrong port.
+const BROKEN: [Ear; 8] = [
+    Ear::of("alice", On::Any),
+    Ear::of("bob", On::Any),
+    Ear::of("bob", On::Any),
+    Ear::of("carol", On::Any),
+    Ear::of("carol", On::Own),
+    Ear::of("multi", On::Any),
+    Ear { right_port: false, ..Ear::of("multi", On::Any) },
+    Ear::of("dave", On::Any),
+];
+
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let lan = stage.lan(Topology::TwoSubnets)?;
+    let ears = if stage.sabotaged() { &BROKEN } else { &EARS };
     let mut servers: Vec<Server> = Vec::new();
-    for ear in &EARS {
+    for ear in ears {
         // The first takes a free port, and the others follow.
-        let port = servers.first().map_or(0, |first| first.address().port());
-        servers.push(listen(&lan, ear, port, stage.sabotaged())?);
+        servers.push(listen(&lan, ear, actors::port_of(&servers), stage.sabotaged())?);
     }
-    let port = servers.first().map_or(0, |first| first.address().port());
-    let from = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let told = actors::broadcast(&lan.at("alice")?, port, Form::Directed, &[SAID.as_bytes()], Sends::from(from))?;
-    wait_for_copies(&servers);
+    let port = actors::port_of(&servers);
+    let told = actors::broadcast(&lan.at("alice")?, port, Form::Directed, &[SAID.as_bytes()], Sends::anyhow())?;
+    until_it_is_over(&lan, ears, &servers)?;
     let mut observed = Observed::default();
     observed.put("said", SAID);
     put_sent(&mut observed, &told);
@@ -173,23 +184,35 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
 /// One of halloo's listeners.
 fn listen(lan: &Lan, ear: &Ear, port: u16, sabotaged: bool) -> Result<Server, Trouble> {
     let address = match ear.on {
-        // Broken: who should listen on the own address listens on every one.
-        On::Own if sabotaged => Ipv4Addr::UNSPECIFIED,
         On::Own => lan.address(ear.host, "e0")?,
         On::Any => Ipv4Addr::UNSPECIFIED,
         On::Broadcast => BROADCAST,
     };
     let port = if ear.right_port { port } else { port ^ 1 };
+    // Broken, two of a host may have the same port.
     let serves = Serves { share: ear.shares || sabotaged, ..Serves::a(Role::Listen) };
     Server::start(&lan.at(ear.host)?, SocketAddr::from((address, port)), &serves)
 }
 
-/// Waits until those who hear have heard, and then for the others, who should not.
-fn wait_for_copies(servers: &[Server]) {
-    let deaf = |ear: &Ear| matches!(ear.on, On::Own) || !ear.right_port || ear.host == "dave";
-    let hear = || servers.iter().zip(&EARS).filter(|(_, ear)| !deaf(ear)).all(|(server, _)| !server.heard().is_empty());
-    actors::until(hear);
-    sleep(SILENCE);
+/// Waits until what alice said is over, for each who listens: those to whom a broadcast can get hear one more; each of the
+/// others is spoken to, `dave` by `multi`, to whom both subnets belong.
+fn until_it_is_over(lan: &Lan, ears: &[Ear], servers: &[Server]) -> Result<(), Trouble> {
+    let is_deaf = |ear: &Ear| matches!(ear.on, On::Own) || !ear.right_port;
+    let (mut from_alice, mut from_multi) = (vec![SocketAddr::from((BROADCAST, actors::port_of(servers)))], Vec::new());
+    for (ear, server) in ears.iter().zip(servers) {
+        let own = SocketAddr::from((lan.address(ear.host, "e0")?, server.address().port()));
+        match ear.host {
+            "dave" => from_multi.push(own),
+            _ if is_deaf(ear) => from_alice.push(own),
+            _ => {}
+        }
+    }
+    let (beyond, near): (Vec<_>, Vec<_>) = ears.iter().zip(servers).partition(|(ear, _)| ear.host == "dave");
+    for (place, to, hear) in [("alice", from_alice, near), ("multi", from_multi, beyond)] {
+        actors::say_last(&lan.at(place)?, &to)?;
+        actors::have_heard_last(&hear.into_iter().map(|(_, server)| server).collect::<Vec<_>>(), 1)?;
+    }
+    Ok(())
 }
 
 /// What the sender tells: how often it sent, and to where.
@@ -205,7 +228,8 @@ fn put_sent(observed: &mut Observed, told: &[Told]) {
 
 /// What each listener tells: who it is, and how many copies it heard.
 fn put_heard(observed: &mut Observed, servers: &[Server]) {
-    let copies: Vec<usize> = servers.iter().map(|server| server.heard().len()).collect();
+    let copies_at = |server: &Server| server.heard().iter().filter(|heard| heard.payload == SAID.as_bytes()).count();
+    let copies: Vec<usize> = servers.iter().map(copies_at).collect();
     let all =
         |wanted: &dyn Fn(&Ear) -> bool| EARS.iter().zip(&copies).filter(|(ear, _)| wanted(ear)).all(|(_, n)| *n == 1);
     let any = |wanted: &dyn Fn(&Ear) -> bool| EARS.iter().zip(&copies).any(|(ear, n)| wanted(ear) && *n > 0);

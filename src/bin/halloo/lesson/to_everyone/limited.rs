@@ -1,14 +1,12 @@
 //! 255.255.255.255 leaves by one interface: the one that the routes choose, or the one that the program chooses.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::thread::sleep;
 
 use halloo::engine::broadcast::Form;
 use halloo::model::Fault;
 use halloo::model::event::Role;
 use halloo::model::lesson::{Observed, Value};
 use halloo::net::bare::Bare;
-use halloo::net::error_name;
 
 use crate::lesson::actors::{self, Sends, Server, Serves};
 use crate::lesson::card::{Chapter, Lesson, Needs};
@@ -16,7 +14,7 @@ use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::Drawing;
 use crate::lesson::lan::Lan;
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, Place, SILENCE, Stage, Topology, Trouble};
+use crate::lesson::stage::{Doing, Place, Stage, Topology, Trouble};
 use crate::lesson::text::{Lang, Text, text};
 
 pub(in crate::lesson) const LESSON: Lesson = Lesson {
@@ -122,21 +120,26 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
         (Topology::TwoSubnets, Topology::TwoDoors)
     };
     let mut observed = Observed::default();
+    observed.put("first_has_default", without == Topology::TwoDoors);
+    observed.put("then_has_default", with == Topology::TwoDoors);
     let lan = stage.lan(without)?;
-    observed.put("no_route", outcome(plainly(&lan.at("multi")?, Ipv4Addr::BROADCAST, NO_PORT, PLAIN)?));
+    let sent = plainly(&lan.at("multi")?, Ipv4Addr::BROADCAST, actors::DISCARD, PLAIN)?;
+    observed.put("no_route", actors::said(&sent));
     let lan = stage.lan(with)?;
     let ears = Ears::open(&lan)?;
-    plain_ways(&mut observed, &lan, &ears)?;
-    let from = Sends::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-    actors::broadcast(&ears.multi, ears.port, Form::Limited, &[HALLOO], from)?;
-    actors::until(|| ears.doors(HALLOO).len() > 1);
-    sleep(SILENCE);
+    plain_ways(&mut observed, &lan, &ears, stage.sabotaged())?;
+    // Broken: one more program of a few lines in the place of halloo.
+    let last_way = if stage.sabotaged() {
+        plainly(&ears.multi, Ipv4Addr::BROADCAST, ears.port, HALLOO).map(|_| "sendto()")
+    } else {
+        actors::broadcast(&ears.multi, ears.port, Form::Limited, &[HALLOO], Sends::anyhow())
+            .map(|_| "halloo broadcast --limited")
+    };
+    observed.put("last_way", last_way?);
+    ears.until_it_is_over(&lan)?;
     ears.put_heard(&mut observed);
     Ok(observed)
 }
-
-/// A port where nobody listens: that of discard (RFC 863).
-const NO_PORT: u16 = 9;
 
 /// Sends as a first program does, with nothing but SO_BROADCAST.
 fn plainly(place: &Place, to: Ipv4Addr, port: u16, said: &[u8]) -> Result<Result<usize, Fault>, Trouble> {
@@ -145,36 +148,29 @@ fn plainly(place: &Place, to: Ipv4Addr, port: u16, said: &[u8]) -> Result<Result
     Ok(socket.send_to(said, SocketAddr::from((to, port))))
 }
 
-/// What a call gave: the name of its error, if there was one.
-fn outcome(result: Result<usize, Fault>) -> String {
-    result.map_or_else(error_name, |_| "sent".to_owned())
-}
-
 /// The ways that a program of a few lines has.
-fn plain_ways(observed: &mut Observed, lan: &Lan, ears: &Ears) -> Result<(), Trouble> {
+fn plain_ways(observed: &mut Observed, lan: &Lan, ears: &Ears, sabotaged: bool) -> Result<(), Trouble> {
     let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, ears.port));
-    let by_cable = |said| actors::until(|| !ears.doors(said).is_empty());
     let sent = plainly(&ears.multi, Ipv4Addr::BROADCAST, ears.port, PLAIN)?;
-    if sent.is_ok() {
-        by_cable(PLAIN);
-    }
-    observed.put("plain", outcome(sent));
+    observed.put("plain", actors::said(&sent));
 
-    let own = lan.address("multi", "e0")?;
+    // Broken: the other door is chosen, and somebody's address instead of nobody's.
+    let door = if sabotaged { "e1" } else { "e0" };
+    let nowhere = if sabotaged { lan.address("alice", "e0")? } else { Ipv4Addr::UNSPECIFIED };
+    observed.put("device", door);
+    observed.put("nowhere_to", nowhere.to_string());
+    let own = lan.address("multi", door)?;
     observed.put("own", own.to_string());
     let bound = ears.multi.within(|| Bare::bind((own, 0).into()))?.doing("bind to an address")?;
     bound.set_broadcast(true).doing("set SO_BROADCAST")?;
     bound.send_to(BOUND, everybody).doing("send from an address")?;
-    by_cable(BOUND);
 
     let device = ears.multi.within(|| Bare::unbound(true))?.doing("open a socket")?;
     device.set_broadcast(true).doing("set SO_BROADCAST")?;
-    device.bind_device("e0").doing("bind to an interface")?;
+    device.bind_device(door).doing("bind to an interface")?;
     device.send_to(DEVICE, everybody).doing("send by an interface")?;
-    by_cable(DEVICE);
 
-    plainly(&ears.multi, Ipv4Addr::UNSPECIFIED, ears.port, NOWHERE)?.doing("send to 0.0.0.0")?;
-    actors::until(|| !ears.who(NOWHERE).is_empty());
+    plainly(&ears.multi, nowhere, ears.port, NOWHERE)?.doing("send to 0.0.0.0")?;
     Ok(())
 }
 
@@ -187,20 +183,22 @@ struct Ears {
 
 impl Ears {
     fn open(lan: &Lan) -> Result<Self, Trouble> {
-        let (mut servers, mut port) = (Vec::new(), 0);
-        for (host, _) in EARS {
-            let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-            let server = Server::start(&lan.at(host)?, local, &Serves::a(Role::Listen))?;
-            port = server.address().port();
-            servers.push(server);
-        }
-        Ok(Self { servers, port, multi: lan.at("multi")? })
+        let places = EARS.map(|(host, _)| lan.at(host)).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let servers = actors::servers(&places, &Serves::a(Role::Listen))?;
+        Ok(Self { port: actors::port_of(&servers), servers, multi: lan.at("multi")? })
+    }
+
+    /// Waits until everything that `multi` has sent is over, for each who listens.
+    fn until_it_is_over(&self, lan: &Lan) -> Result<(), Trouble> {
+        let address = |(host, _)| lan.address(host, "e0").map(|address| SocketAddr::from((address, self.port)));
+        let addresses = EARS.map(address).into_iter().collect::<Result<Vec<_>, _>>()?;
+        actors::say_last(&self.multi, &addresses)?;
+        actors::have_heard_last(&self.servers.iter().collect::<Vec<_>>(), 1)
     }
 
     /// Who has heard this, with the door that leads to them.
     fn hearers(&self, said: &[u8]) -> Vec<(&'static str, Option<&'static str>)> {
-        let has = |server: &Server| server.heard().iter().any(|heard| heard.payload == said);
-        EARS.into_iter().zip(&self.servers).filter(|(_, server)| has(server)).map(|(ear, _)| ear).collect()
+        EARS.into_iter().zip(&self.servers).filter(|(_, server)| server.knows(said)).map(|(ear, _)| ear).collect()
     }
 
     /// Who has heard this.
@@ -244,23 +242,30 @@ fn right_doors(observed: &Observed) -> Option<usize> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let itself = say("multi itself", "multi 自己");
+    let itself = lang.say("multi itself", "multi 自己");
     let mut drawing = Drawing::of([
-        say("multi, to 255.255.255.255", "multi，发往 255.255.255.255"),
+        lang.say("multi, to 255.255.255.255", "multi，发往 255.255.255.255"),
         String::new(),
         "e0: alice".into(),
         "e1: dave".into(),
         itself,
     ]);
-    drawing.cells([say("no default route", "没有默认路由"), String::new(), observed.text("no_route")]);
-    let own = observed.text("own");
+    let route = |has| {
+        if observed.flag(has) {
+            lang.say("default route by e1", "默认路由走 e1")
+        } else {
+            lang.say("no default route", "没有默认路由")
+        }
+    };
+    drawing.cells([route("first_has_default"), String::new(), observed.text("no_route")]);
+    let [own, device, nowhere] = ["own", "device", "nowhere_to"].map(|name| observed.text(name));
+    let empty = if nowhere == Ipv4Addr::UNSPECIFIED.to_string() { "'' = " } else { "" };
     for (how, heard) in [
-        (say("default route by e1", "默认路由走 e1"), "plain_heard"),
-        (say("bind ", "绑定 ") + &own, "bound_heard"),
-        (say("SO_BINDTODEVICE e0", "SO_BINDTODEVICE e0"), "device_heard"),
-        (say("to '' (0.0.0.0)", "发往 ''（0.0.0.0）"), "nowhere"),
-        (say("halloo broadcast --limited", "halloo broadcast --limited"), "halloo_heard"),
+        (route("then_has_default"), "plain_heard"),
+        (lang.say("bind ", "绑定 ") + &own, "bound_heard"),
+        (format!("SO_BINDTODEVICE {device}"), "device_heard"),
+        (lang.say("to ", "发往 ") + empty + &nowhere, "nowhere"),
+        (observed.text("last_way"), "halloo_heard"),
     ] {
         let hears = text("hears it", "收到").raw(lang);
         let mark = |host| if observed.list(heard).contains(&Value::from(host)) { hears } else { "-" };

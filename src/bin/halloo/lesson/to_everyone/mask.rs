@@ -1,7 +1,6 @@
 //! The broadcast address follows from the address and the mask; who has another mask is deaf to it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::thread::sleep;
 
 use halloo::engine::broadcast::Form;
 use halloo::model::Interface;
@@ -10,13 +9,13 @@ use halloo::model::interface::BroadcastFrom;
 use halloo::model::lesson::{Observed, Value};
 use halloo::net::interfaces;
 
-use crate::lesson::actors::{self, Sends, Server, Serves, Told};
+use crate::lesson::actors::{self, Sends, Server, Serves};
 use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::Drawing;
 use crate::lesson::lan::Lan;
 use crate::lesson::question::{Ask, Question};
-use crate::lesson::stage::{Doing, SILENCE, Stage, Topology, Trouble};
+use crate::lesson::stage::{Doing, Place, Stage, Topology, Trouble};
 use crate::lesson::text::{Lang, text};
 
 pub(in crate::lesson) const LESSON: Lesson = Lesson {
@@ -110,7 +109,7 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     put_bits(&mut observed, &row(&lan, "carol")?)?;
     put_pair(&mut observed, &row(&lan, "dave")?);
     observed.put("alice_prefix", prefix(&row(&lan, "alice")?));
-    speak(&mut observed, &lan)?;
+    speak(&mut observed, &lan, stage.sabotaged())?;
     Ok(observed)
 }
 
@@ -155,19 +154,28 @@ fn put_pair(observed: &mut Observed, dave: &Interface) {
 }
 
 /// Everybody listens, `alice` and `carol` broadcast.
-fn speak(observed: &mut Observed, lan: &Lan) -> Result<(), Trouble> {
+fn speak(observed: &mut Observed, lan: &Lan, sabotaged: bool) -> Result<(), Trouble> {
     let mut servers: Vec<Server> = Vec::new();
+    let mut addresses = Vec::new();
     for host in HOSTS {
-        let port = servers.first().map_or(0, |first| first.address().port());
-        let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let own = lan.address(host, "e0")?;
+        // Broken: bob listens on his own address only.
+        let bound = if sabotaged && host == "bob" { own } else { Ipv4Addr::UNSPECIFIED };
+        let local = SocketAddr::from((bound, actors::port_of(&servers)));
         servers.push(Server::start(&lan.at(host)?, local, &Serves::a(Role::Listen))?);
+        addresses.push(SocketAddr::from((own, actors::port_of(&servers))));
     }
-    observed.put("alice_to", broadcast(lan, "alice", &servers, (Form::Directed, FROM_ALICE))?);
-    observed.put("carol_to", broadcast(lan, "carol", &servers, (Form::Directed, FROM_CAROL))?);
-    observed.put("limited_to", broadcast(lan, "carol", &servers, (Form::Limited, LIMITED))?);
-    sleep(SILENCE);
+    let port = actors::port_of(&servers);
+    observed.put("alice_to", broadcast(&lan.at("alice")?, port, Form::Directed, FROM_ALICE)?);
+    observed.put("carol_to", broadcast(&lan.at("carol")?, port, Form::Directed, FROM_CAROL)?);
+    observed.put("limited_to", broadcast(&lan.at("carol")?, port, Form::Limited, LIMITED)?);
+    let speakers = ["alice", "carol"];
+    for speaker in speakers {
+        actors::say_last(&lan.at(speaker)?, &addresses)?;
+    }
+    actors::have_heard_last(&servers.iter().collect::<Vec<_>>(), speakers.len())?;
     let heard =
-        |said| HOSTS.into_iter().zip(&servers).filter(move |(_, server)| has(server, said)).map(|(host, _)| host);
+        |said| HOSTS.into_iter().zip(&servers).filter(move |(_, server)| server.knows(said)).map(|(host, _)| host);
     let lists = [FROM_ALICE, FROM_CAROL, LIMITED].map(|said| heard(said).collect::<Vec<_>>());
     observed.put("carol_hears_alice", lists[0].contains(&"carol"));
     observed.put("others_hear_carol", lists[1].iter().any(|host| *host != "carol"));
@@ -179,35 +187,21 @@ fn speak(observed: &mut Observed, lan: &Lan) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Broadcasts with halloo, waits until those of the same mask have heard, and tells the address it was sent to.
-fn broadcast(lan: &Lan, host: &str, servers: &[Server], (form, said): (Form, &[u8])) -> Result<String, Trouble> {
-    let port = servers.first().map_or(0, |first| first.address().port());
-    let from = Sends::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-    let told = actors::broadcast(&lan.at(host)?, port, form, &[said], from)?;
-    let alike = |other: &str| form == Form::Limited || (host == "carol") == (other == "carol");
-    let should = HOSTS.into_iter().zip(servers).filter(|(other, _)| alike(other));
-    actors::until(|| should.clone().all(|(_, server)| has(server, said)));
-    let to = told.iter().find_map(|told| match told {
-        Told::Sent { destination, .. } => Some(destination.ip().to_string()),
-        _ => None,
-    });
-    to.doing("broadcast")
-}
-
-fn has(server: &Server, said: &[u8]) -> bool {
-    server.heard().iter().any(|heard| heard.payload == said)
+/// Broadcasts with halloo, and tells the address it was sent to.
+fn broadcast(place: &Place, port: u16, form: Form, said: &[u8]) -> Result<String, Trouble> {
+    let told = actors::broadcast(place, port, form, &[said], Sends::anyhow())?;
+    actors::sent_to(&told).map(|to| to.ip().to_string()).doing("broadcast")
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let row = |label, name, beside: &str| bits_row(observed, label, name, beside);
-    let mut drawing = Drawing::of(row(say("address", "地址"), "address", "carol"));
+    let mut drawing = Drawing::of(row(lang.say("address", "地址"), "address", "carol"));
     let [_, _, ones, ..] = row(String::new(), "mask", "");
-    drawing.cells([say("mask", "掩码"), format!("/{}", observed.text("prefix")), ones]);
-    drawing.cells(row(say("network", "网络地址"), "network", &say("AND mask", "与 掩码")));
-    drawing.cells(row(say("broadcast", "广播地址"), "computed", &say("OR NOT mask", "或 掩码取反")));
+    drawing.cells([lang.say("mask", "掩码"), format!("/{}", observed.text("prefix")), ones]);
+    drawing.cells(row(lang.say("network", "网络地址"), "network", &lang.say("AND mask", "与 掩码")));
+    drawing.cells(row(lang.say("broadcast", "广播地址"), "computed", &lang.say("OR NOT mask", "或 掩码取反")));
     let [alice, bob, carol] = HOSTS.map(str::to_owned);
-    drawing.cells([say("who says", "谁发"), say("to", "发往"), String::new(), alice, bob, carol]);
+    drawing.cells([lang.say("who says", "谁发"), lang.say("to", "发往"), String::new(), alice, bob, carol]);
     let who = |name: &str, prefix| format!("{name} /{}", observed.text(prefix));
     for (host, prefix, to, by) in [
         ("alice", "alice_prefix", "alice_to", "alice_heard_by"),
@@ -216,7 +210,7 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     ] {
         drawing.cells(hearing_row(observed, who(host, prefix), (to, by), lang));
     }
-    let none = say("none", "没有");
+    let none = lang.say("none", "没有");
     let pair = Some(observed.text("pair_to")).filter(|to| !to.is_empty()).unwrap_or(none);
     drawing.cells([who("dave", "pair_prefix"), pair]);
     drawing

@@ -14,7 +14,7 @@ use crate::lesson::draw::Drawing;
 use crate::lesson::question::{Ask, Question};
 use crate::lesson::stage::{Doing, LOOPBACK, PATIENCE, Place, Stage, Trouble};
 use crate::lesson::text::{Lang, Text, text};
-use crate::lesson::wire::Wire;
+use crate::lesson::wire::Packet;
 
 pub(in crate::lesson) const LESSON: Lesson = Lesson {
     name: "permission",
@@ -53,9 +53,13 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::Says("EACCES"),
             text("without the option sendto fails: {off}", "没有这个选项，sendto 失败：{off}"),
         ),
-        Claim::wire("packets", Rule::SameAs("allowed"), text("and no packet leaves", "而且一个包也没发出")),
+        Claim::wire("leaked", Rule::Is(0), text("and no packet leaves", "而且一个包也没发出")),
         Claim::linux("on", Rule::Says("ok"), text("with it the same call succeeds", "有了它，同样的调用成功")),
-        Claim::linux("bob_has", Rule::No, text("the receiver needs no option", "接收方不需要任何选项")),
+        Claim::linux(
+            "heard_unset",
+            Rule::Yes,
+            text("bob reads it without any option: \"{bob}\"", "bob 不设任何选项也读到：“{bob}”"),
+        ),
         Claim::linux(
             "halloo_off",
             Rule::Says("EACCES"),
@@ -112,41 +116,50 @@ fn by_hand(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let mut wire = stage.wire()?;
     let bob = Bare::bind(TO_ALL_HERE).doing("open bob's port")?;
     let to_all = bob.local().doing("open bob's port")?;
-    let alice = Bare::bind(LOOPBACK).doing("open a socket")?;
-    // Broken: the option is set beforehand.
-    alice.set_broadcast(stage.sabotaged()).doing("set SO_BROADCAST")?;
-    observed.put("off", actors::said(&alice.send_to(b"without", to_all)));
-    alice.set_broadcast(true).doing("set SO_BROADCAST")?;
-    observed.put("on", actors::said(&alice.send_to(b"with", to_all)));
+    let alice = actors::open()?;
+    // Broken: bob has set the option, and alice has it on when it should be off and off when it should be on.
+    let broken = stage.sabotaged();
+    bob.set_broadcast(broken).doing("set SO_BROADCAST")?;
+    alice.set_broadcast(broken).doing("set SO_BROADCAST")?;
+    observed.put("off", actors::said(&alice.send_to(WITHOUT, to_all)));
+    alice.set_broadcast(!broken).doing("set SO_BROADCAST")?;
+    observed.put("set_to", u64::from(!broken));
+    observed.put("on", actors::said(&alice.send_to(WITH, to_all)));
     // What was sent first is read first.
-    let gulp = bob.receive(64, PATIENCE).doing("read what came")?;
-    let read = gulp.map_or_else(String::new, |gulp| actors::as_text(&gulp.bytes));
-    observed.put("unasked", read == "without");
+    let read = actors::read_as(bob.receive(64, PATIENCE));
+    let bob_has = bob.may_broadcast().doing("ask for SO_BROADCAST")?;
+    observed.put("unasked", read.as_bytes() == WITHOUT);
+    observed.put("heard_unset", !bob_has && read.as_bytes() == WITH);
     observed.put("bob", read);
-    observed.put("bob_has", bob.may_broadcast().doing("ask for SO_BROADCAST")?);
+    observed.put("bob_has", bob_has);
     if let Some(wire) = &mut wire {
-        observed.put("allowed", 1usize);
-        observed.put("packets", packets_from(wire, alice.local().doing("open a socket")?.port()));
+        let port = alice.local().doing("open a socket")?.port();
+        let is_hers = |packet: &&Packet| packet.source.port() == port;
+        // What was sent first is seen first.
+        let seen = wire.until(|packets| packets.iter().any(|packet| is_hers(&packet)));
+        let seen: Vec<&Packet> = seen.iter().filter(is_hers).collect();
+        // Nothing seen at all is not that nothing leaked.
+        if !seen.is_empty() {
+            observed.put("leaked", seen.iter().filter(|packet| packet.payload_len == WITHOUT.len()).count());
+        }
     }
     Ok(())
 }
 
-/// The packets that a port has sent; there is at least one.
-fn packets_from(wire: &mut Wire, port: u16) -> usize {
-    wire.until(|packets| packets.iter().any(|packet| packet.source.port() == port))
-        .iter()
-        .filter(|packet| packet.source.port() == port)
-        .count()
-}
+/// What is sent without the option, and with it: of different lengths, to tell them apart on the wire.
+const WITHOUT: &[u8] = b"without";
+const WITH: &[u8] = b"with";
 
 /// The same with halloo's own sender and listener.
 fn by_halloo(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
-    let bob = Server::start(&Place::Here, TO_ALL_HERE, &Serves::a(Role::Listen))?;
+    // Broken: it is no broadcast.
+    let address = if stage.sabotaged() { LOOPBACK } else { TO_ALL_HERE };
+    let bob = Server::start(&Place::Here, address, &Serves::a(Role::Listen))?;
     let send = |broadcasts| {
         let sends = Sends { broadcasts, ..Sends::from(LOOPBACK) };
         actors::send(&Place::Here, bob.address(), &[b"hi"], sends)
     };
-    let off = send(stage.sabotaged())?;
+    let off = send(false)?;
     let fault = off.into_iter().find_map(|told| if let Told::Failed(name) = told { Some(name) } else { None });
     observed.put("halloo_off", fault.unwrap_or_else(|| "ok".to_owned()));
     send(true)?;
@@ -156,21 +169,28 @@ fn by_halloo(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let mut drawing = Drawing::of(["alice".to_owned(), say("bob (no option set)", "bob（没有设置选项）")]);
+    let bob = if observed.flag("bob_has") {
+        lang.say("bob (SO_BROADCAST set)", "bob（设置了 SO_BROADCAST）")
+    } else {
+        lang.say("bob (no option set)", "bob（没有设置选项）")
+    };
+    let mut drawing = Drawing::of(["alice".to_owned(), bob]);
     let off = |what: String, name: &str| format!("{what}: {}", observed.text(name));
-    attempt(&mut drawing, off("sendto".to_owned(), "off"), observed.text("off") == "ok", String::new());
-    drawing.cells(["setsockopt(SO_BROADCAST)"]);
-    let reads = format!("{} \"{}\"", say("reads", "读到"), observed.text("bob"));
-    attempt(&mut drawing, off("sendto".to_owned(), "on"), observed.text("on") == "ok", reads);
-    let by_halloo = off(say("halloo, option off", "halloo，选项关"), "halloo_off");
+    let reads = format!("{} \"{}\"", lang.say("reads", "读到"), observed.text("bob"));
+    // He reads the first that leaves.
+    let first_leaves = observed.text("off") == "ok";
+    let [first, second] = if first_leaves { [reads, String::new()] } else { [String::new(), reads] };
+    attempt(&mut drawing, off("sendto".to_owned(), "off"), first_leaves, first);
+    drawing.cells([format!("setsockopt(SO_BROADCAST, {})", observed.text("set_to"))]);
+    attempt(&mut drawing, off("sendto".to_owned(), "on"), observed.text("on") == "ok", second);
+    let by_halloo = off(lang.say("halloo, option off", "halloo，选项关"), "halloo_off");
     attempt(&mut drawing, by_halloo, observed.text("halloo_off") == "ok", String::new());
     let heard = if observed.flag("as_broadcast") {
-        say("halloo listen: broadcast", "halloo listen：广播")
+        lang.say("halloo listen: broadcast", "halloo listen：广播")
     } else {
         String::new()
     };
-    drawing.arrow((0, 1), say("halloo, option on", "halloo，选项开"), "", heard);
+    drawing.arrow((0, 1), lang.say("halloo, option on", "halloo，选项开"), "", heard);
     drawing
 }
 

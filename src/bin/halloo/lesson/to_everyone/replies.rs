@@ -1,11 +1,11 @@
 //! One question to everybody brings many answers, to a socket that hears everybody.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo::engine::broadcast::Form;
 use halloo::model::event::Role;
-use halloo::model::lesson::Observed;
+use halloo::model::lesson::{Observed, Value};
 use halloo::net::bare::Bare;
 
 use crate::lesson::actors::{self, Sends, Server, Serves, Told};
@@ -61,17 +61,12 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::Yes,
             text("a closed port refuses what was sent to one host", "发给一台主机时，关着的端口会拒绝"),
         ),
-        Claim::linux(
-            "broadcast_refused",
-            Rule::No,
-            text("it is silent to what was sent to everybody", "发给所有人时，关着的端口一声不响"),
-        ),
         Claim::wire(
             "icmp",
             Rule::Are(&[0, 1]),
             text(
-                "ICMP on the wire, after asking everybody, and bob alone: {icmp}",
-                "线路上的 ICMP 报文数，先问所有人，再只问 bob：{icmp}",
+                "and is silent to what was sent to all: ICMP for all, for bob: {icmp}",
+                "发给所有人时一声不响：ICMP 报文数，先问所有人，再只问 bob：{icmp}",
             ),
         ),
     ],
@@ -100,41 +95,39 @@ const HOSTS: [&str; 5] = ["bob", "carol", "dave", "erin", "frank"];
 /// What is asked.
 const QUESTION: &str = "who?";
 
-/// A port where nobody listens: that of discard (RFC 863).
-const CLOSED: u16 = 9;
-
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let lan = stage.lan(Topology::Six)?;
     let mut observed = Observed::default();
     observed.put("question", QUESTION);
     ask_everybody(&mut observed, &lan, stage.sabotaged())?;
-    ask_where_nobody_is(&mut observed, &lan)?;
+    ask_where_nobody_is(&mut observed, &lan, stage.sabotaged())?;
     Ok(observed)
 }
 
 /// Asks all servers: with halloo, and with a socket that is connected to the broadcast address.
 fn ask_everybody(observed: &mut Observed, lan: &Lan, sabotaged: bool) -> Result<(), Trouble> {
-    let servers = servers(lan)?;
-    let port = servers.first().map_or(0, |first| first.address().port());
+    let mut servers = servers(lan)?;
+    let port = actors::port_of(&servers);
     let alice = lan.at("alice")?;
     observed.put("servers", servers.len());
-
-    let told = actors::broadcast(
-        &alice,
-        port,
-        Form::Directed,
-        &[QUESTION.as_bytes()],
-        any_port().expecting(HOSTS.len() as u64),
-    )?;
+    let mut expected = HOSTS.len() as u64;
+    if sabotaged {
+        // Broken: the last of them has gone home.
+        servers.pop();
+        expected -= 1;
+    }
+    let sends = Sends::anyhow().expecting(expected);
+    let told = actors::broadcast(&alice, port, Form::Directed, &[QUESTION.as_bytes()], sends)?;
     let sources: Vec<IpAddr> = actors::replies_in(&told).iter().map(|reply| reply.source.ip()).collect();
-    observed.put("to", sent_to(&told).map_or_else(String::new, |to| to.ip().to_string()));
+    let everybody = actors::sent_to(&told).doing("broadcast")?;
+    observed.put("to", everybody.ip().to_string());
     observed.put("asked", asked(&servers, 1));
     observed.put("answers", sources.len());
     observed.put("answerers", names(lan, &sources)?);
 
-    let everybody = sent_to(&told).doing("broadcast")?;
     let socket = alice.within(|| Bare::unbound(true))?.doing("open a socket")?;
     socket.set_broadcast(true).doing("set SO_BROADCAST")?;
+    observed.put("connects", !sabotaged);
     // Broken: she does not connect.
     if !sabotaged {
         socket.connect(everybody).doing("connect to the broadcast address")?;
@@ -153,13 +146,8 @@ fn ask_everybody(observed: &mut Observed, lan: &Lan, sabotaged: bool) -> Result<
 /// A server on every host, on the same port.
 fn servers(lan: &Lan) -> Result<Vec<Server>, Trouble> {
     let serves = Serves { answers_broadcast: true, ..Serves::a(Role::Echo) };
-    let (mut servers, mut port) = (Vec::new(), 0);
-    for host in HOSTS {
-        let server = Server::start(&lan.at(host)?, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), &serves)?;
-        port = server.address().port();
-        servers.push(server);
-    }
-    Ok(servers)
+    let places = HOSTS.map(|host| lan.at(host)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    actors::servers(&places, &serves)
 }
 
 /// How many servers have heard so many questions. They answer before they tell.
@@ -176,15 +164,6 @@ fn answers_at(socket: &Bare) -> Result<usize, Trouble> {
     Ok(answers)
 }
 
-const fn any_port() -> Sends {
-    Sends::from(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
-}
-
-/// Where a sender says that it sent to.
-fn sent_to(told: &[Told]) -> Option<SocketAddr> {
-    told.iter().find_map(|told| if let Told::Sent { destination, .. } = told { Some(*destination) } else { None })
-}
-
 /// Whether the network refused anything.
 fn is_refused(told: &[Told]) -> bool {
     told.iter().any(|told| matches!(told, Told::Refused(_)))
@@ -199,27 +178,31 @@ fn names(lan: &Lan, addresses: &[IpAddr]) -> Result<Vec<&'static str>, Trouble> 
 }
 
 /// Asks at a port that is closed: everybody, then `bob` alone.
-fn ask_where_nobody_is(observed: &mut Observed, lan: &Lan) -> Result<(), Trouble> {
+fn ask_where_nobody_is(observed: &mut Observed, lan: &Lan, sabotaged: bool) -> Result<(), Trouble> {
     let (alice, question) = (lan.at("alice")?, [QUESTION.as_bytes()]);
     let mut wire = lan.wire("alice", "e0")?;
-    let waits = |wait: Duration| Sends { wait: Some(wait), ..any_port() };
-    let told = actors::broadcast(&alice, CLOSED, Form::Directed, &question, waits(SILENCE))?;
-    observed.put("broadcast_refused", is_refused(&told));
+    let port = if sabotaged { 10_009 } else { actors::DISCARD };
+    let bob = SocketAddr::from((lan.address("bob", "e0")?, port));
+    // Broken: somebody listens at bob's, on a port where one may.
+    let _open = if sabotaged { Some(lan.at("bob")?.within(|| Bare::bind(bob))?.doing("open the port")?) } else { None };
+    let waits = |wait: Duration| Sends { wait: Some(wait), ..Sends::anyhow() };
+    actors::broadcast(&alice, port, Form::Directed, &question, waits(SILENCE))?;
     let seen = wire.so_far();
-    let (shows_the_question, after_all) = (seen.iter().any(is_question), refusals(seen));
-    let bob = SocketAddr::from((lan.address("bob", "e0")?, CLOSED));
-    let told = actors::send(&alice, bob, &question, waits(PATIENCE))?;
+    let (shows_the_question, after_all) = (seen.iter().any(|packet| is_question(packet, port)), refusals(seen));
+    // What will not come need not be waited for.
+    let told = actors::send(&alice, bob, &question, waits(if sabotaged { SILENCE } else { PATIENCE }))?;
     observed.put("unicast_refused", is_refused(&told));
     if shows_the_question {
-        let after_bob = refusals(wire.until(|seen| refusals(seen) > after_all)) - after_all;
+        let after_bob = refusals(wire.until(|seen| sabotaged || refusals(seen) > after_all)) - after_all;
         observed.put("icmp", vec![after_all, after_bob]);
     }
-    observed.put("closed", u64::from(CLOSED));
+    observed.put("closed", u64::from(port));
+    observed.put("bob_open", sabotaged);
     Ok(())
 }
 
-fn is_question(packet: &Packet) -> bool {
-    packet.carries == Carries::Udp && packet.is_at(CLOSED)
+fn is_question(packet: &Packet, port: u16) -> bool {
+    packet.carries == Carries::Udp && packet.is_at(port)
 }
 
 /// How many packets are ICMP messages. Those of IPv6 are about other things, neighbours and groups.
@@ -240,9 +223,10 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         &answers,
         say(text("reads {answers}", "读到 {answers} 个")),
     );
+    let connects = text("connects, asks", "先 connect，再问");
     drawing.arrow(
         (0, 1),
-        say(text("connects, asks", "先 connect，再问")),
+        say(if observed.flag("connects") { connects } else { text("asks by another", "换一个套接字再问") }),
         &question,
         say(text("{connected_asked} hear it", "{connected_asked} 个听见")),
     );
@@ -254,9 +238,16 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         say(text("reads {connected}", "读到 {connected} 个")),
         fate,
     );
-    let closed = say(text("port {closed} is closed", "端口 {closed} 关着"));
+    let closed = if observed.flag("bob_open") {
+        text("bob listens", "bob 在听")
+    } else {
+        text("port {closed} is closed", "端口 {closed} 关着")
+    };
+    let closed = say(closed);
     drawing.arrow((0, 1), say(text("asks port {closed}", "问端口 {closed}")), &question, &closed);
-    answer_of_nobody(&mut drawing, observed.flag("broadcast_refused"), lang);
+    if let Some(icmp) = observed.list("icmp").first() {
+        answer_of_nobody(&mut drawing, *icmp != Value::Number(0), lang);
+    }
     drawing.arrow((0, 1), say(text("asks bob alone", "只问 bob")), &question, &closed);
     answer_of_nobody(&mut drawing, observed.flag("unicast_refused"), lang);
     drawing

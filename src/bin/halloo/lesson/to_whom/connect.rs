@@ -1,5 +1,7 @@
 //! What connect() does to a UDP socket, and what it does not do.
 
+use std::time::Duration;
+
 use halloo::model::lesson::Observed;
 use halloo::net::bare::Bare;
 use halloo::net::stream::{Listener, Stream};
@@ -25,11 +27,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             "alice 创建一个 UDP 套接字，对一个没有人打开的端口调用 connect()。结果怎样？",
         ),
         ask: Ask::One(CHOICES, |observed| {
-            Some(match (observed.text("to_closed").as_str(), observed.flag("news"), observed.number("before_hi")) {
-                ("ok", false, Some(0)) => 2,
-                ("ok", ..) => 1,
-                _ => 0,
-            })
+            match (observed.text("to_closed").as_str(), observed.flag("news"), observed.number("before_hi")) {
+                ("ok", false, before_hi) => before_hi.map(|packets| if packets == 0 { 2 } else { 1 }),
+                ("ok", true, _) => Some(1),
+                _ => Some(0),
+            }
         }),
     },
     hint: text("Whom would UDP have to ask, and what for?", "UDP 需要问谁？为什么要问？"),
@@ -56,14 +58,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::Says("hi"),
             text("send() without an address reaches bob", "不写地址的 send() 到了 bob 那里"),
         ),
-        Claim {
-            macos: Rule::No,
-            ..Claim::linux(
-                "carol",
-                Rule::Yes,
-                text("sendto() can still reach carol: {carol}", "还能 sendto() 给 carol 吗？{carol}"),
-            )
-        },
+        Claim::linux(
+            "carol",
+            Rule::Yes,
+            text("sendto() can still reach carol: {carol}", "还能 sendto() 给 carol 吗？{carol}"),
+        ),
         Claim::linux(
             "dissolved",
             Rule::Says("EDESTADDRREQ"),
@@ -96,52 +95,70 @@ const CHOICES: &[Text] = &[
 
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let mut observed = Observed::default();
-    to_a_closed_port(&mut observed)?;
+    to_a_closed_port(stage, &mut observed)?;
     to_bob(stage, &mut observed)?;
     Ok(observed)
 }
 
 /// The same call where nobody listens, for UDP and for TCP. If a datagram left, bad news would come back.
-fn to_a_closed_port(observed: &mut Observed) -> Result<(), Trouble> {
+fn to_a_closed_port(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let closed = actors::nobody()?;
     let alice = Bare::unbound(true).doing("open a socket")?;
     observed.put("to_closed", actors::said(&alice.connect(closed)));
-    observed.put("news", alice.has_news(SILENCE).doing("wait for news")?);
-    let listener = Listener::bind(LOOPBACK, 1).and_then(|listener| listener.local());
-    let closed = listener.doing("find a free port")?;
+    let listener = Listener::bind(LOOPBACK, 1).doing("find a free port")?;
+    let closed = listener.local().doing("find a free port")?;
+    // Broken: it is not closed.
+    let _open = stage.sabotaged().then_some(listener);
     observed.put("tcp", actors::said(&Stream::connect(closed, PATIENCE)));
+    // TCP has its answer: that to an earlier datagram is not on its way any more.
+    observed.put("news", alice.has_news(Duration::ZERO).doing("look for news")?);
     Ok(())
 }
 
 /// What a connected socket can do, and what it is after connect() is taken back.
 fn to_bob(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let mut wire = stage.wire()?;
-    let (bob, carol) = (open()?, open()?);
+    let (bob, carol) = (actors::open()?, actors::open()?);
+    let bobs = bob.local().doing("open bob's port")?;
     let alice = Bare::unbound(true).doing("open a socket")?;
     observed.put("before", address(&alice));
+    observed.put("connects", !stage.sabotaged());
     // Broken: without connect().
     if !stage.sabotaged() {
-        alice.connect(bob.local().doing("open bob's port")?).doing("connect")?;
+        alice.connect(bobs).doing("connect")?;
     }
     observed.put("named", alice.local().is_ok_and(|local| local.port() > 0 && !local.ip().is_unspecified()));
     observed.put("after", address(&alice));
     let sent = alice.send(b"hi");
     observed.put("send", actors::said(&sent));
     let came = if sent.is_ok() { read_until_hi(&bob)? } else { Vec::new() };
-    observed.put("before_hi", came.len().saturating_sub(1));
-    observed.put("bob", came.last().cloned().unwrap_or_default());
-    if let (Some(wire), Ok(_), Ok(local)) = (&mut wire, sent, alice.local()) {
-        observed.put("before_hi", packets_before_the_first_datagram(wire, local.port()));
+    // Without her datagram nobody can say what came before it.
+    if let Some((hi, before)) = came.split_last() {
+        observed.put(
+            "before_hi",
+            match &mut wire {
+                Some(wire) => {
+                    packets_before_the_first_datagram(wire, alice.local().doing("look at the address")?.port())
+                }
+                None => before.len(),
+            },
+        );
+        observed.put("bob", hi.as_str());
     }
-    let to_carol = alice.send_to(b"hi", carol.local().doing("open carol's port")?);
-    observed.put("carol", to_carol.is_ok() && carol.has_one(PATIENCE).doing("wait for carol's datagram")?);
-    let dissolved = alice.disconnect().and_then(|()| alice.send(b"hi"));
-    observed.put("dissolved", actors::said(&dissolved));
+    // Broken: it goes to where nobody is.
+    let (carols, patience) = if stage.sabotaged() {
+        (actors::nobody()?, SILENCE)
+    } else {
+        (carol.local().doing("open carol's port")?, PATIENCE)
+    };
+    let to_carol = alice.send_to(b"hi", carols);
+    observed.put("carol", to_carol.is_ok() && carol.has_one(patience).doing("wait for carol's datagram")?);
+    // Broken: one more connect() that does not dissolve.
+    let (how, undone) =
+        if stage.sabotaged() { ("bob", alice.connect(bobs)) } else { ("AF_UNSPEC", alice.disconnect()) };
+    observed.put("last_connect", how);
+    observed.put("dissolved", actors::said(&undone.and_then(|()| alice.send(b"hi"))));
     Ok(())
-}
-
-fn open() -> Result<Bare, Trouble> {
-    Bare::bind(LOOPBACK).doing("open a port")
 }
 
 fn address(bare: &Bare) -> String {
@@ -167,26 +184,34 @@ fn packets_before_the_first_datagram(wire: &mut Wire, port: u16) -> usize {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
     let mut drawing = Drawing::of(["alice", "bob"]);
     let call = |name: &str, what: String| format!("{what}: {}", observed.text(name));
-    let closed = say("(the port is closed)", "（端口关着）");
+    let closed = lang.say("(the port is closed)", "（端口关着）");
     drawing.cells([call("to_closed", "UDP connect()".to_owned()), closed]);
     let fate = if observed.text("tcp") == "ok" { Fate::Arrives } else { Fate::Lost };
     drawing.go((0, 1), call("tcp", "TCP connect()".to_owned()), "", "", fate);
-    drawing.cells([call("before", say("UDP socket, alone", "UDP 套接字，起初")), say("opens a port", "打开一个端口")]);
+    drawing.cells([
+        call("before", lang.say("UDP socket, alone", "UDP 套接字，起初")),
+        lang.say("opens a port", "打开一个端口"),
+    ]);
     let hears = if observed.number("before_hi") == Some(0) {
-        say("(hears nothing)", "（什么也没听到）")
+        lang.say("(hears nothing)", "（什么也没听到）")
     } else {
         String::new()
     };
-    drawing.cells([call("after", say("after connect()", "connect() 之后")), hears]);
-    let reads = format!("{} \"{}\"", say("reads", "读到"), observed.text("bob"));
+    let then = if observed.flag("connects") {
+        lang.say("after connect()", "connect() 之后")
+    } else {
+        lang.say("without connect()", "没有 connect()")
+    };
+    drawing.cells([call("after", then), hears]);
+    let reads = format!("{} \"{}\"", lang.say("reads", "读到"), observed.text("bob"));
     match observed.text("send").as_str() {
         "ok" => drawing.arrow((0, 1), "send(\"hi\")", "", reads),
         // It never left.
         _ => drawing.cells([call("send", "send(\"hi\")".to_owned())]),
     };
-    drawing.cells([format!("connect(AF_UNSPEC), send(): {}", observed.text("dissolved"))]);
+    let [how, said] = ["last_connect", "dissolved"].map(|name| observed.text(name));
+    drawing.cells([format!("connect({how}), send(): {said}")]);
     drawing
 }

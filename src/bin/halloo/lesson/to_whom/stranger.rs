@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use halloo::model::lesson::Observed;
 use halloo::net::bare::{Bare, Gulp};
 
-use crate::lesson::actors::{self, Sends};
+use crate::lesson::actors::{self, NOTHING, Sends};
 use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
@@ -49,7 +49,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
         Claim::linux(
             "connected",
-            Rule::SameAs("truth"),
+            Rule::Say(&["noon"]),
             text("halloo send --connect hears only: {connected}", "halloo send --connect 只听到：{connected}"),
         ),
         Claim::linux(
@@ -64,7 +64,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
         Claim::linux(
             "kept",
-            Rule::SameAs("truth"),
+            Rule::Say(&["noon"]),
             text("with a number in each question only {kept} is kept", "给问题编号以后，只留下 {kept}"),
         ),
     ],
@@ -98,24 +98,21 @@ const FORGED: &[u8] = b"midnight";
 struct Town {
     bob: Bare,
     mallory: Bare,
-    /// Broken: mallory holds her tongue.
-    silent: bool,
+    /// Broken: mallory holds her tongue where she could be the first, and knows what alice and bob know where she could not.
+    broken: bool,
 }
 
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
-    let town = Town { bob: open()?, mallory: open()?, silent: stage.sabotaged() };
+    let town = Town { bob: actors::open()?, mallory: actors::open()?, broken: stage.sabotaged() };
     let mut observed = Observed::default();
-    observed.put("forged", if town.silent { String::new() } else { actors::as_text(FORGED) });
-    observed.put("truth", vec![actors::as_text(GENUINE)]);
+    observed.put("forged", actors::as_text(FORGED));
+    observed.put("forges_first", !town.broken);
+    observed.put("truth", actors::as_text(GENUINE));
     town.answers_a_plain_socket(&mut observed)?;
     town.answers_halloo(&mut observed)?;
     town.answers_one_that_connects_late(&mut observed)?;
     observed.put("kept", town.answers_a_numbered_question()?);
     Ok(observed)
-}
-
-fn open() -> Result<Bare, Trouble> {
-    Bare::bind(LOOPBACK).doing("open a port")
 }
 
 /// Reads the next datagram, which has to come.
@@ -135,19 +132,18 @@ impl Town {
 
     /// mallory sends to alice, and it is in her queue.
     fn forge(&self, payload: &[u8], alice: &Bare, to: SocketAddr) -> Result<(), Trouble> {
-        if self.silent {
-            return Ok(());
-        }
         self.mallory.send_to(payload, to).doing("forge an answer")?;
         alice.has_one(PATIENCE).doing("wait for the forged answer").map(|_| ())
     }
 
     /// The first answer is the forged one, the second is bob's.
     fn answers_a_plain_socket(&self, observed: &mut Observed) -> Result<(), Trouble> {
-        let alice = open()?;
+        let alice = actors::open()?;
         alice.send_to(QUESTION, self.bobs_address()?).doing("ask")?;
         let question = read(&self.bob)?;
-        self.forge(FORGED, &alice, question.source)?;
+        if !self.broken {
+            self.forge(FORGED, &alice, question.source)?;
+        }
         self.bob.send_to(GENUINE, question.source).doing("answer")?;
         let first = read(&alice)?;
         observed.put("first", actors::as_text(&first.bytes));
@@ -158,7 +154,9 @@ impl Town {
     /// The same with halloo's sender, which is connected before it asks.
     fn answers_halloo(&self, observed: &mut Observed) -> Result<(), Trouble> {
         let bob = self.bobs_address()?;
-        let sends = Sends { connected: true, ..Sends::from(LOOPBACK).expecting(1) };
+        // Broken: it is not connected.
+        let sends = Sends { connected: !self.broken, ..Sends::from(LOOPBACK).expecting(1) };
+        observed.put("halloo_connects", sends.connected);
         let (told, mallory) = std::thread::scope(|scope| {
             let mallory = scope.spawn(|| self.answer_when_mallory_is_turned_away());
             (actors::send(&Place::Here, bob, &[QUESTION], sends), mallory.join())
@@ -173,21 +171,21 @@ impl Town {
     /// Answers one question, after mallory has had the first word and knows what became of it. Says what she was told.
     fn answer_when_mallory_is_turned_away(&self) -> Result<String, Trouble> {
         let question = read(&self.bob)?;
-        let mallory = open()?;
+        let mallory = actors::open()?;
         mallory.connect(question.source).doing("connect mallory")?;
-        let patience = if self.silent { SILENCE } else { PATIENCE };
-        if !self.silent {
-            mallory.send(FORGED).doing("forge an answer")?;
-        }
+        let patience = if self.broken { SILENCE } else { PATIENCE };
+        mallory.send(FORGED).doing("forge an answer")?;
         let told = mallory.receive(64, patience);
         self.bob.send_to(GENUINE, question.source).doing("answer")?;
-        Ok(actors::said(&told))
+        Ok(actors::read_as(told))
     }
 
     /// A forged answer is in the queue before alice connects, and asks.
     fn answers_one_that_connects_late(&self, observed: &mut Observed) -> Result<(), Trouble> {
-        let alice = open()?;
-        self.forge(FORGED, &alice, alice.local().doing("open a port")?)?;
+        let alice = actors::open()?;
+        if !self.broken {
+            self.forge(FORGED, &alice, alice.local().doing("open a port")?)?;
+        }
         alice.connect(self.bobs_address()?).doing("connect")?;
         alice.send(QUESTION).doing("ask")?;
         let question = read(&self.bob)?;
@@ -200,18 +198,23 @@ impl Town {
 
     /// What alice keeps of both answers when she asks with a number and wants it back. mallory can only guess it.
     fn answers_a_numbered_question(&self) -> Result<Vec<String>, Trouble> {
-        let alice = open()?;
+        let alice = actors::open()?;
         let number = some_number();
         alice.send_to(&numbered(number, QUESTION), self.bobs_address()?).doing("ask")?;
         let question = read(&self.bob)?;
-        self.forge(&numbered(some_number(), FORGED), &alice, question.source)?;
         let asked = number_of(&question.bytes).doing("read the number")?;
+        // Broken: she has been told.
+        let guess = if self.broken { asked } else { some_number() };
+        self.forge(&numbered(guess, FORGED), &alice, question.source)?;
         self.bob.send_to(&numbered(asked, GENUINE), question.source).doing("answer")?;
         let mut kept = Vec::new();
-        while kept.is_empty() {
-            let Some(answer) = alice.receive(64, PATIENCE).doing("read the next answer")? else { break };
+        // bob's is the last that comes.
+        while let Some(answer) = alice.receive(64, PATIENCE).doing("read the next answer")? {
             if number_of(&answer.bytes) == Some(number) {
                 kept.push(actors::as_text(&answer.bytes[NUMBER..]));
+            }
+            if self.author(&answer)? == "bob" {
+                break;
             }
         }
         Ok(kept)
@@ -235,23 +238,26 @@ fn number_of(payload: &[u8]) -> Option<u64> {
 }
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
-    let say = |en, zh| text(en, zh).raw(lang).to_owned();
-    let reads = |name: &str| format!("{} \"{}\"", say("reads", "读到"), observed.text(name));
+    let reads = |name: &str| format!("{} \"{}\"", lang.say("reads", "读到"), observed.text(name));
     let quoted = |name: &str| format!("\"{}\"", observed.text(name));
     // Who is first is read; what comes behind it is not.
     let read_from = |who: &str| if observed.text("first_from") == who { reads("first") } else { String::new() };
-    let forges = !observed.text("forged").is_empty();
     let mut drawing = Drawing::of(["alice", "bob", "mallory"]);
-    drawing.arrow((0, 1), "sendto", "", say("is asked", "收到问题"));
-    if forges {
-        drawing.arrow((2, 0), quoted("forged"), say("forged", "伪造"), read_from("mallory"));
+    drawing.arrow((0, 1), "sendto", "", lang.say("is asked", "收到问题"));
+    if observed.flag("forges_first") {
+        drawing.arrow((2, 0), quoted("forged"), lang.say("forged", "伪造"), read_from("mallory"));
     }
     drawing.arrow((1, 0), quoted("truth"), "", read_from("bob"));
-    drawing.cells(["halloo send --connect"]);
-    drawing.arrow((0, 1), "", "", say("is asked", "收到问题"));
-    if forges {
-        drawing.go((2, 0), observed.text("mallory"), say("forged", "伪造"), "", Fate::Lost);
-    }
-    drawing.arrow((1, 0), quoted("truth"), "", reads("connected"));
+    let connects = if observed.flag("halloo_connects") { " --connect" } else { "" };
+    drawing.cells([format!("halloo send{connects}")]);
+    drawing.arrow((0, 1), "", "", lang.say("is asked", "收到问题"));
+    // Whoever is not turned away is told nothing.
+    let turned_away = observed.text("mallory") != NOTHING;
+    let fate = if turned_away { Fate::Lost } else { Fate::Arrives };
+    let reads_forged = observed.text("connected") == observed.text("forged");
+    let [first, second] =
+        if reads_forged { [reads("connected"), String::new()] } else { [String::new(), reads("connected")] };
+    drawing.go((2, 0), observed.text("mallory"), lang.say("forged", "伪造"), first, fate);
+    drawing.arrow((1, 0), quoted("truth"), "", second);
     drawing
 }
