@@ -147,6 +147,28 @@ pub enum Status {
     Skip,
 }
 
+/// How many lessons went how.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// The system does what they claim.
+    pub ok: u64,
+    /// It does something else.
+    pub surprise: u64,
+    /// They could not be done here.
+    pub skip: u64,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub const fn add(&mut self, status: Status) {
+        match status {
+            Status::Ok => self.ok += 1,
+            Status::Surprise => self.surprise += 1,
+            Status::Skip => self.skip += 1,
+        }
+    }
+}
+
 /// A lesson that was run.
 #[derive(Clone, Debug)]
 pub struct LessonRun {

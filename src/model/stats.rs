@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::Datagram;
 use crate::model::event::Ignored;
+use crate::model::lesson::Tally;
 use crate::model::target::canonical;
 
 /// What became of a run. Its number is the exit code, a promise to scripts.
@@ -136,6 +137,8 @@ pub struct Stats {
     pub elapsed: Duration,
     /// What it deserves.
     pub verdict: Verdict,
+    /// Lessons of the course, by how they went.
+    pub lessons: Option<Tally>,
 }
 
 impl Stats {

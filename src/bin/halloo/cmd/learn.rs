@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use halloo::drive::{Clock, SystemClock};
-use halloo::model::lesson::{LessonRun, Status};
+use halloo::model::lesson::{LessonRun, Status, Tally};
 use halloo::model::{Error, Event, Sink, Stats, Verdict};
 
 use crate::args;
@@ -133,14 +133,22 @@ fn teach(lessons: &[&'static Lesson], course: &mut Course, args: &args::Learn) -
     let mut desk = Desk { typed: &mut typed, shown: &mut shown };
     let mut runs = Vec::new();
     for (at, lesson) in lessons.iter().enumerate() {
-        let page =
-            (if at > 0 { writeln!(desk.shown) } else { Ok(()) }).and_then(|()| course.teach(lesson, manner, &mut desk));
+        let page = between(at, manner, &mut desk).and_then(|()| course.teach(lesson, manner, &mut desk));
         match page {
             Ok(run) => runs.push(run),
             Err(error) => return written(error).map(|()| runs),
         }
     }
     written_out(desk.shown.flush()).map(|()| runs)
+}
+
+/// What comes between a page and the next question: time to read.
+fn between(at: usize, manner: Manner, desk: &mut Desk<'_>) -> io::Result<()> {
+    match at {
+        0 => Ok(()),
+        _ if manner.ask => desk.pause(manner.lang).and_then(|()| writeln!(desk.shown)),
+        _ => writeln!(desk.shown),
+    }
 }
 
 /// One line or object for each lesson.
@@ -164,7 +172,10 @@ fn check(
             return written(error).map(|()| runs);
         }
     }
-    let stats = Stats { verdict: verdict(&runs, args.strict), elapsed: clock.now().run, ..Stats::default() };
+    let mut tally = Tally::default();
+    runs.iter().for_each(|run| tally.add(run.status));
+    let verdict = verdict(&runs, args.strict);
+    let stats = Stats { verdict, lessons: Some(tally), elapsed: clock.now().run, ..Stats::default() };
     written_out(sink.event(now(), &Event::Summary(&stats)).and_then(|()| sink.flush())).map(|()| runs)
 }
 

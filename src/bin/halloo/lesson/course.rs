@@ -10,7 +10,7 @@ use super::page::{self, Guess, Page};
 use super::progress::{Mark, Progress};
 use super::question::Answer;
 use super::stage::{Stage, Trouble};
-use super::text::{Lang, value_in};
+use super::text::Lang;
 use super::{catalogue, words};
 
 /// How lessons are shown.
@@ -43,6 +43,26 @@ pub(crate) struct Desk<'a> {
     pub(crate) shown: &'a mut dyn Write,
 }
 
+impl Desk<'_> {
+    /// Shows what was written so far, and waits for a line; `None` at the end of the input. What is no UTF-8 is no answer,
+    /// and no error.
+    fn line(&mut self) -> io::Result<Option<String>> {
+        self.shown.flush()?;
+        let mut typed = Vec::new();
+        let read = self.typed.read_until(b'\n', &mut typed)?;
+        Ok((read > 0).then(|| String::from_utf8_lossy(&typed).trim().to_owned()))
+    }
+
+    /// Waits until somebody has read enough.
+    ///
+    /// # Errors
+    /// Those of the terminal.
+    pub(crate) fn pause(&mut self, lang: Lang) -> io::Result<()> {
+        write!(self.shown, "\n  ({}) ", words::PRESS_ENTER.raw(lang))?;
+        self.line().map(drop)
+    }
+}
+
 /// Does the experiment of a lesson, and judges it.
 pub(crate) fn run(lesson: &'static Lesson, stage: &Stage, lang: Lang) -> (LessonRun, Option<Observed>) {
     let mut clock = SystemClock::start();
@@ -57,7 +77,7 @@ pub(crate) fn run(lesson: &'static Lesson, stage: &Stage, lang: Lang) -> (Lesson
             let facts = judge(lesson, &observed, stage, lang);
             let wrong = facts.iter().find(|fact| fact.ok == Some(false));
             let status = if wrong.is_some() { Status::Surprise } else { Status::Ok };
-            (run(status, wrong.map(|fact| surprise(fact, lang)), facts), Some(observed))
+            (run(status, wrong.map(|fact| page::surprise(fact, lang)), facts), Some(observed))
         }
         Err(Trouble::Skip(why)) => (run(Status::Skip, Some(why), Vec::new()), None),
         // Nothing was found out, and that is a surprise too: it is said to be of that kind.
@@ -72,12 +92,6 @@ fn judge(lesson: &Lesson, observed: &Observed, stage: &Stage, lang: Lang) -> Vec
     lesson.checks.iter().map(|claim| claim.judge(observed, stage.has_wire(), lang)).collect()
 }
 
-/// What was expected and what was seen, in one line.
-fn surprise(fact: &Fact, lang: Lang) -> String {
-    let seen = fact.observed.as_ref().map_or_else(|| "-".to_owned(), |value| value_in(value, lang));
-    format!("{} [{} != {seen}]", fact.claim, fact.expected.as_deref().unwrap_or("-"))
-}
-
 impl Course {
     /// The list by chapter, with what was learnt, the stage, and what is next.
     pub(crate) fn list(&self, lang: Lang) -> Vec<String> {
@@ -87,7 +101,7 @@ impl Course {
             lines.extend(catalogue::of(chapter).map(|lesson| self.row(lesson, lang)));
         }
         lines.push(String::new());
-        lines.push(words::CORE.raw(lang).to_owned());
+        lines.push(words::LEGEND.raw(lang).to_owned());
         lines.push(match self.next() {
             Some(lesson) => format!("{}halloo learn {}", words::label(words::NEXT, lang), lesson.name),
             None => words::ALL_DONE.raw(lang).to_owned(),
@@ -114,9 +128,14 @@ impl Course {
         format!("  {mark} {:<width$} {core} {}", lesson.name, lesson.title.raw(lang))
     }
 
-    /// The first lesson of the core track that has no mark, then the first of all.
+    /// Why a lesson cannot be played here, if it cannot.
+    fn cannot(&self, lesson: &Lesson) -> Option<&str> {
+        self.stage.why_not_private().filter(|_| lesson.needs == Needs::Lan)
+    }
+
+    /// The first lesson of the core track that has no mark and can be played here, then the first of all.
     pub(crate) fn next(&self) -> Option<&'static Lesson> {
-        let open = |lesson: &&&Lesson| self.progress.mark(lesson.name).is_none();
+        let open = |lesson: &&&Lesson| self.progress.mark(lesson.name).is_none() && self.cannot(lesson).is_none();
         let core = catalogue::ALL.iter().filter(|lesson| lesson.core).find(open);
         core.or_else(|| catalogue::ALL.iter().find(open)).copied()
     }
@@ -132,13 +151,15 @@ impl Course {
         desk: &mut Desk<'_>,
     ) -> io::Result<LessonRun> {
         let lang = manner.lang;
-        let guess = if manner.ask { Some(self.ask(lesson, manner, desk)?) } else { None };
+        // Nobody is asked what cannot be shown.
+        let asks = manner.ask && self.cannot(lesson).is_none();
+        let guess = if asks { Some(self.ask(lesson, manner, desk)?) } else { None };
         let (run, observed) = run(lesson, &self.stage, lang);
         match observed {
             Some(observed) => {
                 let page = Page { lesson, stage: &self.stage, observed: &observed, facts: &run.facts, lang, guess };
                 show(&page, manner, desk)?;
-                self.keep(lesson, page.guess.as_ref(), &observed, desk)?;
+                self.keep(lesson, page.guess.as_ref(), &observed, lang, desk)?;
                 Ok(LessonRun { observed: Some(observed), ..run })
             }
             None => {
@@ -162,9 +183,12 @@ impl Course {
         let form = lesson.question.form().raw(lang);
         loop {
             write!(desk.shown, "  ({form}; {}) > ", words::EMPTY_LEAVES_OUT.raw(lang))?;
-            desk.shown.flush()?;
-            let mut typed = String::new();
-            if desk.typed.read_line(&mut typed)? == 0 || typed.trim().is_empty() {
+            let Some(typed) = desk.line()? else {
+                // The end of the input left the cursor behind the prompt.
+                writeln!(desk.shown, "\n")?;
+                return Ok(Guess::Nothing);
+            };
+            if typed.is_empty() {
                 writeln!(desk.shown)?;
                 return Ok(Guess::Nothing);
             }
@@ -172,7 +196,11 @@ impl Course {
                 writeln!(desk.shown)?;
                 return Ok(Guess::Said(answer));
             }
-            writeln!(desk.shown, "  {}: {form}", words::ASK_AGAIN.raw(lang))?;
+            let (word, text) = match &*typed {
+                "?" | "？" => (words::HINT, lesson.hint.raw(lang)),
+                _ => (words::ASK_AGAIN, form),
+            };
+            write_lines(desk.shown, &page::wrap(text, &format!("  {}", words::label(word, lang)), "    "))?;
         }
     }
 
@@ -182,6 +210,7 @@ impl Course {
         lesson: &Lesson,
         guess: Option<&Guess>,
         observed: &Observed,
+        lang: Lang,
         desk: &mut Desk<'_>,
     ) -> io::Result<()> {
         let mark = match guess {
@@ -193,8 +222,9 @@ impl Course {
         match self.progress.keep(lesson.name, mark) {
             Ok(()) => Ok(()),
             Err(why) => {
-                let file = self.progress.file().map(|file| file.display().to_string()).unwrap_or_default();
-                writeln!(desk.shown, "({file}: {why})")
+                let file = self.progress.file().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+                let label = format!("  {}", words::label(words::NOT_KEPT, lang));
+                write_lines(desk.shown, &page::wrap(&format!("{file}{why}"), &label, "    "))
             }
         }
     }
@@ -215,8 +245,7 @@ fn show(page: &Page<'_>, manner: Manner, desk: &mut Desk<'_>) -> io::Result<()> 
     for row in &drawing {
         writeln!(desk.shown, "{row}")?;
         if manner.slow {
-            desk.shown.flush()?;
-            desk.typed.read_line(&mut String::new())?;
+            desk.line()?;
         }
     }
     write_lines(desk.shown, &foot)?;

@@ -96,12 +96,7 @@ impl Page<'_> {
         match fact.ok {
             Some(true) => wrap(&fact.claim, &format!("  {}  ", self.say(words::OK)), "      "),
             None => wrap(&fact.claim, &format!("  {}  ", self.say(words::UNSEEN)), "      "),
-            Some(false) => {
-                let seen = fact.observed.as_ref().map_or_else(|| "-".to_owned(), |value| value_in(value, self.lang));
-                let expected = fact.expected.as_deref().unwrap_or("-");
-                let text = format!("{} [{expected} != {seen}]", fact.claim);
-                wrap(&text, &format!("  {}  ", self.say(words::SURPRISE)), "      ")
-            }
+            Some(false) => wrap(&surprise(fact, self.lang), &format!("  {}  ", self.say(words::SURPRISE)), "      "),
         }
     }
 
@@ -112,6 +107,15 @@ impl Page<'_> {
     const fn say(&self, text: Text) -> &'static str {
         text.raw(self.lang)
     }
+}
+
+/// What was expected and what was seen, in one line.
+pub(crate) fn surprise(fact: &Fact, lang: Lang) -> String {
+    let seen = fact.observed.as_ref().map_or_else(|| "-".to_owned(), |value| value_in(value, lang));
+    let expected = fact.expected.as_deref().unwrap_or("-");
+    let [expected, seen] = [(words::EXPECTED, expected), (words::SEEN, &*seen)]
+        .map(|(word, value)| format!("{}{value}", words::label(word, lang)));
+    format!("{} [{expected}; {seen}]", fact.claim)
 }
 
 /// Name and title at the left, the stage at the right.

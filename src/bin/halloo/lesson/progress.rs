@@ -30,13 +30,32 @@ pub(crate) enum Mark {
 pub(crate) struct Progress {
     file: Option<PathBuf>,
     marks: BTreeMap<String, Mark>,
+    /// Lines that this version does not understand, kept as they are.
+    others: Vec<Vec<u8>>,
+    /// Why the file cannot be read: then it is not written either.
+    unreadable: Option<io::Error>,
 }
 
 impl Progress {
-    /// Reads the file. One that is not there, or cannot be read, has no marks.
+    /// Reads the file. One that is not there has no marks.
     pub(crate) fn load(file: Option<PathBuf>) -> Self {
-        let text = file.as_deref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        Self { file, marks: text.lines().filter_map(line).collect() }
+        let mut progress = Self { file, ..Self::default() };
+        let read = progress.file.as_deref().map(fs::read);
+        match read {
+            Some(Ok(bytes)) => progress.take(&bytes),
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => progress.unreadable = Some(error),
+            _ => {}
+        }
+        progress
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for bytes in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match std::str::from_utf8(bytes).ok().and_then(line) {
+                Some((lesson, mark)) => _ = self.marks.insert(lesson, mark),
+                None => self.others.push(bytes.to_owned()),
+            }
+        }
     }
 
     /// The mark of a lesson.
@@ -44,16 +63,25 @@ impl Progress {
         self.marks.get(lesson)
     }
 
-    /// Keeps a mark. To have only looked does not undo an answer.
+    /// Keeps a mark. To have only looked does not undo an answer, and what was right once stays right.
     ///
     /// # Errors
     /// Those of the file; the mark is then only remembered.
     pub(crate) fn keep(&mut self, lesson: &str, mark: Mark) -> io::Result<()> {
-        if mark == Mark::Seen && self.marks.contains_key(lesson) {
+        let better = match self.marks.get(lesson) {
+            None => true,
+            Some(Mark::Right(_)) => false,
+            Some(Mark::Wrong(_) | Mark::Seen) => mark != Mark::Seen,
+        };
+        if !better {
             return Ok(());
         }
         self.marks.insert(lesson.to_owned(), mark);
-        self.file.as_deref().map_or(Ok(()), |file| self.write(file))
+        if let Some(error) = &self.unreadable {
+            return Err(io::Error::new(error.kind(), error.to_string()));
+        }
+        let nowhere = || io::Error::other("neither XDG_STATE_HOME nor HOME says where");
+        self.write(self.file.as_deref().ok_or_else(nowhere)?)
     }
 
     /// Where the marks are kept.
@@ -61,14 +89,20 @@ impl Progress {
         self.file.as_deref()
     }
 
-    /// Into a new file first: a full disk must not cost what was there.
+    /// Into a new file first: a full disk must not cost what was there. A link stays one, and rights stay what they are.
     fn write(&self, file: &Path) -> io::Result<()> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }
+        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         let beside = file.with_extension(format!("new.{}", std::process::id()));
-        fs::write(&beside, self.text())?;
-        fs::rename(&beside, file)
+        let mut content = self.text().into_bytes();
+        content.extend(self.others.iter().flat_map(|line| line.iter().chain(b"\n")));
+        fs::write(&beside, content)?;
+        if let Ok(before) = fs::metadata(&file) {
+            fs::set_permissions(&beside, before.permissions())?;
+        }
+        fs::rename(&beside, &file)
     }
 
     fn text(&self) -> String {
@@ -118,6 +152,22 @@ mod tests {
         assert_eq!(again.mark("hello"), Some(&Mark::Right("2 10".to_owned())));
         assert_eq!(again.mark("sticky"), Some(&Mark::Seen));
         assert_eq!((again.mark("early"), again.marks.len()), (None, 2));
+    }
+
+    #[test]
+    fn what_is_not_understood_stays_in_the_file_and_what_cannot_be_read_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("learn.txt");
+        fs::write(&file, b"hello right 10\nfrom a later version\n\xff\xfe\n").unwrap();
+        let mut progress = Progress::load(Some(file.clone()));
+        progress.keep("hello", Mark::Wrong("2".to_owned())).unwrap();
+        progress.keep("limit", Mark::Wrong("2".to_owned())).unwrap();
+        let kept = fs::read(&file).unwrap();
+        assert_eq!(kept, b"hello right 10\nlimit wrong 2\nfrom a later version\n\xff\xfe\n");
+        // A folder in the place of the file can be neither read nor written.
+        let mut lost = Progress::load(Some(folder.path().to_owned()));
+        assert!(lost.keep("limit", Mark::Seen).is_err());
+        assert!(Progress::load(None).keep("limit", Mark::Seen).is_err());
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Question {
 
     /// Reads what was typed; `None` if it is no answer to this question.
     pub(crate) fn read(&self, typed: &str) -> Option<Answer> {
+        let typed: String = typed.chars().map(half_width).filter(|c| *c != ')').collect();
         let words = || typed.split([' ', ',', '、', '，', '\t']).map(str::trim).filter(|word| !word.is_empty());
         match self.ask {
             Ask::Number(_) => typed.trim().parse().ok().map(|number| Answer::Numbers(vec![number])),
@@ -119,6 +120,15 @@ impl Question {
     }
 }
 
+/// The ASCII character that a full-width one of an input method stands for (Unicode block FF00).
+fn half_width(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        c => c,
+    }
+}
+
 fn place(c: char, choices: usize) -> Option<usize> {
     LETTERS.chars().position(|letter| letter == c.to_ascii_lowercase()).filter(|place| *place < choices)
 }
@@ -149,7 +159,10 @@ mod tests {
         assert_eq!(question(Ask::Number("n")).read(" 7\n"), Some(Answer::Numbers(vec![7])));
         assert_eq!(question(Ask::Number("n")).read("-7"), None);
         let one = question(Ask::One(CHOICES, |_| Some(1)));
-        assert_eq!(one.read("B"), Some(Answer::Choices(vec![1])));
+        for typed in ["B", "b)", "ｂ", "　b "] {
+            assert_eq!(one.read(typed), Some(Answer::Choices(vec![1])), "{typed}");
+        }
+        assert_eq!(question(Ask::Number("n")).read("１２７"), Some(Answer::Numbers(vec![127])));
         for wrong in ["d", "ab", "1", ""] {
             assert_eq!(one.read(wrong), None, "{wrong}");
         }

@@ -4,7 +4,7 @@ use super::text::{Lang, Text, text};
 
 pub(crate) const YOU_SAID: Text = text("you said", "你的答案");
 pub(crate) const THE_KERNEL: Text = text("the kernel", "内核");
-pub(crate) const NOTHING: Text = text("nothing", "没有");
+pub(crate) const NOTHING: Text = text("no answer", "没有");
 pub(crate) const RIGHT: Text = text("right", "对");
 pub(crate) const NOT_SO: Text = text("not so", "不对");
 pub(crate) const ELSEWHERE: Text = text("elsewhere", "别的系统");
@@ -28,12 +28,16 @@ pub(crate) const A_LETTER: Text = text("one letter", "一个字母");
 pub(crate) const LETTERS: Text = text("letters, or - for none", "几个字母，一个都没有就写 -");
 pub(crate) const NONE_OF_THEM: Text = text("none of them", "一个也没有");
 pub(crate) const PRESS_ENTER: Text = text("Enter goes on", "按回车继续");
-pub(crate) const ASK_AGAIN: Text = text("That is no answer of this form", "没看懂，请输入");
-pub(crate) const EMPTY_LEAVES_OUT: Text = text("empty: just show me", "直接回车：只看结果");
+pub(crate) const ASK_AGAIN: Text = text("not understood; write", "没看懂，请输入");
+pub(crate) const EMPTY_LEAVES_OUT: Text = text("? for a hint; Enter: just show me", "? 看提示；直接回车：只看结果");
 pub(crate) const NEXT: Text = text("next", "下一课");
 pub(crate) const ALL_DONE: Text = text("every lesson is done", "全部学完了");
 pub(crate) const LESSONS: Text = text("lessons", "课");
-pub(crate) const CORE: Text = text("* the core track", "* 核心课程");
+pub(crate) const LEGEND: Text =
+    text("+ right   - otherwise   . looked at   * core track", "+ 答对   - 答错   . 看过   * 核心课程");
+pub(crate) const EXPECTED: Text = text("expected", "应为");
+pub(crate) const SEEN: Text = text("seen", "实际");
+pub(crate) const NOT_KEPT: Text = text("your answer was not kept", "答案没有保存");
 pub(crate) const BROKEN_ON_PURPOSE: Text =
     text("broken on purpose: the check must turn red", "故意破坏了实验条件：检查结果应当变红");
 

@@ -8,7 +8,6 @@ use halloo::model::{Event, Interface, Now};
 
 use super::lessons::{self, Shown};
 use super::responders::Responders;
-use super::summary::Lessons;
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -81,8 +80,6 @@ pub(crate) struct Lines {
     responders: Responders,
     /// Probes so far.
     probes: u64,
-    /// How lessons went so far.
-    lessons: Lessons,
     /// Whether a refusal was shown.
     refused: bool,
 }
@@ -95,7 +92,6 @@ impl Lines {
             interfaces: Vec::new(),
             responders: Responders::default(),
             probes: 0,
-            lessons: Lessons::default(),
             refused: false,
         }
     }
@@ -107,11 +103,6 @@ impl Lines {
             Event::Responder(_) if self.options.quiet => {}
             Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
             Event::Progress(progress) => self.probes = progress.sent,
-            Event::Lesson(run) => {
-                // Counted even where its line is not shown.
-                self.lessons.add(run.status);
-                return false;
-            }
             _ => return false,
         }
         true
@@ -166,7 +157,6 @@ impl Lines {
             }
             Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
             Event::Lesson(run) => rows::lesson(run, out),
-            Event::Summary(stats) if options.style == Style::Learn => summary::learned(&self.lessons, stats, out),
             Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
             // New events of the library, until they get their own line here.
             _ => Ok(()),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use halloo::model::Stats;
-use halloo::model::lesson::Status;
+use halloo::model::lesson::Tally;
 
 use super::Style;
 use super::words::{Counted, ignored};
@@ -11,38 +11,20 @@ use super::words::{Counted, ignored};
 /// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
 pub(crate) fn write(style: Style, answers: bool, probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     match style {
-        Style::Interfaces | Style::Learn => Ok(()),
+        Style::Interfaces => Ok(()),
+        Style::Learn => learned(stats, out),
         Style::Ping => pinged(probes, stats, out),
         Style::Receive => received(answers, stats, out),
         Style::Send | Style::Broadcast => sent(stats, out),
     }
 }
 
-/// How many lessons went how.
-#[derive(Debug, Default)]
-pub(crate) struct Lessons {
-    ok: u64,
-    surprises: u64,
-    skipped: u64,
-}
-
-impl Lessons {
-    /// One more.
-    pub(crate) const fn add(&mut self, status: Status) {
-        match status {
-            Status::Ok => self.ok += 1,
-            Status::Surprise => self.surprises += 1,
-            Status::Skip => self.skipped += 1,
-        }
-    }
-}
-
 /// `-- 18 lessons: 17 ok, 0 surprises, 1 skipped in 1.2 s`
-pub(crate) fn learned(lessons: &Lessons, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
-    let Lessons { ok, surprises, skipped } = lessons;
-    let all = Counted(ok + surprises + skipped, "lesson", "lessons");
-    let surprises = Counted(*surprises, "surprise", "surprises");
-    writeln!(out, "-- {all}: {ok} ok, {surprises}, {skipped} skipped in {:.1} s", stats.elapsed.as_secs_f64())
+fn learned(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    let Tally { ok, surprise, skip } = stats.lessons.unwrap_or_default();
+    let all = Counted(ok + surprise + skip, "lesson", "lessons");
+    let surprises = Counted(surprise, "surprise", "surprises");
+    writeln!(out, "-- {all}: {ok} ok, {surprises}, {skip} skipped in {:.1} s", stats.elapsed.as_secs_f64())
 }
 
 fn sent(stats: &Stats, out: &mut impl Write) -> io::Result<()> {

@@ -11,7 +11,7 @@ use halloo::model::event::{
 };
 use halloo::model::interface::BroadcastFrom;
 use halloo::model::latency::Figures;
-use halloo::model::lesson::{Fact, LessonRun, Observed, Value};
+use halloo::model::lesson::{Fact, LessonRun, Observed, Tally, Value};
 use halloo::model::target::canonical;
 use halloo::model::{Datagram, Error, Event, Interface, Link, Now, RecordError, StampSource, Stats};
 use serde::{Serialize, Serializer};
@@ -378,6 +378,8 @@ pub(super) struct Summary {
     replies: Option<u64>,
     responders: Option<u64>,
     refused: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lessons: Option<Lessons>,
     elapsed_s: f64,
     exit: u8,
 }
@@ -543,6 +545,14 @@ fn interface(ts: Ts, row: &Interface) -> Shape<'_> {
     }
 }
 
+/// Lessons by how they went.
+#[derive(Serialize)]
+struct Lessons {
+    ok: u64,
+    surprise: u64,
+    skip: u64,
+}
+
 fn summary(ts: Ts, stats: &Stats) -> Summary {
     Summary {
         ts,
@@ -566,6 +576,7 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         replies: stats.replies,
         responders: stats.responders,
         refused: stats.refused,
+        lessons: stats.lessons.map(|Tally { ok, surprise, skip }| Lessons { ok, surprise, skip }),
         elapsed_s: stats.elapsed.as_secs_f64(),
         exit: stats.verdict.code(),
     }

@@ -51,7 +51,7 @@ const SCHEMA: &[(&str, &str)] = &[
     (
         "summary",
         "sent sent_bytes failed skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops \
-         duplicates late lost in_flight reordered replies responders refused elapsed_s exit",
+         duplicates late lost in_flight reordered replies responders refused lessons? elapsed_s exit",
     ),
 ];
 
