@@ -11,6 +11,7 @@ pub mod payload;
 pub mod record;
 pub mod schedule;
 pub mod seen;
+pub mod service;
 pub mod stats;
 pub mod target;
 
@@ -22,5 +23,6 @@ pub use latency::Latency;
 pub use payload::{Payload, TooLong};
 pub use record::{Framing, Record, RecordError, Splitter};
 pub use schedule::{Repeat, Schedule};
+pub use service::{About, Attributes, InstanceId, Service, ServiceName, ServiceType, Trust};
 pub use stats::{Stats, Verdict};
 pub use target::{Cidr, Family, Host, Target, TargetError};
