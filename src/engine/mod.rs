@@ -3,6 +3,7 @@
 //! An [`Engine`] is told the time and handed datagrams; through [`Out`] it says what to send and what to tell. It can be
 //! run over a real network by [`crate::drive`], or over a scripted one in a test, and cannot tell the difference.
 
+pub mod announce;
 pub mod broadcast;
 pub mod guard;
 pub mod ping;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use crate::model::service::{Change, InstanceId, Service};
 use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
@@ -41,6 +42,8 @@ pub enum Event<'a> {
     Progress(Progress),
     /// The account of a responder, at the end.
     Responder(&'a Responder<'a>),
+    /// What happened to a service. [`Change::Listed`] comes at the end, once for each that is there.
+    Service(Change, &'a Service),
     /// The network says that a datagram was not delivered.
     Refused(Refusal),
     /// A server gave no answer.
@@ -62,6 +65,8 @@ pub enum Role {
     Echo,
     /// Answers with the length.
     Length,
+    /// Answers those who look for services.
+    Announce,
 }
 
 /// An open socket.
@@ -247,7 +252,7 @@ pub enum Ignored {
     OwnSource,
     /// It came by broadcast or multicast, and those were not asked to be answered.
     Broadcast,
-    /// It came by broadcast or multicast from outside this host's subnets.
+    /// It came from outside this host's subnets, by broadcast or multicast or to where only neighbours are answered.
     OffLink,
     /// It is itself an answer of this kind of server.
     OwnReply,
@@ -263,6 +268,26 @@ pub enum Ignored {
     Corrupt,
     /// From more responders than are told apart.
     TooMany,
+    /// A message of discovery that breaks its format: cut off, changed, or made wrong.
+    Malformed,
+    /// A message of discovery of another kind than is awaited here: our own question come back, for one.
+    WrongKind,
+    /// It is not signed, and who answers or is believed here must know the secret.
+    Unsigned,
+    /// Its signature is wrong: another secret, a forgery, an old message, or changed on the way.
+    BadSignature,
+    /// A signed answer from another address than it was signed for, of a service that answers from its own.
+    Relayed,
+    /// It asks for services of another type.
+    OtherType,
+    /// It asks another part of the services.
+    OtherPlace,
+    /// The asker knows this service already.
+    Known,
+    /// The asker has its answer to this question.
+    Answered,
+    /// More answers wait for their moment than are kept.
+    Busy,
 }
 
 impl Ignored {
@@ -284,6 +309,16 @@ impl Ignored {
             Self::Foreign => "foreign",
             Self::Corrupt => "corrupt",
             Self::TooMany => "too_many",
+            Self::Malformed => "malformed",
+            Self::WrongKind => "wrong_kind",
+            Self::Unsigned => "unsigned",
+            Self::BadSignature => "bad_signature",
+            Self::Relayed => "relayed",
+            Self::OtherType => "other_type",
+            Self::OtherPlace => "other_place",
+            Self::Known => "known",
+            Self::Answered => "answered",
+            Self::Busy => "busy",
         }
     }
 }
@@ -324,6 +359,10 @@ pub enum Notice {
         /// The longest time between two probes.
         most: Duration,
     },
+    /// Two responders have the same instance, each with a life of its own: the instance, and where they answer from.
+    IdClash(InstanceId, SocketAddr, SocketAddr),
+    /// The wall clock jumped against the run's: the host slept, or its clock was set. Everybody is asked again.
+    ClockJumped,
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
 }

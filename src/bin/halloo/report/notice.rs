@@ -50,6 +50,10 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::InputUnread => {
             "standard input is not read: --lines sends each line, --stdin all of it as one datagram".to_owned()
         }
+        Notice::IdClash(id, one, other) => format!(
+            "{one} and {other} announce themselves as the same instance, {id}: a copied disk or container has to draw its own"
+        ),
+        Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);
             format!("group {group} is not joined on {name}: {fault}; 'halloo interfaces' shows which interfaces are up")
@@ -92,6 +96,8 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::Resolved(..) => "resolved",
         Notice::BroadcastSilence { .. } => "broadcast_silence",
         Notice::SlowedDown { .. } => "slowed_down",
+        Notice::IdClash(..) => "id_clash",
+        Notice::ClockJumped => "clock_jumped",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }
