@@ -5,6 +5,7 @@
 
 pub mod announce;
 pub mod broadcast;
+pub mod discover;
 pub mod guard;
 pub mod ping;
 pub mod send;
