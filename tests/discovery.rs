@@ -3,13 +3,14 @@
 //! The asker is the real engine; what it sends is read, and answered, by the real format. Hosts are simulated: each has its
 //! own chance to miss the query and to have its answer lost, and draws the moment of its answer. All answers pass one
 //! link with a queue in front of it, and one receive buffer with a reader behind it. The figures are kept in
-//! `discovery.txt`; `HALLOO_WRITE=1 cargo test --test discovery` writes it anew.
+//! `discovery.txt`; `HALLOO_WRITE=1 cargo test --test discovery` writes it anew, and
+//! `HALLOO_SEEDS=40` runs every row so often and prints the figures. Watching, vanishing hosts, clocks that jump
+//! and liars are tested beside the engine, with real responders.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
@@ -44,36 +45,57 @@ struct Lan {
     /// Answers that the receive buffer holds.
     buffer: usize,
     secret: bool,
+    /// Interfaces of the asker that all hosts are on.
+    ways: u32,
+    /// The asker knows how many there are.
+    expects: bool,
+    /// Forged answers that come in the first round from 100 addresses.
+    forged: u32,
     seeds: u64,
 }
 
-const CLEAN: Lan = Lan { hosts: 10_000, loss: 0.0, link: None, buffer: LARGE, secret: true, seeds: 2 };
+const CLEAN: Lan = Lan {
+    hosts: 10_000,
+    loss: 0.0,
+    link: None,
+    buffer: LARGE,
+    secret: true,
+    ways: 1,
+    expects: false,
+    forged: 0,
+    seeds: 2,
+};
 const LARGE: usize = 10_000;
 const DEFAULT: usize = 256;
 const MBIT_100: Option<(u64, u64)> = Some((100_000_000, 64 << 10));
 const MBIT_20: Option<(u64, u64)> = Some((20_000_000, 64 << 10));
 
-/// What a run came to, and the goal it is measured by: milliseconds to 99.9 %, and to the exit.
-struct Row {
-    name: &'static str,
-    lan: Lan,
-    goal: (Option<u64>, Option<u64>),
-}
+/// A LAN, and the goal it is measured by, besides that everybody is found: milliseconds to 99.9 %, milliseconds to the
+/// exit, bytes of frames.
+struct Row(&'static str, Lan, Option<[u64; 3]>);
+
+const ANY: u64 = u64::MAX;
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    Row { name: "10", lan: Lan { hosts: 10, seeds: 20, buffer: DEFAULT, ..CLEAN }, goal: (Some(150), Some(600)) },
-    Row { name: "10, 10% loss", lan: Lan { hosts: 10, seeds: 20, loss: 0.1, ..CLEAN }, goal: (None, None) },
-    Row { name: "1000, default buffer", lan: Lan { hosts: 1_000, seeds: 5, buffer: DEFAULT, ..CLEAN }, goal: (Some(150), None) },
-    Row { name: "1000, 2% loss", lan: Lan { hosts: 1_000, seeds: 5, loss: 0.02, ..CLEAN }, goal: (None, None) },
-    Row { name: "1000, 10% loss", lan: Lan { hosts: 1_000, seeds: 5, loss: 0.1, ..CLEAN }, goal: (None, None) },
-    Row { name: "10000", lan: CLEAN, goal: (Some(150), Some(1000)) },
-    Row { name: "10000, default buffer", lan: Lan { buffer: DEFAULT, ..CLEAN }, goal: (Some(400), None) },
-    Row { name: "10000, 10% loss", lan: Lan { loss: 0.1, ..CLEAN }, goal: (Some(1200), None) },
-    Row { name: "10000, 100 Mbit", lan: Lan { link: MBIT_100, ..CLEAN }, goal: (Some(500), None) },
-    Row { name: "10000, 20 Mbit, 2% loss", lan: Lan { link: MBIT_20, loss: 0.02, ..CLEAN }, goal: (Some(1600), None) },
-    Row { name: "100000", lan: Lan { hosts: 100_000, secret: false, seeds: 1, ..CLEAN }, goal: (None, None) },
-    Row { name: "100000, 2% loss", lan: Lan { hosts: 100_000, secret: false, loss: 0.02, seeds: 1, ..CLEAN }, goal: (None, None) },
+    Row("5", Lan { hosts: 5, seeds: 20, buffer: DEFAULT, ..CLEAN }, Some([150, 600, 1_750])),
+    Row("10", Lan { hosts: 10, seeds: 20, buffer: DEFAULT, ..CLEAN }, Some([150, 600, ANY])),
+    Row("10 on two interfaces", Lan { hosts: 10, seeds: 20, ways: 2, ..CLEAN }, Some([150, 600, ANY])),
+    Row("10, 2% loss", Lan { hosts: 10, seeds: 20, loss: 0.02, ..CLEAN }, None),
+    Row("10, 10% loss", Lan { hosts: 10, seeds: 20, loss: 0.1, ..CLEAN }, None),
+    Row("10 among 6000 forged", Lan { hosts: 10, seeds: 2, forged: 6_000, ..CLEAN }, Some([ANY, ANY, ANY])),
+    Row("1000, default buffer", Lan { hosts: 1_000, seeds: 5, buffer: DEFAULT, ..CLEAN }, Some([150, ANY, ANY])),
+    Row("1000 on two interfaces", Lan { hosts: 1_000, seeds: 2, ways: 2, ..CLEAN }, None),
+    Row("1000, 2% loss", Lan { hosts: 1_000, seeds: 5, loss: 0.02, ..CLEAN }, None),
+    Row("1000, 10% loss", Lan { hosts: 1_000, seeds: 5, loss: 0.1, ..CLEAN }, None),
+    Row("10000", CLEAN, Some([150, 1_000, ANY])),
+    Row("10000, default buffer", Lan { buffer: DEFAULT, ..CLEAN }, Some([400, ANY, ANY])),
+    Row("10000, 10% loss", Lan { loss: 0.1, ..CLEAN }, Some([1_200, ANY, ANY])),
+    Row("10000, 100 Mbit", Lan { link: MBIT_100, ..CLEAN }, Some([500, ANY, ANY])),
+    Row("10000, 20 Mbit, 2% loss", Lan { link: MBIT_20, loss: 0.02, ..CLEAN }, Some([1_600, ANY, ANY])),
+    Row("100000", Lan { hosts: 100_000, secret: false, seeds: 1, ..CLEAN }, None),
+    Row("100000, expected", Lan { hosts: 100_000, secret: false, expects: true, seeds: 1, ..CLEAN }, None),
+    Row("100000, 2% loss", Lan { hosts: 100_000, secret: false, loss: 0.02, seeds: 1, ..CLEAN }, None),
 ];
 
 /// What one run came to.
@@ -86,7 +108,7 @@ struct Figures {
     queries: u64,
     answers: u64,
     lost_in_queues: u64,
-    duplicates: u64,
+    again: u64,
 }
 
 // ---- chance ---------------------------------------------------------------------------------------------------------
@@ -114,24 +136,37 @@ impl Chance {
 
 // ---- the LAN --------------------------------------------------------------------------------------------------------
 
-/// An answer on its way: when it reaches the link, of which host, to which question.
-type OnItsWay = Reverse<(u64, u32, usize)>;
+/// Which question of which way.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Question {
+    way: usize,
+    number: usize,
+}
+
+/// An answer on its way: when it reaches the link, of which host, to which question, and what it says.
+type OnItsWay = Reverse<(u64, u32, Question, Vec<u8>)>;
+
+/// What one way has been asked.
+#[derive(Default)]
+struct Way {
+    nonces: Vec<Nonce>,
+    /// Hosts by their place for the latest nonce.
+    ring: Vec<(u32, u32)>,
+    /// The question that each host answered last.
+    answered: Vec<usize>,
+}
 
 struct World {
     lan: Lan,
     chance: Chance,
     secret: Option<Secret>,
     ids: Vec<InstanceId>,
-    /// The questions so far, and the one that each host answered last.
-    nonces: Vec<Nonce>,
-    answered: Vec<usize>,
-    /// Hosts by their place for the latest nonce.
-    ring: Vec<(u32, u32)>,
+    ways: Vec<Way>,
     flying: BinaryHeap<OnItsWay>,
     link_free: u64,
     reader_free: u64,
     /// Read when, arrived when, by whom, on what.
-    unread: VecDeque<(u64, u64, u32, usize)>,
+    unread: VecDeque<(u64, u64, u32, Question, Vec<u8>)>,
     sent: Vec<(Vec<u8>, u64)>,
     figures: Figures,
 }
@@ -147,15 +182,15 @@ impl Out for World {
 impl World {
     fn new(lan: Lan, seed: u64) -> Self {
         let mut chance = Chance(seed);
-        let ids = (0..lan.hosts).map(|_| InstanceId(chance.next())).collect();
+        let hosts = lan.hosts + lan.forged;
+        let ids = (0..hosts).map(|_| InstanceId(chance.next())).collect();
+        let way = || Way { answered: vec![usize::MAX; hosts as usize], ..Way::default() };
         Self {
             lan,
             chance,
             secret: lan.secret.then(|| Secret::new(&[5; 32]).unwrap()),
             ids,
-            nonces: Vec::new(),
-            answered: vec![usize::MAX; lan.hosts as usize],
-            ring: Vec::new(),
+            ways: (0..lan.ways).map(|_| way()).collect(),
             flying: BinaryHeap::new(),
             link_free: 0,
             reader_free: 0,
@@ -166,38 +201,42 @@ impl World {
     }
 
     /// Everybody hears a query, or not, and decides when to answer.
-    fn asked(&mut self, now: u64, bytes: &[u8]) {
+    fn asked(&mut self, now: u64, bytes: &[u8], at: usize) {
         let (Message::Query(query), _) = read(bytes).unwrap() else { panic!("not a query") };
         self.figures.queries += 1;
         self.figures.bytes += bytes.len() as u64 + HEADERS;
-        if self.nonces.last() != Some(&query.nonce) {
-            self.nonces.push(query.nonce);
-            self.ring = (0..).zip(&self.ids).map(|(host, id)| (query.nonce.place(*id), host)).collect();
-            self.ring.sort_unstable();
+        let way = &mut self.ways[at];
+        if way.nonces.last() != Some(&query.nonce) {
+            way.nonces.push(query.nonce);
+            way.ring = (0..).zip(&self.ids).map(|(host, id)| (query.nonce.place(*id), host)).collect();
+            way.ring.sort_unstable();
         }
-        let from = self.ring.partition_point(|(place, _)| *place < query.range.0);
-        let to = self.ring.partition_point(|(place, _)| *place <= query.range.1);
-        for at in from..to {
-            let (place, host) = self.ring[at];
-            self.hears(now, &query, place, host);
+        let question = Question { way: at, number: way.nonces.len() - 1 };
+        let from = way.ring.partition_point(|(place, _)| *place < query.range.0);
+        let to = way.ring.partition_point(|(place, _)| *place <= query.range.1);
+        for place in from..to {
+            let (place, host) = self.ways[at].ring[place];
+            self.hears(now, &query, question, place, host);
         }
     }
 
-    fn hears(&mut self, now: u64, query: &Query, place: u32, host: u32) {
-        let question = self.nonces.len() - 1;
-        if query.knows(place) || self.answered[host as usize] == question || self.chance.happens(self.lan.loss) {
+    fn hears(&mut self, now: u64, query: &Query, question: Question, place: u32, host: u32) {
+        let answered = &mut self.ways[question.way].answered[host as usize];
+        if query.knows(place) || *answered == question.number || self.chance.happens(self.lan.loss) {
             return;
         }
-        self.answered[host as usize] = question;
+        *answered = question.number;
         let delay = self.chance.below(query.window.as_nanos() as u64) + ROUND_TRIP;
         self.figures.answers += 1;
-        self.figures.bytes += self.answer(host, question).len() as u64 + HEADERS;
+        let bytes = self.answer(host, question);
+        self.figures.bytes += bytes.len() as u64 + HEADERS;
         if !self.chance.happens(self.lan.loss) {
-            self.flying.push(Reverse((now + delay, host, question)));
+            self.flying.push(Reverse((now + delay, host, question, bytes)));
         }
     }
 
-    fn answer(&self, host: u32, question: usize) -> Vec<u8> {
+    /// A forger has not the secret, and says so.
+    fn answer(&self, host: u32, question: Question) -> Vec<u8> {
         let pairs = [("version", "1.4.2"), ("os", "linux"), ("room", "lab-2")];
         let about = About {
             id: self.ids[host as usize],
@@ -208,18 +247,25 @@ impl World {
             attributes: Attributes::new(pairs).unwrap(),
             ttl: Duration::from_secs(30),
         };
-        let nonce = &self.nonces[question];
-        let address = Some(address_of(host).ip());
-        let order = Order { boot: host, seq: question as u32 };
+        let nonce = &self.ways[question.way].nonces[question.number];
+        let address = Some(self.address_of(host, question).ip());
+        let order = Order { boot: host, seq: question.number as u32 };
+        let secret = self.secret.as_ref().filter(|_| host < self.lan.hosts);
         let mut bytes = Vec::new();
-        Reply { echo: nonce.echo(), address, order, about, more: false }.write(nonce, self.secret.as_ref(), &mut bytes);
+        Reply { echo: nonce.echo(), address, order, about, more: false }.write(nonce, secret, &mut bytes);
         bytes
+    }
+
+    fn address_of(&self, host: u32, question: Question) -> SocketAddr {
+        let number = if host < self.lan.hosts { host } else { self.lan.hosts + host % 100 };
+        let bits = 0x0a00_0000 | (question.way as u32) << 22 | (number + 2);
+        SocketAddr::from((Ipv4Addr::from_bits(bits), 1061))
     }
 
     /// The next answer reaches the link: it passes, and the buffer behind, or is lost.
     fn pass(&mut self) {
-        let Some(Reverse((now, host, question))) = self.flying.pop() else { return };
-        let Some(through) = self.through_the_link(now, self.answer(host, question).len() as u64 + HEADERS) else {
+        let Some(Reverse((now, host, question, bytes))) = self.flying.pop() else { return };
+        let Some(through) = self.through_the_link(now, bytes.len() as u64 + HEADERS) else {
             self.figures.lost_in_queues += 1;
             return;
         };
@@ -229,7 +275,7 @@ impl World {
             return;
         }
         self.reader_free = runs(self.reader_free.max(through)) + READING;
-        self.unread.push_back((self.reader_free, through, host, question));
+        self.unread.push_back((self.reader_free, through, host, question, bytes));
     }
 
     fn through_the_link(&mut self, now: u64, bytes: u64) -> Option<u64> {
@@ -250,10 +296,6 @@ const fn runs(now: u64) -> u64 {
     if phase < stalled { now - phase + stalled } else { now }
 }
 
-fn address_of(host: u32) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 | (host + 2)), 1061))
-}
-
 fn at(nanos: u64) -> Now {
     let run = Duration::from_nanos(nanos);
     Now { run, wall: SystemTime::UNIX_EPOCH + run }
@@ -261,11 +303,18 @@ fn at(nanos: u64) -> Now {
 
 // ---- a run ----------------------------------------------------------------------------------------------------------
 
+fn everybody(way: usize) -> Destination {
+    let address = SocketAddr::from((Ipv4Addr::from_bits(0x0a3f_ffff | (way as u32) << 22), 1061));
+    Destination { address, source: None, link: Some(link(way)), mtu: None, cast: Cast::Broadcast }
+}
+
+fn link(way: usize) -> Link {
+    Link { index: way as u32 + 2, name: format!("eth{way}").into() }
+}
+
 fn plan(world: &World, seed: u64) -> Plan {
-    let link = Link { index: 2, name: "eth0".into() };
-    let address = "10.255.255.255:1061".parse().unwrap();
     Plan {
-        destinations: vec![Destination { address, source: None, link: Some(link), mtu: None, cast: Cast::Broadcast }],
+        destinations: (0..world.ways.len()).map(everybody).collect(),
         skipped: Vec::new(),
         notices: Vec::new(),
         kind: "chat".parse().ok(),
@@ -273,7 +322,7 @@ fn plan(world: &World, seed: u64) -> Plan {
         draws: Draws::new([seed as u8; 32]),
         room: 0,
         watch: false,
-        expect: None,
+        expect: world.lan.expects.then_some(world.lan.hosts.into()),
         deadline: None,
         lenient: false,
     }
@@ -287,10 +336,10 @@ fn run(lan: Lan, seed: u64) -> Figures {
     engine.start(at(now), &mut world);
     loop {
         for (bytes, ticket) in std::mem::take(&mut world.sent) {
-            world.asked(now, &bytes);
-            let destination = "10.255.255.255:1061".parse().unwrap();
-            let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result: Ok(None) };
-            engine.sent(at(now), &outcome, &mut world);
+            let way = ticket as usize;
+            world.asked(now, &bytes, way);
+            let (destination, len) = (everybody(way).address, bytes.len());
+            engine.sent(at(now), &Outcome { ticket, len, destination, link: None, result: Ok(None) }, &mut world);
         }
         let timer = match engine.next() {
             Next::At(due) => due.as_nanos() as u64,
@@ -313,22 +362,25 @@ fn run(lan: Lan, seed: u64) -> Figures {
         }
         assert!(now < 600_000_000_000, "the run does not end");
     }
+    let whole = engine.services().iter().filter(|service| service.paths.len() == lan.ways as usize).count();
+    assert!(lan.loss > 0.0 || whole >= lan.hosts as usize, "a way is missing");
     let stats = engine.stats();
     let found = stats.responders.unwrap() as u32;
-    Figures { found, exit: now, duplicates: stats.duplicates.unwrap(), ..world.figures }
+    assert_eq!(stats.duplicates, Some(0));
+    let again = stats.received - engine.services().iter().map(|service| service.paths.len() as u64).sum::<u64>();
+    Figures { found, exit: now, again, ..world.figures }
 }
 
 fn hand_over(engine: &mut Discoverer, world: &mut World) {
-    let Some((_, arrived, host, question)) = world.unread.pop_front() else { return };
-    let bytes = world.answer(host, question);
+    let Some((_, arrived, host, question, bytes)) = world.unread.pop_front() else { return };
     let now = at(arrived);
     let datagram = Datagram {
         payload: &bytes,
         wire_len: bytes.len(),
-        source: address_of(host),
+        source: world.address_of(host, question),
         destination: None,
         local: None,
-        link: Some(Link { index: 2, name: "eth0".into() }),
+        link: Some(link(question.way)),
         cast: Some(Cast::Unicast),
         origin: Origin::Foreign,
         on_link: true,
@@ -340,54 +392,53 @@ fn hand_over(engine: &mut Discoverer, world: &mut World) {
 
 // ---- the table ------------------------------------------------------------------------------------------------------
 
-fn table() -> String {
-    let mut text = String::from(HEAD);
-    for Row { name, lan, goal } in ROWS {
-        let runs: Vec<Figures> = (1..=lan.seeds).map(|seed| run(*lan, seed)).collect();
-        let most = |figure: fn(&Figures) -> u64| runs.iter().map(figure).max().unwrap_or(0);
-        let found: u32 = runs.iter().map(|run| run.found).sum();
-        let share = f64::from(found) / (f64::from(lan.hosts) * lan.seeds as f64) * 100.0;
-        let nearly = if runs.iter().all(|run| run.nearly_all.is_some()) {
-            most(|run| run.nearly_all.unwrap_or(0)) / 1_000_000
-        } else {
-            u64::MAX
-        };
-        let exit = most(|run| run.exit) / 1_000_000;
-        let late = goal.0.is_some_and(|goal| nearly > goal) || goal.1.is_some_and(|goal| exit > goal);
-        let met = match goal {
-            (None, None) => "",
-            _ if late || (share < 100.0) => "missed",
-            _ => "met",
-        };
-        let nearly = if nearly == u64::MAX { "never".to_owned() } else { nearly.to_string() };
-        let (bytes, queries, answers) = (most(|run| run.bytes), most(|run| run.queries), most(|run| run.answers));
-        let (lost, twice) = (most(|run| run.lost_in_queues), most(|run| run.duplicates));
-        writeln!(
-            text,
-            "{name:24} {:4} {share:9.3} {nearly:>7} {exit:>6} {bytes:>10} {queries:>8} {answers:>8} {lost:>7} {twice:>6}  {met}",
-            lan.seeds
-        )
-        .unwrap();
-    }
-    text + TAIL
-}
-
 const HEAD: &str = "\
-Discovery in a simulated LAN. Written by tests/discovery.rs; the worst of so many runs, found is the mean.
+Discovery in a simulated LAN. Written by tests/discovery.rs: HALLOO_WRITE=1 cargo test --test discovery
 
-services                 runs   found %   99.9%   exit      bytes  queries  answers    lost  twice  goal
+Of so many runs, found is the mean, and everything else the worst. Bytes are those of Ethernet frames without preamble and
+checksum, of all queries and of all answers that hosts sent. Lost are answers that a queue or the receive buffer had no
+room for; again are answers of those that were heard already. Up to 10,000 services sign with a secret.
+The reader takes 10 us for an answer and does not run for 4 ms of every 20 ms; the large buffer holds 10,000 answers, the
+default one 256. Links have a queue of 64 KiB. Losses are independent for each host, each query and each answer.
+
+services                 runs   found %   99.9%   exit      bytes  queries  answers    lost  again  goal
                                              ms     ms
 ";
 
-const TAIL: &str = "";
+fn row(Row(name, lan, goal): &Row) -> String {
+    let seeds = std::env::var("HALLOO_SEEDS").map_or(lan.seeds, |text| text.parse().unwrap());
+    let runs: Vec<Figures> = (1..=seeds).map(|seed| run(*lan, seed)).collect();
+    let most = |figure: fn(&Figures) -> u64| runs.iter().map(figure).max().unwrap_or(0);
+    let found: u32 = runs.iter().map(|run| run.found).sum();
+    let share = f64::from(found) / (f64::from(lan.hosts) * seeds as f64) * 100.0;
+    let nearly = most(|run| run.nearly_all.map_or(u64::MAX, |nanos| nanos / 1_000_000));
+    let (exit, bytes) = (most(|run| run.exit) / 1_000_000, most(|run| run.bytes));
+    let met = goal.map_or("", |goal| {
+        let within = [nearly, exit, bytes].iter().zip(goal).all(|(figure, goal)| *figure <= goal);
+        if within && share >= 100.0 { "met" } else { "missed" }
+    });
+    let nearly = if nearly == u64::MAX { "never".to_owned() } else { nearly.to_string() };
+    let (queries, answers) = (most(|run| run.queries), most(|run| run.answers));
+    let (lost, again) = (most(|run| run.lost_in_queues), most(|run| run.again));
+    let line = format!(
+        "{name:24} {:4} {share:9.3} {nearly:>7} {exit:>6} {bytes:>10} {queries:>8} {answers:>8} {lost:>7} {again:>6}  {met}",
+        seeds
+    );
+    line.trim_end().to_owned() + "\n"
+}
 
 #[test]
 fn the_figures_are_as_written_down() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/discovery.txt");
-    let table = table();
-    if std::env::var_os("HALLOO_WRITE").is_some() {
-        std::fs::write(path, &table).unwrap();
-    }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
+    let plan = kept.split_once(PLAN).map_or("", |(_, plan)| plan);
+    let rows: String = ROWS.iter().map(row).collect();
+    let table = format!("{HEAD}{rows}{PLAN}{plan}");
+    if std::env::var_os("HALLOO_WRITE").is_some() {
+        return std::fs::write(path, &table).unwrap();
+    }
     assert!(table == kept, "the figures have changed; HALLOO_WRITE=1 keeps these:\n{table}");
 }
+
+/// Behind this the file has what is written by hand.
+const PLAN: &str = "\n-- The plan for 1,000,000 --\n";

@@ -1,6 +1,6 @@
 //! The services that answered: each once, with all its ways, believed as far as it proved itself, in bounded memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -43,7 +43,9 @@ pub(super) enum Taken {
     Changed(InstanceId, Change),
     /// Known, and now heard this time too.
     Heard,
-    /// Heard this time already.
+    /// Heard this time already, on an earlier question: it did not learn that it is known.
+    Again,
+    /// The same question answered twice.
     Duplicate,
     /// Another responder has the same instance: where the two answer from.
     Clash(InstanceId, SocketAddr, SocketAddr),
@@ -67,11 +69,9 @@ struct Entry {
     order: Order,
     /// The start before this one.
     boot_before: Option<u32>,
-    /// The question last answered.
-    echo: Echo,
     clash_told: bool,
-    /// When it was last heard by each way that is asked.
-    heard: Vec<u32>,
+    /// When it was last heard by each way that is asked, and on which question.
+    heard: Vec<(u32, Echo)>,
     stale: bool,
     /// It is said to have gone.
     doubted: bool,
@@ -160,7 +160,7 @@ impl Found {
 
     /// Those that nobody has heard this time are stale from now on; says which were not before.
     pub(super) fn now_stale(&mut self, cycle: u32) -> Vec<InstanceId> {
-        let missed = |entry: &&mut Entry| !entry.stale && entry.heard.iter().all(|heard| *heard != cycle);
+        let missed = |entry: &&mut Entry| !entry.stale && entry.heard.iter().all(|(heard, _)| *heard != cycle);
         let mut ids: Vec<InstanceId> = Vec::new();
         for entry in self.entries.values_mut().filter(missed) {
             entry.stale = true;
@@ -200,12 +200,12 @@ impl Found {
         newer
     }
 
-    /// Takes out those that are said to have gone and have not answered since.
-    pub(super) fn take_doubted(&mut self, asked: Duration) -> Vec<Service> {
+    /// Takes out those of `ids` that are said to have gone, were asked at this time, and have not answered since.
+    pub(super) fn take_doubted(&mut self, asked: Duration, ids: &BTreeSet<InstanceId>) -> Vec<Service> {
         for entry in self.entries.values_mut().filter(|entry| entry.service.heard >= asked) {
             entry.doubted = false;
         }
-        self.take_out(|entry| entry.doubted)
+        self.take_out(|entry| entry.doubted && ids.contains(&entry.service.about.id))
     }
 
     fn take_out(&mut self, gone: impl Fn(&Entry) -> bool) -> Vec<Service> {
@@ -234,8 +234,8 @@ impl Entry {
         let service = Service { about, more, trust, paths: vec![path], heard: now };
         let (boot_before, clash_told, heard) = (None, false, Vec::new());
         let (stale, doubted) = (false, false);
-        let mut entry = Self { service, signed, order, boot_before, echo, clash_told, heard, stale, doubted, counted };
-        entry.hear(walk, cycle);
+        let mut entry = Self { service, signed, order, boot_before, clash_told, heard, stale, doubted, counted };
+        entry.hear(walk, cycle, echo);
         entry
     }
 
@@ -246,12 +246,13 @@ impl Entry {
         if (trust, self.service.trust) == (Trust::Mismatch, Trust::Verified) {
             return Err(Ignored::Relayed);
         }
-        if let Some(other) = self.clash(&answer.reply) {
+        if let Some(other) = self.clash(answer.walk, &answer.reply) {
             let id = self.service.about.id;
             return Ok(Taken::Clash(id, other, path.source));
         }
         let again = self.was_heard(answer.walk, answer.cycle);
-        self.hear(answer.walk, answer.cycle);
+        let same_question = self.has_answered(answer.walk, answer.reply.echo);
+        self.hear(answer.walk, answer.cycle, answer.reply.echo);
         self.service.heard = answer.now;
         let back = std::mem::take(&mut self.stale);
         let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
@@ -266,19 +267,20 @@ impl Entry {
         Ok(match () {
             () if back || better || says_else => Taken::Changed(id, Change::Updated),
             () if new_path => Taken::Changed(id, Change::Path),
-            () if again => Taken::Duplicate,
+            () if same_question => Taken::Duplicate,
+            () if again => Taken::Again,
             () => Taken::Heard,
         })
     }
 
     /// Where the other responder of this instance answers from, if there seem to be two: both answered one question, or
     /// an earlier start is back.
-    fn clash(&mut self, reply: &Reply) -> Option<SocketAddr> {
+    fn clash(&mut self, walk: usize, reply: &Reply) -> Option<SocketAddr> {
         let boot = reply.order.boot;
         if boot == self.order.boot {
             return None;
         }
-        let two = self.echo == reply.echo || self.boot_before == Some(boot);
+        let two = self.has_answered(walk, reply.echo) || self.boot_before == Some(boot);
         if !two || std::mem::replace(&mut self.clash_told, true) {
             return None;
         }
@@ -288,7 +290,6 @@ impl Entry {
     /// Takes what it says now, if that is newer. Says whether it is anything else than before.
     fn update(&mut self, reply: Reply) -> bool {
         let same_start = reply.order.boot == self.order.boot;
-        self.echo = reply.echo;
         if same_start && reply.order.seq < self.order.seq {
             return false;
         }
@@ -315,15 +316,19 @@ impl Entry {
         true
     }
 
-    fn hear(&mut self, walk: usize, cycle: u32) {
+    fn hear(&mut self, walk: usize, cycle: u32, echo: Echo) {
         if self.heard.len() <= walk {
-            self.heard.resize(walk + 1, 0);
+            self.heard.resize(walk + 1, (0, Echo::default()));
         }
-        self.heard[walk] = cycle;
+        self.heard[walk] = (cycle, echo);
     }
 
     fn was_heard(&self, walk: usize, cycle: u32) -> bool {
-        self.heard.get(walk) == Some(&cycle)
+        self.heard.get(walk).is_some_and(|(heard, _)| *heard == cycle)
+    }
+
+    fn has_answered(&self, walk: usize, echo: Echo) -> bool {
+        self.heard.get(walk).is_some_and(|(_, answered)| *answered == echo)
     }
 
     /// Whether there is nothing left to prove.

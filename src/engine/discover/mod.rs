@@ -184,6 +184,9 @@ impl Discoverer {
 
     /// The interfaces have changed: these are the destinations now, and everybody is asked again.
     pub fn readdress(&mut self, now: Now, destinations: Vec<Destination>) {
+        if self.is_over() {
+            return;
+        }
         self.walks = ways(&destinations);
         self.plan.destinations = destinations;
         self.asked.clear();
@@ -288,7 +291,7 @@ impl Discoverer {
             Doing::Everybody => self.doing = Doing::Over,
             Doing::Hints(since) => {
                 let since = since + self.slept();
-                for service in self.found.take_doubted(since) {
+                for service in self.found.take_doubted(since, &self.followed) {
                     out.tell(&Event::Service(Change::Gone, &service));
                 }
                 self.followed.clear();
@@ -395,7 +398,7 @@ impl Discoverer {
         let add = |counter: &mut Option<u64>, n: u64| *counter = counter.map(|before| before + n);
         match taken {
             Taken::Duplicate => return add(&mut self.stats.duplicates, 1),
-            Taken::Heard => {}
+            Taken::Heard | Taken::Again => {}
             Taken::Changed(id, change) => {
                 self.tell(id, change, out);
                 if counts && matches!(change, Change::Found | Change::Updated) {

@@ -387,3 +387,96 @@ impl Arrivals {
         Some(f64::from(answers) / time.as_secs_f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Goes through one round; returns its queries with their times.
+    fn round(walk: &mut Walk, now: &mut Duration, known: Vec<u32>) -> Vec<(Duration, Slice)> {
+        let mut slices = Vec::new();
+        walk.round(*now, known);
+        while let Some(due) = walk.due() {
+            *now = due;
+            match walk.step(due) {
+                Some(Step::Ask(slice)) => slices.push((due, slice)),
+                _ => break,
+            }
+        }
+        slices
+    }
+
+    proptest! {
+        #[test]
+        fn a_round_asks_every_place_once_and_lists_everybody_who_is_known(
+            mut known in proptest::collection::vec(any::<u32>(), 0..3_000), guess in 0u64..1_000_000, second: bool,
+        ) {
+            known.sort_unstable();
+            let mut walk = Walk::new(Vec::new());
+            let mut now = Duration::ZERO;
+            walk.begin(now, guess);
+            if second {
+                walk.round += 1;
+            }
+            let slices = round(&mut walk, &mut now, known.clone());
+            let mut next = 0;
+            let mut listed: Vec<u32> = Vec::new();
+            for (_, Slice { window, range, known }) in &slices {
+                prop_assert_eq!(u64::from(range.0), next);
+                next = u64::from(range.1) + 1;
+                prop_assert!(known.len() <= MOST_KNOWN && known.iter().all(|place| (range.0..=range.1).contains(place)));
+                prop_assert!(!window.is_zero() && *window <= MOST_WINDOW && window.subsec_nanos() % 1_000_000 == 0);
+                listed.extend(known);
+            }
+            prop_assert_eq!(next, 1 << 32);
+            prop_assert_eq!(listed, known);
+            prop_assert!(slices.windows(2).all(|pair| pair[1].0 - pair[0].0 >= GAP));
+        }
+
+        #[test]
+        fn whatever_is_heard_a_way_is_done_some_time(
+            heard in proptest::collection::vec((0u64..3_000, any::<bool>(), any::<bool>()), 0..2_000), guess in 0u64..1_000_000,
+        ) {
+            let mut walk = Walk::new(Vec::new());
+            let mut now = Duration::ZERO;
+            let mut heard = heard.into_iter();
+            walk.begin(now, guess);
+            for _ in 0..100_000 {
+                let Some(due) = walk.due() else { return Ok(()) };
+                now = due;
+                if let Some(Step::Round) = walk.step(now) {
+                    walk.round(now, Vec::new());
+                }
+                for (ms, new, late) in heard.by_ref().take(20) {
+                    if late { walk.heard_late() } else { walk.heard(now + Duration::from_millis(ms), new) }
+                }
+                prop_assert!(walk.slack <= MOST_SLACK && walk.pace() >= SLOWEST && walk.expected.is_finite());
+            }
+            prop_assert!(false, "it goes on and on");
+        }
+    }
+
+    #[test]
+    fn the_speed_is_that_of_the_second_half() {
+        let mut arrivals = Arrivals::of(Duration::from_millis(320));
+        // A queue fills: 1,000 in 10 ms; then one each millisecond.
+        (0..1_000).for_each(|n| arrivals.add(Duration::from_micros(n * 10)));
+        (10..320).for_each(|ms| arrivals.add(Duration::from_millis(ms)));
+        let speed = arrivals.speed().unwrap();
+        assert!((990.0..1_010.0).contains(&speed), "{speed}");
+    }
+
+    #[test]
+    fn more_losses_make_more_rounds() {
+        let mut walk = Walk::new(Vec::new());
+        walk.answered = true;
+        let needed = [0.0, 0.02, 0.1, 0.2, 0.5].map(|loss| {
+            walk.loss = loss;
+            walk.quiet_needed()
+        });
+        assert_eq!(needed, [2, 2, 3, 4, 4]);
+        walk.answered = false;
+        assert_eq!(Walk { loss: 0.0, ..walk }.quiet_needed(), 3);
+    }
+}
