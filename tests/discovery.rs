@@ -40,6 +40,8 @@ struct Lan {
     hosts: u32,
     /// The chance that a host misses a query, and again that its answer is lost.
     loss: f64,
+    /// The chance that nobody hears a query, as where an access point loses a broadcast.
+    deaf: f64,
     /// Bits per second, and the bytes of the queue in front.
     link: Option<(u64, u64)>,
     /// Answers that the receive buffer holds.
@@ -57,6 +59,7 @@ struct Lan {
 const CLEAN: Lan = Lan {
     hosts: 10_000,
     loss: 0.0,
+    deaf: 0.0,
     link: None,
     buffer: LARGE,
     secret: true,
@@ -83,11 +86,13 @@ const ROWS: &[Row] = &[
     Row("10 on two interfaces", Lan { hosts: 10, seeds: 20, ways: 2, ..CLEAN }, Some([150, 600, ANY])),
     Row("10, 2% loss", Lan { hosts: 10, seeds: 20, loss: 0.02, ..CLEAN }, None),
     Row("10, 10% loss", Lan { hosts: 10, seeds: 20, loss: 0.1, ..CLEAN }, None),
+    Row("10, 30% queries lost", Lan { hosts: 10, seeds: 100, deaf: 0.3, ..CLEAN }, None),
     Row("10 among 6000 forged", Lan { hosts: 10, seeds: 2, forged: 6_000, ..CLEAN }, Some([ANY, ANY, ANY])),
     Row("1000, default buffer", Lan { hosts: 1_000, seeds: 5, buffer: DEFAULT, ..CLEAN }, Some([150, ANY, ANY])),
     Row("1000 on two interfaces", Lan { hosts: 1_000, seeds: 2, ways: 2, ..CLEAN }, None),
     Row("1000, 2% loss", Lan { hosts: 1_000, seeds: 5, loss: 0.02, ..CLEAN }, None),
     Row("1000, 10% loss", Lan { hosts: 1_000, seeds: 5, loss: 0.1, ..CLEAN }, None),
+    Row("1000, 30% queries lost", Lan { hosts: 1_000, seeds: 5, deaf: 0.3, ..CLEAN }, None),
     Row("10000", CLEAN, Some([150, 1_000, ANY])),
     Row("10000, default buffer", Lan { buffer: DEFAULT, ..CLEAN }, Some([400, ANY, ANY])),
     Row("10000, 10% loss", Lan { loss: 0.1, ..CLEAN }, Some([1_200, ANY, ANY])),
@@ -210,6 +215,9 @@ impl World {
             way.nonces.push(query.nonce);
             way.ring = (0..).zip(&self.ids).map(|(host, id)| (query.nonce.place(*id), host)).collect();
             way.ring.sort_unstable();
+        }
+        if self.lan.deaf > 0.0 && self.chance.happens(self.lan.deaf) {
+            return;
         }
         let question = Question { way: at, number: way.nonces.len() - 1 };
         let from = way.ring.partition_point(|(place, _)| *place < query.range.0);
@@ -363,7 +371,7 @@ fn run(lan: Lan, seed: u64) -> Figures {
         assert!(now < 600_000_000_000, "the run does not end");
     }
     let whole = engine.services().iter().filter(|service| service.paths.len() == lan.ways as usize).count();
-    assert!(lan.loss > 0.0 || whole >= lan.hosts as usize, "a way is missing");
+    assert!(lan.loss + lan.deaf > 0.0 || whole >= lan.hosts as usize, "a way is missing");
     let stats = engine.stats();
     let found = stats.responders.unwrap() as u32;
     assert_eq!(stats.duplicates, Some(0));
@@ -399,7 +407,8 @@ Of so many runs, found is the mean, and everything else the worst. Bytes are tho
 checksum, of all queries and of all answers that hosts sent. Lost are answers that a queue or the receive buffer had no
 room for; again are answers of those that were heard already. Up to 10,000 services sign with a secret.
 The reader takes 10 us for an answer and does not run for 4 ms of every 20 ms; the large buffer holds 10,000 answers, the
-default one 256. Links have a queue of 64 KiB. Losses are independent for each host, each query and each answer.
+default one 256. Links have a queue of 64 KiB. Losses are independent for each host, each query and each answer;
+Queries lost are heard by nobody.
 
 services                 runs   found %   99.9%   exit      bytes  queries  answers    lost  again  goal
                                              ms     ms

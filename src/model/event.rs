@@ -260,7 +260,7 @@ pub enum Ignored {
     SourceLimit,
     /// All sources together ask too often.
     TotalLimit,
-    /// The answer would be longer than a datagram.
+    /// The answer would be longer than a datagram, or, where that is the limit, than its question.
     ReplyTooLong,
     /// No answer to this run: another run's, another program's, or nothing of the kind.
     Foreign,

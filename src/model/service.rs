@@ -156,6 +156,10 @@ fn check(key: &str, value: &str) -> Result<(), ServiceError> {
     Ok(())
 }
 
+/// How long what a service says holds unless told otherwise: it is asked for three times within, so that one whose answers
+/// are lost twice is still there.
+pub const DEFAULT_TTL: Duration = Duration::from_secs(30);
+
 /// What a service says of itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct About {

@@ -10,7 +10,7 @@ use crate::model::target::canonical;
 use crate::model::{Datagram, Link};
 use crate::wire::beacon::{Echo, Goodbye, Nonce, Order, Reply};
 
-/// Services told apart. Each takes some 600 bytes, and 1 KiB at most, since no answer is longer than its question.
+/// Services told apart. Each takes some 600 bytes; one that fills the longest question, some 2 KiB.
 pub const MOST_SERVICES: usize = 131_072;
 
 /// Of these, the ones that proved nothing, where a secret is asked for: enough to see that somebody is there without it,

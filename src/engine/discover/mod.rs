@@ -28,9 +28,7 @@ use crate::model::event::{Ignored, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
-use crate::wire::beacon::{
-    Announce, Draws, Echo, Goodbye, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
-};
+use crate::wire::beacon::{Announce, Draws, Goodbye, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read};
 use found::{Answer, Found, Taken};
 use walk::{Slice, Step, Walk};
 
@@ -98,6 +96,8 @@ struct Asked {
     nonce: Nonce,
     walk: usize,
     round: u32,
+    /// Bytes of the longest query with it: no honest answer has more.
+    longest: usize,
 }
 
 /// What the ways are asked for.
@@ -243,7 +243,7 @@ impl Discoverer {
         if self.asked.len() >= LIVE * self.walks.len() {
             self.asked.pop_front();
         }
-        self.asked.push_back(Asked { nonce, walk: at, round });
+        self.asked.push_back(Asked { nonce, walk: at, round, longest: 0 });
         let walk = &mut self.walks[at];
         if matches!(self.doing, Doing::Hints(_)) {
             if walk.rounds() >= HINT_ROUNDS {
@@ -255,10 +255,11 @@ impl Discoverer {
     }
 
     fn send(&mut self, at: usize, slice: Slice, out: &mut dyn Out) {
-        let Some(asked) = self.asked.iter().rfind(|asked| asked.walk == at) else { return };
+        let Some(asked) = self.asked.iter_mut().rfind(|asked| asked.walk == at) else { return };
         let Slice { window, range, known } = slice;
         let query = Query { nonce: asked.nonce, window, kind: self.plan.kind.clone(), range, known };
         query.write(self.plan.room, self.plan.secret.as_ref(), &mut self.bytes);
+        asked.longest = asked.longest.max(self.bytes.len());
         for destination in &self.walks[at].to {
             let family = Family::of(destination.address.ip());
             let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
@@ -356,7 +357,11 @@ impl Discoverer {
         datagram: &Datagram<'_>,
         out: &mut dyn Out,
     ) -> Result<(), Ignored> {
-        let (nonce, at, round) = self.question(reply.echo).ok_or(Ignored::Foreign)?;
+        let question = self.asked.iter().rfind(|asked| asked.nonce.echo() == reply.echo).ok_or(Ignored::Foreign)?;
+        let Asked { nonce, walk, round, longest } = *question;
+        if datagram.payload.len() > longest {
+            return Err(Ignored::ReplyTooLong);
+        }
         let signed = match &self.plan.secret {
             Some(secret) if seal.is_there() && !seal.is_of(secret, Some(&nonce)) => return Err(Ignored::BadSignature),
             Some(_) => seal.is_there(),
@@ -366,18 +371,12 @@ impl Discoverer {
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != reply.about.kind) {
             return Err(Ignored::OtherType);
         }
-        let (walk, cycle, now) = (at, self.cycle, self.time(now));
+        let (cycle, now) = (self.cycle, self.time(now));
         let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now });
         let counts = signed || self.plan.secret.is_none();
-        self.pace(at, round, now, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
+        self.pace(walk, round, now, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
         self.account(taken?, counts, out);
         Ok(())
-    }
-
-    /// The question that an answer repeats the beginning of: its nonce, its way and its round.
-    fn question(&self, echo: Echo) -> Option<(Nonce, usize, u32)> {
-        let asked = self.asked.iter().rev().find(|asked| asked.nonce.echo() == echo)?;
-        Some((asked.nonce, asked.walk, asked.round))
     }
 
     /// Tells the way how fast answers come.

@@ -313,9 +313,9 @@ fn it_ends_early_with_as_many_as_expected_and_late_with_fewer() {
 #[test]
 fn nobody_there_is_too_few() {
     let mut lan = Lan::new(asking(None), Vec::new());
-    assert!(lan.until(600));
+    assert!(lan.until(650));
     lan.finish();
-    assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 6));
+    assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 8));
 }
 
 #[test]
@@ -324,8 +324,16 @@ fn services_of_another_type_are_silent_and_ignored_if_not() {
     let mut lan = Lan::new(plan, nine(None));
     let foreign = answer(&lan, 0, 77, "10.0.1.77", None);
     lan.hear("10.0.1.77:1061", &foreign);
-    lan.until(600);
-    assert_eq!((lan.said.changes.len(), &*lan.said.ignored), (0, &[Ignored::OtherType][..]));
+    // Longer than any question: no responder of this protocol says that.
+    let asked = &lan.asker.asked[0];
+    let value = "v".repeat(150);
+    let about = About { attributes: Attributes::new([("k", &*value)]).unwrap(), ..about(78) };
+    let (echo, order) = (asked.nonce.echo(), Order { boot: 1, seq: 1 });
+    let mut long = Vec::new();
+    Reply { echo, address: None, order, about, more: false }.write(&asked.nonce, None, &mut long);
+    lan.hear("10.0.1.78:1061", &long);
+    lan.until(650);
+    assert_eq!((lan.said.changes.len(), &*lan.said.ignored), (0, &[Ignored::OtherType, Ignored::ReplyTooLong][..]));
 }
 
 // ---- liars ----------------------------------------------------------------------------------------------------------

@@ -45,11 +45,14 @@ const PROBE: usize = 100;
 /// The slowest pace, in answers per second.
 const SLOWEST: f64 = 100.0;
 
-/// A service that is there is missed by a run in at most one of so many cases, as far as losses are independent.
-const MISSED: f64 = 0.002;
+/// The chance that somebody who is there is silent in all of the last rounds, as far as losses are independent.
+const MISSED: f64 = 0.001;
 
 /// The least, and the most, rounds that find nobody new before a way is done.
-const QUIET: (u32, u32) = (2, 4);
+const QUIET: (u32, u32) = (2, 5);
+
+/// Rounds without any answer before a way is done: a query that nobody hears is one loss, not one of each host.
+const SILENT: u32 = 4;
 
 /// Rounds in which strangers can keep a run going.
 const MOST_ROUNDS: u32 = 40;
@@ -337,11 +340,12 @@ impl Walk {
         self.expected = if burst_before { short.max(lost) } else { lost };
     }
 
-    /// Whoever was there and silent in so many rounds was missed by chance rarely enough. Where nobody answers at all, the
-    /// queries themselves may have been lost: one more.
+    /// Whoever was there and silent in so many rounds was missed by chance rarely enough.
     fn quiet_needed(&self) -> u32 {
         let (least, most) = QUIET;
-        let least = if self.answered { least } else { least + 1 };
+        if !self.answered {
+            return SILENT;
+        }
         (least..most).find(|rounds| self.loss.powi(*rounds as i32) <= MISSED).unwrap_or(most)
     }
 }
@@ -471,12 +475,12 @@ mod tests {
     fn more_losses_make_more_rounds() {
         let mut walk = Walk::new(Vec::new());
         walk.answered = true;
-        let needed = [0.0, 0.02, 0.1, 0.2, 0.5].map(|loss| {
+        let needed = [0.0, 0.02, 0.15, 0.2, 0.5].map(|loss| {
             walk.loss = loss;
             walk.quiet_needed()
         });
-        assert_eq!(needed, [2, 2, 3, 4, 4]);
+        assert_eq!(needed, [2, 2, 4, 5, 5]);
         walk.answered = false;
-        assert_eq!(Walk { loss: 0.0, ..walk }.quiet_needed(), 3);
+        assert_eq!(walk.quiet_needed(), SILENT);
     }
 }

@@ -118,7 +118,9 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::OwnReply => "it is itself an answer of this kind of server",
         Ignored::SourceLimit => "this source asks too often",
         Ignored::TotalLimit => "all sources together ask too often",
-        Ignored::ReplyTooLong => "the answer would be longer than a datagram",
+        Ignored::ReplyTooLong => {
+            "the answer would be longer than a datagram, or than its question where that is the limit"
+        }
         Ignored::Foreign => {
             "it is no probe of this run: of another run, another program, or an answer of its own (--match any)"
         }
