@@ -78,6 +78,10 @@ const MOST_HINTS: usize = 32;
 /// The rounds that ask after a hint.
 const HINT_ROUNDS: u32 = 2;
 
+/// Ways to single hosts are begun so far apart: 100 a second, so that a sweep of a subnet does not ask for all its
+/// hardware addresses at once (Linux keeps 1,024 neighbours by default).
+const SWEEP_GAP: Duration = Duration::from_millis(10);
+
 /// Questions whose answers still count, for each way.
 const LIVE: usize = 8;
 
@@ -134,6 +138,7 @@ pub struct Discoverer {
     expiry: Option<Duration>,
     clock: Option<Clock>,
     bytes: Vec<u8>,
+    source_port: Option<u16>,
     told_failed: Told,
     told_refused: Told,
     stats: Stats,
@@ -161,6 +166,7 @@ impl Discoverer {
             expiry: None,
             clock: None,
             bytes: Vec::new(),
+            source_port: None,
             told_failed: Told::default(),
             told_refused: Told::default(),
             stats,
@@ -201,14 +207,13 @@ impl Discoverer {
         self.cycle += 1;
         self.began = now;
         self.doing = Doing::Everybody;
-        let each = guess / self.walks.len().max(1) as u64;
-        self.walks.iter_mut().for_each(|walk| walk.begin(now, each));
+        self.begin_walks(now, guess / self.walks.len().max(1) as u64);
     }
 
     /// Asks for those who are missing still; who was heard need not answer again.
     fn ask_once_more(&mut self, now: Duration) {
         self.doing = Doing::Everybody;
-        self.walks.iter_mut().for_each(|walk| walk.begin(now, 0));
+        self.begin_walks(now, 0);
     }
 
     fn ask_after_hints(&mut self, now: Duration) {
@@ -217,7 +222,16 @@ impl Discoverer {
         self.followed = std::mem::take(&mut self.hints);
         self.hinted = now;
         self.doing = Doing::Hints(now);
-        self.walks.iter_mut().for_each(|walk| walk.begin(now, 0));
+        self.begin_walks(now, 0);
+    }
+
+    fn begin_walks(&mut self, now: Duration, guess: u64) {
+        let mut at = now;
+        for walk in &mut self.walks {
+            let single = walk.to.iter().all(|destination| destination.cast == Cast::Unicast);
+            walk.begin(if single { at } else { now }, guess);
+            at += if single { SWEEP_GAP } else { Duration::ZERO };
+        }
     }
 
     /// Lets every way do what is due.
@@ -564,7 +578,8 @@ impl Engine for Discoverer {
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
         match outcome.result {
-            Ok(_) => {
+            Ok(source) => {
+                self.source_port = source.map(|source| source.port()).or(self.source_port);
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
             }
@@ -628,6 +643,10 @@ impl Engine for Discoverer {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        let to_everybody = self.plan.destinations.iter().any(|destination| destination.cast != Cast::Unicast);
+        if let Some(port) = self.source_port.filter(|_| to_everybody && self.stats.received == 0) {
+            out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
+        }
         for service in self.found.all() {
             out.tell(&Event::Service(Change::Listed, service));
         }

@@ -174,6 +174,9 @@ impl Lan {
             self.asker.due(now, &mut self.said);
         }
         for (to, bytes) in std::mem::take(&mut self.said.sends) {
+            let source = "10.0.1.1:5000".parse().ok();
+            let outcome = Outcome { ticket: 0, len: bytes.len(), destination: to, link: None, result: Ok(source) };
+            self.asker.sent(now, &outcome, &mut self.said);
             self.query(to, &bytes);
         }
         for place in 0..self.hosts.len() {
@@ -316,6 +319,24 @@ fn nobody_there_is_too_few() {
     assert!(lan.until(650));
     lan.finish();
     assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 8));
+    assert!(matches!(lan.said.notices[..], [Notice::BroadcastSilence { port: 5000 }]));
+}
+
+#[test]
+fn a_sweep_asks_host_after_host() {
+    let one = |n: u8| Destination {
+        address: SocketAddr::from(([10, 0, 1, n], 1061)),
+        source: None,
+        link: Some(link(1)),
+        mtu: None,
+        cast: Cast::Unicast,
+    };
+    let plan = Plan { destinations: (1..=200).map(one).collect(), ..asking(None) };
+    let mut lan = Lan::new(plan, vec![host(200, &[1], None)]);
+    lan.until(1_000);
+    assert!((90..500).contains(&lan.asker.rounds()), "{} rounds in the first second", lan.asker.rounds());
+    assert!(lan.until(4_000));
+    assert_eq!(lan.asker.services().len(), 1);
 }
 
 #[test]
