@@ -7,6 +7,7 @@
 //! - [`wire`]: how halloo's own datagrams are written.
 //! - [`engine`]: what to do next. Told the time and handed datagrams, an engine says what to send and what to tell.
 //! - [`net`]: how datagrams enter and leave. The only room with sockets.
+//! - `lab`: a private LAN of several hosts in one process, for lessons and tests. Linux, with the feature `lab`.
 //! - [`drive`]: runs an engine over a network. The only place where the two meet, and the only clock.
 //!
 //! A first datagram:
@@ -19,11 +20,13 @@
 //! assert_eq!(payload.len(), 5);
 //! # Ok::<(), halloo::model::TooLong>(())
 //! ```
-// The example of the README is tested like the one above.
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+// The examples of the README are tested like the one above, where they have what they need.
+#![cfg_attr(all(doctest, target_os = "linux", feature = "lab"), doc = include_str!("../README.md"))]
 
 pub mod drive;
 pub mod engine;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub mod lab;
 pub mod model;
 pub mod net;
 pub mod wire;

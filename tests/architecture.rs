@@ -21,21 +21,31 @@ const ROOMS: &[Room] = &[
     Room { name: "engine", rooms: &["model", "wire"], crates: &[] },
     Room { name: "net", rooms: &["model", "net/sys"], crates: &["socket2", "if_addrs", "polling", "nix"] },
     Room { name: "net/sys", rooms: &["model", "net"], crates: &["socket2", "if_addrs", "polling", "nix", "libc"] },
-    Room { name: "lab", rooms: &["model", "net"], crates: &["nix", "libc"] },
+    Room {
+        name: "lab",
+        rooms: &["model", "net"],
+        crates: &["nix", "socket2", "thiserror", "netlink_packet_core", "netlink_packet_route", "netlink_sys"],
+    },
     Room { name: "drive", rooms: &["model", "engine", "net"], crates: &[] },
     Room { name: "bin args", rooms: &["model"], crates: &["clap", "humantime"] },
     Room {
         name: "bin report",
         rooms: &["model"],
-        crates: &["chrono", "serde", "serde_json", "comfy_table", "pcap_file", "data_encoding"],
+        crates: &["chrono", "serde", "serde_json", "comfy_table", "pcap_file", "data_encoding", "quick_xml"],
     },
     Room {
         name: "bin cmd",
         rooms: &["model", "wire", "engine", "net", "lab", "drive", "bin args", "bin report", "bin lesson"],
-        // nix: the state of the terminal, which the prompt changes. getrandom: the number of a run of ping.
-        crates: &["signal_hook", "ctrlc", "rustyline", "nix", "getrandom"],
+        // nix: the state of the terminal, which the prompt changes. getrandom: the number of a run of ping. sys_locale: the
+        // language of the user. terminal_size: the width of a table.
+        crates: &["signal_hook", "ctrlc", "rustyline", "nix", "getrandom", "sys_locale", "terminal_size"],
     },
-    Room { name: "bin lesson", rooms: &["model", "wire", "engine", "net", "lab", "drive", "bin report"], crates: &[] },
+    Room {
+        name: "bin lesson",
+        rooms: &["model", "wire", "engine", "net", "lab", "drive", "bin report"],
+        // Columns that are right in every script.
+        crates: &["textwrap", "unicode_width"],
+    },
     // The doors: the map of the library, and the program's first and last steps.
     Room { name: "lib", rooms: &["model", "wire", "engine", "net", "lab", "drive"], crates: &[] },
     Room { name: "bin", rooms: &["model", "bin args", "bin cmd", "bin report"], crates: &[] },
@@ -359,10 +369,14 @@ const KNOWN_CRATES: &[&str] = &[
     "log",
     "minicbor",
     "mio",
+    "netlink_packet_core",
+    "netlink_packet_route",
+    "netlink_sys",
     "nix",
     "pcap_file",
     "polling",
     "proptest",
+    "quick_xml",
     "rand",
     "regex",
     "rustix",
@@ -372,11 +386,15 @@ const KNOWN_CRATES: &[&str] = &[
     "sha2",
     "signal_hook",
     "socket2",
+    "sys_locale",
     "tempfile",
+    "terminal_size",
+    "textwrap",
     "thiserror",
     "time",
     "tokio",
     "tracing",
+    "unicode_width",
     "windows",
     "windows_sys",
 ];

@@ -4,9 +4,10 @@
 
 mod support;
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 use support::lan::{Host, Lan, link_local};
-use support::peer::Heard;
 use support::program::{Output, Server};
 
 /// The listeners of `hosts`, on port 1060 unless `address` says otherwise.
@@ -23,7 +24,7 @@ fn heard(listener: Server) -> Vec<Value> {
 }
 
 /// Tells the listeners at these addresses that this was all.
-fn end(from: &Host, addresses: &[&str]) {
+fn end(from: Host<'_>, addresses: &[&str]) {
     for address in addresses {
         from.run(&["send", address, "end"]).expect_code(0);
     }
@@ -87,13 +88,13 @@ fn every_usable_interface_once_and_every_other_with_its_reason() {
     assert_eq!((&summary["sent"], &summary["skipped"], &summary["failed"]), (&4.into(), &5.into(), &0.into()));
     assert!(output.events("notice").iter().any(|notice| notice["notice"] == "odd_broadcast"), "{output}");
 
-    let sources = |heard: Vec<Heard>| {
-        assert!(heard.iter().all(|heard| heard.text == "hi"), "{heard:?}");
-        let mut sources: Vec<String> = heard.iter().map(|heard| heard.source.ip().to_string()).collect();
+    let sources = |heard: Vec<(Vec<u8>, SocketAddr)>| {
+        assert!(heard.iter().all(|(bytes, _)| bytes == b"hi"), "{heard:?}");
+        let mut sources: Vec<String> = heard.iter().map(|(_, source)| source.ip().to_string()).collect();
         sources.sort();
         sources
     };
-    let [h2, h3, h4] = ears.map(|ear| sources(ear.heard()));
+    let [h2, h3, h4] = ears.map(|ear| sources(ear.up_to("end")));
     assert_eq!(h2, ["10.77.0.1"]);
     assert_eq!(h3, ["10.77.0.1", "10.78.0.1"]);
     assert_eq!(h4, ["10.78.0.1", "10.82.0.1", "10.83.0.1"]);
@@ -208,7 +209,7 @@ fn one_broadcast_address_goes_out_of_the_interface_that_has_it() {
     let masked = sent(&["--interface", "odd0", "--mask-derived"]);
     assert_eq!(masked, three(&[("odd0", "10.83.0.1", "10.83.0.255:1060")]));
     end(h1, &["10.77.0.2", "10.78.0.4"]);
-    let [h2, h4] = ears.map(|ear| ear.heard().len());
+    let [h2, h4] = ears.map(|ear| ear.up_to("end").len());
     assert_eq!(h2, 0, "nothing was sent on the wrong wire");
     // The one to 10.78.0.255; that to 10.83.0.255 too, for h4's kernel has a route for it.
     assert_eq!(h4, 2);
@@ -294,9 +295,8 @@ fn a_failure_on_one_interface_does_not_stop_the_others() {
     let Some(lan) = Lan::new() else { return };
     let h1 = lan.host("h1");
     // What fits into one packet of e1 is too long for e0.
-    h1.ip("link set e1 mtu 9000");
-    lan.ip_at_switch("link set h1e1 mtu 9000");
-    let args = ["broadcast", "--size", "2000", "--dont-fragment", "--json"];
+    h1.set_mtu("e0", 1000).unwrap();
+    let args = ["broadcast", "--size", "1200", "--dont-fragment", "--json"];
     let output = h1.run(&args).expect_code(6);
     assert_eq!(went(&output), three(&[("e1", "10.78.0.1", "10.78.0.255:1060")]));
     let error = output.events("error").remove(0);
@@ -315,12 +315,12 @@ fn an_interface_that_goes_down_is_reported_and_the_series_goes_on() {
     let on =
         |iface: &'static str| move |line: &str| line.contains("\"sent\"") && line.contains(&format!("\"{iface}\""));
     series.wait_lines(3, on("e1"));
-    h1.ip("link set e1 down");
+    h1.link_down("e1").unwrap();
     let failed = series.wait_event("error");
     assert_eq!(failed["iface"], "e1", "{failed}");
     let so_far = series.wait_lines(1, on("e0")).len();
     series.wait_lines(so_far + 10, on("e0"));
-    h1.ip("link set e1 up");
+    h1.link_up("e1").unwrap();
     let so_far = series.wait_lines(1, on("e1")).len();
     series.wait_lines(so_far + 3, on("e1"));
     let summary = series.stop().expect_code(6).summary();
@@ -331,7 +331,7 @@ fn an_interface_that_goes_down_is_reported_and_the_series_goes_on() {
 fn no_interface_at_all_is_refused_with_every_reason() {
     let Some(lan) = Lan::new() else { return };
     let h4 = lan.host("h4");
-    h4.ip("link set e1 down");
+    h4.link_down("e1").unwrap();
     let output = h4.run(&["broadcast", "hi", "--json"]).expect_code(3);
     output.says(&["no interface can broadcast", "lo", "e1", "down"]);
     assert_eq!(output.summary()["sent"], 0);
@@ -364,7 +364,7 @@ fn a_dry_run_shows_where_it_would_go_and_sends_nothing() {
     assert!(!output.out().contains("sent 2 B"), "{output}");
     assert_eq!(h1.run(&["broadcast", "--dry-run", "--json"]).expect_code(0).summary()["sent"], 0);
     end(h1, &["10.77.0.2"]);
-    assert_eq!(ear.heard(), []);
+    assert_eq!(ear.up_to("end"), []);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod support;
 
+use halloo::lab::{HostPlan, Plan, Plug};
 use serde_json::{Value, json};
 use support::lan::Lan;
 use support::program::{Output, halloo};
@@ -40,7 +41,7 @@ fn every_trap_is_told_for_what_it_is() {
     assert_eq!(Value::from(rows(&output)), expected, "{output}");
     let alias = output.events("interface").into_iter().find(|event| event["addr"] == "10.77.0.11").unwrap();
     assert_eq!((&alias["label"], &alias["mtu"]), (&"e0:lab".into(), &1500.into()));
-    let ipv6 = output.events("interface").into_iter().find(|event| event["addr"] == "fe80::77:1").unwrap();
+    let ipv6 = output.events("interface").into_iter().find(|event| event["addr"] == "fe80::10:77:0:1").unwrap();
     assert_eq!((&ipv6["iface"], &ipv6["prefix"], &ipv6["broadcast"]), (&"e0".into(), &64.into(), &Value::Null));
 }
 
@@ -89,8 +90,8 @@ fn one_is_chosen_by_name_number_address_or_alias() {
             .filter_map(|event| Some(event["addr"].as_str()?.to_owned()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(addresses("e1"), ["10.78.0.1", "fe80::78:1"]);
-    assert_eq!(addresses("2"), ["10.77.0.1", "10.77.0.11", "fe80::77:1"]);
+    assert_eq!(addresses("e1"), ["10.78.0.1", "fe80::10:78:0:1"]);
+    assert_eq!(addresses("2"), ["10.77.0.1", "10.77.0.11", "fe80::10:77:0:1"]);
     assert_eq!(addresses("10.77.0.11"), ["10.77.0.11"]);
     assert_eq!(addresses("e0:lab"), ["10.77.0.11"]);
     h1.run(&["interfaces", "--interface", "e9"]).expect_code(2).says(&["\"e9\"", "e0", "odd0"]);
@@ -98,10 +99,10 @@ fn one_is_chosen_by_name_number_address_or_alias() {
 
 #[test]
 fn a_hostile_name_reaches_no_terminal() {
-    let Some(lan) = Lan::new() else { return };
-    let h2 = lan.host("h2");
     // The kernel takes any byte but a slash, a colon and white space.
-    h2.ip("link set e0 down\nlink set e0 name \u{1b}[2Je0\nlink set \u{1b}[2Je0 up\n");
+    let plug = Plug::new("\u{1b}[2Je0", "br0").address(([10, 77, 0, 2], 24));
+    let Some(lan) = Lan::of(&Plan::new().host(HostPlan::new("h2").plug(plug))) else { return };
+    let h2 = lan.host("h2");
     for args in [&["interfaces"][..], &["broadcast", "hi"], &["interfaces", "--interface", "none"]] {
         let output = h2.run(args);
         let text = output.out() + &output.err();

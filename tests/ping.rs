@@ -157,6 +157,13 @@ fn a_closed_port_refuses() {
     let to = closed_port();
     let output = ping(&to, &["--count", "1", "--wait", "200ms"]).expect_code(5);
     output.shows(&[&format!("REFUSED {to}"), "1 (100.0%)"]).says(&["-- 1 probe, 0 responders: 0 answers, 1 lost"]);
+    // Every probe is refused, and once is enough to read; all of them are counted, and -v shows each.
+    let three = ["--count", "3", "--interval", "10ms", "--flood", "--wait", "200ms"];
+    let output = ping(&to, &three).expect_code(5);
+    assert_eq!(output.out().matches("REFUSED").count(), 1, "{output}");
+    output.says(&["3 refused by the network"]);
+    let output = ping(&to, &[&three[..], &["-v"]].concat()).expect_code(5);
+    assert_eq!(output.out().matches("REFUSED").count(), 3, "{output}");
     let output = ping_json(&to, &["--count", "1", "--wait", "200ms"]).expect_code(5);
     assert_eq!(output.events("refused")[0]["dst"], to);
     assert_eq!(numbers(&output.summary(), ["sent", "lost", "refused", "replies"]), [1, 1, 1, 0]);
@@ -185,21 +192,61 @@ fn silence_slows_probes_down_and_that_is_said() {
 }
 
 #[test]
-fn answers_from_another_address_are_marked_and_have_an_account() {
-    let (asked, other) = (Catcher::new(), Catcher::on("127.0.0.2:0"));
-    let ping = start(&asked.address(), &["--count", "1", "--wait", "30s", "--json"]);
-    let (probe, source) = asked.next();
-    other.send(&probe, &source.to_string());
+fn a_probe_waits_for_the_answer_to_the_one_before_and_that_is_said_once() {
+    let slow = Catcher::new();
+    let ping = start(&slow.address(), &["--interval", "10ms", "--count", "6"]);
+    for _ in 0..6 {
+        let (probe, source) = slow.next();
+        assert!(slow.all().is_empty(), "one at a time");
+        thread::sleep(Duration::from_millis(50));
+        slow.send(probe, &source.to_string());
+    }
     let output = ping.finish().expect_code(0);
-    assert_eq!(
-        (&output.events("reply")[0]["from_another"], &output.events("reply")[0]["seq"]),
-        (&true.into(), &0.into())
-    );
+    assert_eq!(output.err().matches("longer than the interval of 10.000 ms").count(), 1, "{output}");
+    output.says(&["--flood"]);
+}
+
+#[test]
+fn a_flood_ends_after_ten_seconds_whatever_its_count() {
+    let silent = Catcher::new();
+    let output = ping_json(&silent.address(), &["--flood", "--interval", "5s", "--count", "1000000"]).expect_code(1);
+    let seconds = output.summary()["elapsed_s"].as_f64().unwrap();
+    assert!((10.0..15.0).contains(&seconds), "{output}");
+}
+
+#[test]
+fn answers_from_another_address_are_marked_and_are_not_those_that_were_asked_for() {
+    let (asked, other) = (Catcher::new(), Catcher::on("127.0.0.2:0"));
+    let run = |more: &[&str]| {
+        let ping = start(&asked.address(), &[&["--count", "1"], more].concat());
+        let (probe, source) = asked.next();
+        other.send(&probe, &source.to_string());
+        ping.finish()
+    };
+    // Whoever says how many are expected takes them from anywhere, and then need not wait for whom was asked.
+    let output = run(&["--expect", "1", "--wait", "30s", "--json"]).expect_code(0);
+    let reply = &output.events("reply")[0];
+    assert_eq!((&reply["from_another"], &reply["seq"]), (&true.into(), &0.into()));
+    let output = run(&["--wait", "300ms", "--json"]).expect_code(1);
+    assert!(output.summary()["elapsed_s"].as_f64().unwrap() >= 0.3, "who was asked is waited for: {output}");
     let accounts = output.events("responder");
     let from = |address: String| accounts.iter().find(|account| account["responder"] == address).unwrap();
     assert_eq!(numbers(from(other.address()), ["sent", "received"]), [1, 1]);
     assert_eq!(from(other.address())["from_another"], true);
     assert_eq!(numbers(from(asked.address()), ["received"]), [0]);
+    run(&["--wait", "300ms"]).expect_code(1).says(&["1 other address has", "--expect 1"]);
+}
+
+#[test]
+fn a_stranger_s_bytes_are_no_answer() {
+    let (asked, stranger) = (Catcher::new(), Catcher::on("127.0.0.2:0"));
+    for (matching, bytes) in [("any", &[7; 64][..]), ("any", b"hi"), ("probe", &[7; 64])] {
+        let ping = start(&asked.address(), &["--count", "1", "--match", matching, "--wait", "300ms", "--json"]);
+        stranger.send(bytes, &asked.next().1.to_string());
+        let output = ping.finish().expect_code(1);
+        assert_eq!(output.summary()["ignored"], serde_json::json!({"foreign": 1}), "{matching}");
+        assert_eq!(responder(&output)["responder"], asked.address());
+    }
 }
 
 #[test]
@@ -231,7 +278,8 @@ fn sizes_have_two_ends() {
         assert_eq!(output.events("reply")[0]["len"].to_string(), size);
     }
     let output = ping(&to, &[&count[..], &["65508"]].concat()).expect_code(3);
-    output.says(&["65508", "65507", "othing was sent"]);
+    output.says(&["65508", "65507", "othing was sent", "--size"]);
+    assert!(!output.err().contains("--chunk"), "ping has no such option: {output}");
     assert_eq!(server.stop().expect_code(0).out().lines().count(), 2, "nothing else was sent");
 }
 
@@ -244,6 +292,10 @@ fn fewer_than_expected_are_exit_code_1() {
         ping_json(&to, &["--count", "2", "--interval", "1ms", "--expect", "2", "--wait", "200ms"]).expect_code(1);
     assert_eq!(numbers(&output.summary(), ["replies", "responders"]), [2, 1]);
     assert!(output.summary()["elapsed_s"].as_f64().unwrap() >= 0.2, "the second is waited for: {output}");
+    assert_eq!(output.events("notice")[0]["notice"], "too_few");
+    ping(&to, &["--count", "1", "--expect", "2", "--wait", "100ms"])
+        .expect_code(1)
+        .says(&["too few: of 2 expected, 1 address answered"]);
 }
 
 #[test]
@@ -269,8 +321,16 @@ fn ctrl_c_ends_with_the_table_and_the_summary() {
     silent.next();
     ping.signal("INT");
     let output = ping.finish().expect_code(1);
-    let keys = ["sent", "received", "lost"];
-    assert_eq!(numbers(&responder(&output), keys), [0, 0, 0], "its answer could still come: {output}");
+    let keys = ["sent", "received", "lost", "in_flight"];
+    assert_eq!(numbers(&responder(&output), keys), [0, 0, 0, 1], "its answer could still come: {output}");
+    assert_eq!(numbers(&output.summary(), ["sent", "lost", "in_flight"]), [1, 0, 1]);
+    let ping = start(&silent.address(), &["--wait", "30s"]);
+    silent.next();
+    ping.signal("INT");
+    ping.finish()
+        .expect_code(1)
+        .says(&["-- 1 probe, 0 responders: 0 answers, 0 lost, 1 still open in "])
+        .shows(&["1 open"]);
 }
 
 // ---- what it says --------------------------------------------------------------------------------------------------
@@ -288,6 +348,23 @@ fn people_see_a_line_for_each_answer_and_a_table() {
     assert!(lines[2].starts_with("responder") && lines[3].starts_with(&to), "{output}");
     output.says(&["-- 2 probes, 1 responder: 2 answers, 0 lost in "]);
     assert!(!output.out().contains("<0."), "no histogram unless asked");
+}
+
+#[test]
+fn on_a_narrow_terminal_columns_of_nothing_but_zero_are_left_out() {
+    let server = echo();
+    let table = |columns: &str| {
+        let typed = format!("stty rows 24 cols {columns}; {HALLOO} ping {} --count 1", server.address());
+        let mut command = mortal("script");
+        command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+        let output = Run::new(command).output().expect_code(0).out();
+        output.lines().find(|line| line.contains("responder  ")).unwrap().trim_end().to_owned()
+    };
+    let (narrow, wide) = (table("80"), table("200"));
+    assert!(narrow.len() <= 80 && narrow.contains("lost") && narrow.contains("jitter"), "{narrow:?}");
+    for column in ["dup", "reordered", "late", "corrupt"] {
+        assert!(wide.contains(column) && !narrow.contains(column), "{column}\n{narrow}\n{wide}");
+    }
 }
 
 #[test]

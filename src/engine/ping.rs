@@ -5,32 +5,47 @@
 //!
 //! `sent = received + late + lost`
 //!
-//! holds for it: `received` in time, `late` after the wait, `lost` never. Answers beyond the first to a number are
+//! holds for it: `received` in time, `late` after the wait, `lost` never. Beside it, `in_flight` are those that could still
+//! have been answered when the run ended. Answers beyond the first to a number are
 //! `duplicates`, answers behind a later number's are `reordered`; both are counted beside that sum. What comes back
 //! changed is `corrupt`, and since it does not say to which probe it belongs, that probe is lost as well. An address is
 //! accounted for from the first probe it answered: what was sent before it came is not its loss. Nor is what the system
 //! took for no destination at all: that was never sent.
+//!
+//! Where one host is asked, an answer from another address or port has an account of its own: it carries the number of the
+//! run, which was sent to that host alone, so it is mostly the same host, with a server that does not answer from where it
+//! was asked. Whoever uses that server would wait in vain. So such an answer is shown and marked, and does no more: it is
+//! not the answer that was asked for, it ends no wait, and it brings no pace back. Only who says how many addresses are
+//! expected ([`Plan::expect`]) has all of them counted. Where anything is an answer ([`Match::Any`]) nothing shows that its
+//! sender ever saw the probe, and only what comes from the host itself is one.
 
-use std::collections::{HashMap, VecDeque};
+mod accounts;
+mod unsent;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::engine::send::{fragments, same_address};
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent, Skipped};
-use crate::model::seen::{Seen, Sight};
+use crate::model::seen::Seen;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Latency, Link, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::probe::{self, Probe, RunId};
+
+use accounts::{Account, Accounts, Judged};
+use unsent::Unsent;
+
+pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
 
 /// What counts as an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Match {
     /// The probe itself, whole.
     Probe,
-    /// Anything: the peer has an answer of its own.
+    /// Anything: the peer has an answer of its own. Where one host is asked, anything from there.
     Any,
 }
 
@@ -55,7 +70,8 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// How long an answer is in time; also how long answers to the last probe are waited for.
     pub wait: Duration,
-    /// So many responders that answered everything end the run, and fewer that answered anything are an error.
+    /// So many responders that answered everything end the run, and fewer that answered anything are an error; `None` is
+    /// the one host that is asked, or anybody of all.
     pub expect: Option<u64>,
     /// What counts as an answer.
     pub matching: Match,
@@ -74,11 +90,14 @@ const SLOWEST: Duration = Duration::from_secs(3);
 /// Probes without any answer before the user is told that the pace has gone down.
 const SILENT: u32 = 3;
 
-/// Responders told apart, so that strangers cannot make the table grow.
-const MOST_RESPONDERS: usize = 65_536;
+/// Probes that had to wait for the answer to the one before, until the user is told: one or two are chance.
+const HELD_UP: u32 = 3;
 
 /// Probes that leave at once, when the pace asks for more than a wake-up each (RFC 8085 3.1.6).
 const BURST: usize = 64;
+
+/// How often it is told how far the run is: more cannot be read.
+const PROGRESS: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
@@ -104,71 +123,20 @@ pub struct Pinger {
     /// Smoothed round-trip time (RFC 6298 section 2: an eighth of each new one).
     estimate: Option<Duration>,
     told_slow: bool,
-    accounts: HashMap<SocketAddr, Account>,
-    /// Other hosts that have answered everything, once everything is sent.
+    /// Probes that had to wait for the answer to the one before.
+    held_up: u32,
+    /// The last probe that some destination was sent.
+    last_sent: Option<u32>,
+    /// Probes told of, and when.
+    told: (u32, Duration),
+    accounts: Accounts,
+    /// Those who count that have answered everything, once everything is sent.
     complete: u64,
+    /// Those who count that have answered anything, and others that did; known at the end.
+    answering: (u64, u64),
     bytes: Vec<u8>,
     source_port: Option<u16>,
     stats: Stats,
-}
-
-/// Probes that the system took for no destination.
-#[derive(Debug, Default)]
-struct Unsent {
-    /// Ascending and apart: a way that is down is down for many probes.
-    ranges: Vec<Range<u32>>,
-    /// The number of the last probe that failed, and for how many destinations.
-    failing: (u32, usize),
-}
-
-impl Unsent {
-    /// One of a probe's so many destinations has failed.
-    fn failed(&mut self, seq: u32, destinations: usize) {
-        let before = if self.failing.0 == seq { self.failing.1 } else { 0 };
-        self.failing = (seq, before + 1);
-        if self.failing.1 == destinations {
-            match self.ranges.last_mut() {
-                Some(last) if last.end == seq => last.end += 1,
-                _ => self.ranges.push(seq..seq + 1),
-            }
-        }
-    }
-
-    fn contains(&self, seq: u32) -> bool {
-        let place = self.ranges.partition_point(|range| range.end <= seq);
-        self.ranges.get(place).is_some_and(|range| range.start <= seq)
-    }
-
-    /// How many from `since` on.
-    fn since(&self, since: u32) -> u32 {
-        let later = self.ranges.iter().rev().take_while(|range| range.end > since);
-        later.map(|range| range.end - range.start.max(since)).sum()
-    }
-}
-
-/// What is known of one address.
-#[derive(Debug)]
-struct Account {
-    link: Option<Link>,
-    own: bool,
-    from_another: bool,
-    since: u32,
-    seen: Seen,
-    highest: Option<u32>,
-    received: u64,
-    late: u64,
-    duplicates: u64,
-    reordered: u64,
-    corrupt: u64,
-    latency: Latency,
-}
-
-/// What one answer is.
-struct Judged {
-    seq: Option<u32>,
-    round_trip: Option<Duration>,
-    duplicate: bool,
-    late: bool,
 }
 
 impl Pinger {
@@ -178,6 +146,7 @@ impl Pinger {
             duplicates: Some(0),
             late: Some(0),
             lost: Some(0),
+            in_flight: Some(0),
             reordered: Some(0),
             replies: Some(0),
             responders: Some(0),
@@ -195,8 +164,12 @@ impl Pinger {
             unanswered: 0,
             estimate: None,
             told_slow: false,
-            accounts: HashMap::new(),
+            held_up: 0,
+            last_sent: None,
+            told: (0, Duration::ZERO),
+            accounts: Accounts::default(),
             complete: 0,
+            answering: (0, 0),
             bytes: Vec::new(),
             source_port: None,
             stats,
@@ -216,6 +189,21 @@ impl Pinger {
         }
     }
 
+    /// Whether an answer from there is one from whom was asked.
+    fn is_asked(&self, address: SocketAddr) -> bool {
+        self.target().is_none_or(|target| same_address(target.address, address))
+    }
+
+    /// How many have to answer.
+    fn expected(&self) -> u64 {
+        self.plan.expect.unwrap_or(1)
+    }
+
+    /// Whether somebody is one of those who are expected.
+    const fn counts(&self, own: bool, from_another: bool) -> bool {
+        !own && (self.plan.expect.is_some() || !from_another)
+    }
+
     // ---- probing -----------------------------------------------------------------------------------------------
 
     fn send_probe(&mut self, now: Now, out: &mut dyn Out) {
@@ -233,11 +221,13 @@ impl Pinger {
                 ticket: u64::from(seq) * self.plan.destinations.len() as u64 + place as u64,
             });
         }
-        self.left.push_back(now.run);
-        if self.left.len() > Seen::REACH as usize {
+        // First, so that the memory is not doubled for one.
+        if self.left.len() == Seen::REACH as usize {
             self.left.pop_front();
             self.forgotten += 1;
         }
+        self.left.push_back(now.run);
+        self.accounts.probe_leaves();
         self.next_seq += 1;
         self.unanswered += 1;
         // A little late is made up for by the next one; more would be a burst.
@@ -269,6 +259,22 @@ impl Pinger {
         }
     }
 
+    /// Without a flood, the next probe waits for the answer to the one before. Where that took longer than the interval, this
+    /// is not the pace that was asked for.
+    fn tell_held_up(&mut self, now: Now, seq: u32, out: &mut dyn Out) {
+        let Plan { interval, flood, .. } = self.plan;
+        // With the first answer of all that come, the wait is over.
+        let waited = self.phase == Phase::Probing && seq + 1 == self.next_seq && self.unanswered > 0;
+        if flood || interval.is_zero() || !waited || now.run <= self.planned + interval {
+            return;
+        }
+        self.held_up += 1;
+        if self.held_up == HELD_UP {
+            let round_trip = now.run.saturating_sub(self.last_left());
+            out.tell(&Event::Notice(Notice::HeldUp { interval, round_trip }));
+        }
+    }
+
     /// Somebody answered: the pace is the interval again, counted from the last probe.
     fn heard_somebody(&mut self, round_trip: Option<Duration>) {
         self.unanswered = 0;
@@ -285,24 +291,21 @@ impl Pinger {
 
     // ---- answers -----------------------------------------------------------------------------------------------
 
-    /// The account of an address, opened if it is new and there is room.
-    fn account(&mut self, datagram: &Datagram<'_>, since: u32) -> Option<&mut Account> {
-        let address = canonical(datagram.source);
-        let known = self.accounts.contains_key(&address);
-        if !known && self.accounts.len() >= MOST_RESPONDERS {
-            return None;
+    /// Opens an account for an address whose first answer this is, if there is room.
+    fn open(&mut self, address: SocketAddr, datagram: &Datagram<'_>, since: u32) {
+        if self.accounts.get(address).is_some() || self.accounts.is_full() {
+            return;
         }
-        let target = self.target();
-        let own = target.is_none() && datagram.is_self();
-        let from_another = target.is_some_and(|target| !same_address(target.address, address));
-        let account = self.accounts.entry(address).or_insert_with(|| Account::new(own, from_another, since));
-        account.link = account.link.take().or_else(|| datagram.link.clone());
-        Some(account)
+        let own = self.target().is_none() && datagram.is_self();
+        let from_another = !self.is_asked(address);
+        let account = Account::new(own, from_another, since, self.left_before(since));
+        self.accounts.open(address, account, self.all());
     }
 
     fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         match self.plan.matching {
-            Match::Any => self.take_any(now, datagram, out),
+            Match::Any if self.is_asked(datagram.source) => self.take_any(now, datagram, out),
+            Match::Any => self.ignore(Ignored::Foreign, datagram, out),
             Match::Probe => match Probe::read(datagram.payload) {
                 probe::Seen::Probe(probe) if probe.run == self.plan.run && probe.seq < self.next_seq => {
                     self.answered(now, datagram, Some(probe.seq), out);
@@ -315,40 +318,56 @@ impl Pinger {
 
     /// The oldest probe that is still in time and that this address has not answered.
     fn take_any(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        let account = self.accounts.get(&canonical(datagram.source));
-        let in_time = |seq: &u32| self.left_at(*seq).is_some_and(|left| left + self.plan.wait >= now.run);
-        let open =
-            |seq: &u32| account.is_none_or(|account| !account.seen.contains(*seq)) && !self.unsent.contains(*seq);
-        let recent = (self.forgotten..self.next_seq).rev().take_while(in_time);
-        let seq = recent.filter(open).last();
-        self.answered(now, datagram, seq.or(self.next_seq.checked_sub(1)), out);
+        let in_time = self.first_left(|left| left + self.plan.wait >= now.run);
+        let address = canonical(datagram.source);
+        // Each answer takes the oldest that is open, so all below the last one taken are closed: answered, or too old.
+        let open = self.accounts.get(address).map_or(0, |account| account.open);
+        let oldest = self.unsent.first_sent(open.max(in_time));
+        let seq = if oldest < self.next_seq { Some(oldest) } else { self.last_sent };
+        self.answered(now, datagram, seq, out);
+        if let Some(account) = self.accounts.get_mut(address) {
+            account.open = account.open.max(oldest.saturating_add(1).min(self.next_seq));
+        }
+    }
+
+    /// The first probe that is remembered whose time of leaving is like this, as are all after it.
+    fn first_left(&self, is_so: impl Fn(Duration) -> bool) -> u32 {
+        // As many as are remembered fit.
+        self.forgotten + self.left.partition_point(|left| !is_so(*left)) as u32
     }
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, seq: Option<u32>, out: &mut dyn Out) {
+        // What never left has no answer: somebody made it up.
+        let seq = seq.filter(|seq| !self.unsent.contains(*seq));
         let left = seq.and_then(|seq| self.left_at(seq));
         let (Some(seq), Some(left)) = (seq, left) else {
             return self.ignore(Ignored::Foreign, datagram, out);
         };
-        let wait = self.plan.wait;
-        let Some(account) = self.account(datagram, seq) else {
+        let address = canonical(datagram.source);
+        self.open(address, datagram, seq);
+        let (round_trip, wait) = (now.run.saturating_sub(left), self.plan.wait);
+        let before = || u64::from(seq) - self.unsent.before(seq);
+        let Some((judged, account)) = self.accounts.judge(address, (seq, before), round_trip, wait) else {
             return self.ignore(Ignored::TooMany, datagram, out);
         };
-        let round_trip = now.run.saturating_sub(left);
-        let judged = account.judge(seq, round_trip, wait);
+        account.link = account.link.take().or_else(|| datagram.link.clone());
         let (own, from_another, answered) = (account.own, account.from_another, account.answered());
-        if !own && !judged.duplicate && self.phase == Phase::Waiting && answered == self.all() {
+        let counts = self.counts(own, from_another);
+        if counts && !judged.duplicate && self.phase == Phase::Waiting && answered == self.all() {
             self.complete += 1;
         }
-        self.count(&judged, own);
-        if !own && !judged.duplicate {
+        self.count(judged, own);
+        if !own && !from_another && !judged.duplicate {
+            self.tell_held_up(now, seq, out);
             self.heard_somebody((!judged.late).then_some(round_trip));
         }
-        let Judged { seq, round_trip, duplicate, late } = judged;
+        let Judged { duplicate, late } = judged;
+        let (round_trip, seq) = (Some(round_trip), Some(seq));
         out.tell(&Event::Reply(Reply { datagram, round_trip, from_another, duplicate, seq, late }));
         self.end_if_complete();
     }
 
-    fn count(&mut self, judged: &Judged, own: bool) {
+    fn count(&mut self, judged: Judged, own: bool) {
         let add = |counter: &mut Option<u64>| *counter = counter.map(|n| n + 1);
         match judged {
             _ if own => {}
@@ -359,9 +378,11 @@ impl Pinger {
     }
 
     fn corrupt(&mut self, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        if let Some(account) = self.accounts.get_mut(&canonical(datagram.source)) {
-            account.corrupt += 1;
-        }
+        // From nobody who is known it may be anything.
+        let Some(account) = self.accounts.get_mut(canonical(datagram.source)) else {
+            return self.ignore(Ignored::Foreign, datagram, out);
+        };
+        account.corrupt += 1;
         self.ignore(Ignored::Corrupt, datagram, out);
     }
 
@@ -374,35 +395,35 @@ impl Pinger {
 
     /// Everything is sent and everybody who is expected has answered all of it: there is nothing to wait for.
     fn end_if_complete(&mut self) {
-        let expected = self.plan.expect.or_else(|| self.target().map(|_| 1));
-        if self.phase == Phase::Waiting && expected.is_some_and(|expected| self.complete >= expected) {
+        let may_end = self.plan.expect.is_some() || self.target().is_some();
+        if self.phase == Phase::Waiting && may_end && self.complete >= self.expected() {
             self.phase = Phase::Over;
         }
     }
 
-    /// Probes of the whole run.
+    /// Probes that left in the whole run.
     fn all(&self) -> u64 {
-        self.sent_since(0)
+        self.left_before(self.next_seq)
     }
 
-    /// Probes that left, from this one on.
-    fn sent_since(&self, since: u32) -> u64 {
-        u64::from(self.next_seq - since - self.unsent.since(since))
+    /// Probes that left before this one, which is remembered.
+    fn left_before(&self, seq: u32) -> u64 {
+        u64::from(seq) - self.unsent.before(seq)
     }
 
     /// What has not left needs no answer: with it gone, somebody may have answered everything.
     fn not_sent(&mut self, seq: u32) {
-        self.unsent.failed(seq, self.plan.destinations.len());
+        if !self.unsent.failed(seq, self.plan.destinations.len()) {
+            return;
+        }
+        self.accounts.probe_stays();
         if self.phase == Phase::Waiting {
             let all = self.all();
-            self.complete = self.accounts.values().filter(|a| !a.own && a.answered() == all).count() as u64;
+            self.complete =
+                self.accounts.iter().filter(|a| self.counts(a.own, a.from_another) && a.answered() == all).count()
+                    as u64;
             self.end_if_complete();
         }
-    }
-
-    /// Probes of its time that an address has not answered.
-    fn outstanding(&self, account: &Account) -> u64 {
-        self.sent_since(account.since).saturating_sub(account.answered())
     }
 
     fn last_left(&self) -> Duration {
@@ -419,41 +440,59 @@ impl Pinger {
     }
 
     fn verdict(&self) -> Verdict {
-        let stats = &self.stats;
-        let answered = stats.responders.unwrap_or(0);
+        let (stats, answered) = (&self.stats, self.answering.0);
         match () {
             () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
             () if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
-            () if answered < self.plan.expect.unwrap_or(1) => Verdict::TooFew,
+            () if answered < self.expected() => Verdict::TooFew,
             () if stats.failed > 0 && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
         }
     }
 
-    fn progress(&self) -> Progress {
-        let missing = self.accounts.values().filter(|a| !a.own).map(|a| self.outstanding(a)).sum();
-        Progress { sent: self.next_seq.into(), answered: self.stats.replies.unwrap_or(0), missing }
+    fn tell_progress(&mut self, now: Now, out: &mut dyn Out) {
+        let (sent, answered) = (self.next_seq.into(), self.stats.replies.unwrap_or(0));
+        self.told = (self.next_seq, now.run);
+        out.tell(&Event::Progress(Progress { sent, answered, missing: self.accounts.missing() }));
     }
 
-    /// Probes that an address can still answer in time: ended now, the run cannot call them lost.
-    fn in_flight(&self, account: &Account, now: Now) -> u64 {
-        let young = |seq: &u32| self.left_at(*seq).is_some_and(|left| left + self.plan.wait > now.run);
-        let recent = (account.since..self.next_seq).rev().take_while(young);
-        recent.filter(|seq| !account.seen.contains(*seq) && !self.unsent.contains(*seq)).count() as u64
+    /// Tells it with the first probe and the last, and in between not too often.
+    fn tell_progress_at_times(&mut self, now: Now, out: &mut dyn Out) {
+        let (probes, at) = self.told;
+        let is_time = probes == 0 || self.phase == Phase::Waiting || now.run >= at + PROGRESS;
+        if self.next_seq > probes && is_time {
+            self.tell_progress(now, out);
+        }
+    }
+
+    /// Why the code is 1, where the line of the summary does not say that.
+    fn tell_too_few(&self, out: &mut dyn Out) {
+        let (expected, (answered, elsewhere)) = (self.expected(), self.answering);
+        if self.stats.verdict == Verdict::TooFew && (self.plan.expect.is_some() || elsewhere > 0) {
+            out.tell(&Event::Notice(Notice::TooFew { expected, answered, elsewhere }));
+        }
     }
 
     /// The accounts, by address, each added up.
     fn close(&mut self, now: Now, out: &mut dyn Out) {
-        let mut addresses: Vec<SocketAddr> = self.accounts.keys().copied().collect();
-        addresses.sort_unstable();
-        for address in addresses {
-            let Some(account) = self.accounts.get(&address) else { continue };
-            let in_flight = self.in_flight(account, now);
-            let lost = self.outstanding(account) - in_flight;
+        // What can still be answered in time is not lost when the run is ended now.
+        let young = self.first_left(|left| left + self.plan.wait > now.run);
+        let all = self.all();
+        for address in self.accounts.addresses() {
+            let Some(account) = self.accounts.get(address) else { continue };
+            let in_flight = account.in_flight(young, |first| all - self.left_before(first));
+            let sent = account.asked(all) - in_flight;
+            let lost = sent - account.answered();
+            let answers = u64::from(account.answered() > 0);
+            match self.counts(account.own, account.from_another) {
+                true => self.answering.0 += answers,
+                false => self.answering.1 += u64::from(account.from_another) * answers,
+            }
             if !account.own {
                 self.stats.lost = self.stats.lost.map(|n| n + lost);
+                self.stats.in_flight = self.stats.in_flight.map(|n| n + in_flight);
                 self.stats.reordered = self.stats.reordered.map(|n| n + account.reordered);
-                self.stats.responders = self.stats.responders.map(|n| n + u64::from(account.answered() > 0));
+                self.stats.responders = self.stats.responders.map(|n| n + answers);
             }
             out.tell(&Event::Responder(&Responder {
                 address,
@@ -461,9 +500,10 @@ impl Pinger {
                 own: account.own,
                 from_another: account.from_another,
                 since_seq: account.since,
-                sent: self.sent_since(account.since) - in_flight,
+                sent,
                 received: account.received,
                 lost,
+                in_flight,
                 duplicates: account.duplicates,
                 reordered: account.reordered,
                 late: account.late,
@@ -471,50 +511,6 @@ impl Pinger {
                 latency: &account.latency,
             }));
         }
-    }
-}
-
-impl Account {
-    fn new(own: bool, from_another: bool, since: u32) -> Self {
-        Self {
-            link: None,
-            own,
-            from_another,
-            since,
-            seen: Seen::default(),
-            highest: None,
-            received: 0,
-            late: 0,
-            duplicates: 0,
-            reordered: 0,
-            corrupt: 0,
-            latency: Latency::default(),
-        }
-    }
-
-    fn judge(&mut self, seq: u32, round_trip: Duration, wait: Duration) -> Judged {
-        // An earlier probe's answer that comes later shows that it was there earlier.
-        self.since = self.since.min(seq);
-        let duplicate = self.seen.insert(seq) != Sight::First;
-        let late = !duplicate && round_trip > wait;
-        if duplicate {
-            self.duplicates += 1;
-            return Judged { seq: Some(seq), round_trip: Some(round_trip), duplicate, late };
-        }
-        self.reordered += u64::from(self.highest.is_some_and(|highest| seq < highest));
-        self.highest = self.highest.max(Some(seq));
-        if late {
-            self.late += 1;
-        } else {
-            self.received += 1;
-            self.latency.add(round_trip);
-        }
-        Judged { seq: Some(seq), round_trip: Some(round_trip), duplicate, late }
-    }
-
-    /// Probes that it has answered.
-    const fn answered(&self) -> u64 {
-        self.received + self.late
     }
 }
 
@@ -535,7 +531,9 @@ impl Engine for Pinger {
         if let Some(target) = self.target() {
             // Who was asked has an account from the first probe on, even if nothing ever comes.
             let (address, link) = (canonical(target.address), target.link.clone());
-            self.accounts.insert(address, Account { link, ..Account::new(false, false, 0) });
+            let mut account = Account::new(false, false, 0, 0);
+            account.link = link;
+            self.accounts.open(address, account, 0);
         }
         self.due = now.run;
         self.due(now, out);
@@ -554,6 +552,8 @@ impl Engine for Pinger {
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
+                // It was made from a number of this width.
+                self.last_sent = self.last_sent.max(Some(seq as u32));
                 out.tell(&Event::Sent(Sent {
                     seq,
                     len: outcome.len,
@@ -594,8 +594,8 @@ impl Engine for Pinger {
                 break;
             }
             self.send_probe(now, out);
-            out.tell(&Event::Progress(self.progress()));
         }
+        self.tell_progress_at_times(now, out);
         self.end_if_complete();
     }
 
@@ -611,12 +611,14 @@ impl Engine for Pinger {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.tell_progress(now, out);
         self.close(now, out);
         self.stats.close(now.run, ending, self.verdict());
         let silent = self.stats.responders == Some(0) && self.stats.sent > 0;
         if let (None, true, Some(port)) = (self.target(), silent, self.source_port) {
             out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
         }
+        self.tell_too_few(out);
         out.tell(&Event::Summary(&self.stats));
     }
 }

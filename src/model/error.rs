@@ -115,6 +115,26 @@ impl fmt::Display for Action {
     }
 }
 
+/// Why an address is nobody's to send to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unsendable {
+    /// Its port is 0.
+    #[error("port 0 is nobody's port")]
+    PortZero,
+    /// 0.0.0.0 or `::`.
+    #[error("it means every address of a host that listens")]
+    Unspecified,
+    /// A broadcast over IPv6.
+    #[error("IPv6 has no broadcast")]
+    NoBroadcast,
+    /// A broadcast by a connected socket.
+    #[error("a connected socket hears only its peer, and nobody answers from a broadcast address")]
+    Connected,
+    /// 255.255.255.255, and nothing says by which interface.
+    #[error("it leaves by one interface, this host has several and no route says which (--interface NAME)")]
+    SeveralInterfaces,
+}
+
 /// Everything that ends a run.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -122,6 +142,9 @@ pub enum Error {
     /// A payload that no datagram carries.
     #[error(transparent)]
     TooLong(#[from] TooLong),
+    /// The size of a probe is over the limit.
+    #[error(transparent)]
+    ProbeTooLong(TooLong),
     /// A record that is not a payload.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -176,7 +199,7 @@ pub enum Error {
         /// The address.
         address: String,
         /// Why.
-        why: &'static str,
+        why: Unsendable,
     },
     /// A link-local IPv6 address without the interface it belongs to.
     #[error("{address} needs an interface; nothing was sent")]
@@ -240,6 +263,7 @@ impl Error {
                 Verdict::Usage
             }
             Self::TooLong(_)
+            | Self::ProbeTooLong(_)
             | Self::Record(_)
             | Self::NothingToBroadcastOn { .. }
             | Self::NotABroadcastAddress { .. }

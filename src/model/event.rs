@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use crate::model::lesson::LessonRun;
 use crate::model::service::{Change, InstanceId, Service};
 use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
@@ -52,6 +53,8 @@ pub enum Event<'a> {
     Notice(Notice),
     /// A row of the table of interfaces.
     Interface(&'a Interface),
+    /// A lesson was run.
+    Lesson(&'a LessonRun),
     /// The end of the run.
     Summary(&'a Stats),
 }
@@ -192,6 +195,8 @@ pub struct Responder<'a> {
     pub received: u64,
     /// Never answered.
     pub lost: u64,
+    /// Probes of its time, beside those `sent`, that it could still have answered in time when the run ended.
+    pub in_flight: u64,
     /// Further answers to a probe.
     pub duplicates: u64,
     /// Answers behind that of a later probe.
@@ -266,7 +271,7 @@ pub enum Ignored {
     Foreign,
     /// An answer that was changed on the way.
     Corrupt,
-    /// From more responders than are told apart.
+    /// From more responders than are told apart, or so far behind its last answer that among so many it is not remembered.
     TooMany,
     /// A message of discovery that breaks its format: cut off, changed, or made wrong.
     Malformed,
@@ -363,6 +368,22 @@ pub enum Notice {
     IdClash(InstanceId, SocketAddr, SocketAddr),
     /// The wall clock jumped against the run's: the host slept, or its clock was set. Everybody is asked again.
     ClockJumped,
+    /// Probes wait for the answer to the one before, because that takes longer than the interval that was asked for.
+    HeldUp {
+        /// The interval.
+        interval: Duration,
+        /// How long an answer takes.
+        round_trip: Duration,
+    },
+    /// Fewer addresses answered than were expected.
+    TooFew {
+        /// So many were expected.
+        expected: u64,
+        /// So many of those who count answered.
+        answered: u64,
+        /// So many others answered, from another address than the one that was asked.
+        elsewhere: u64,
+    },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
 }

@@ -7,13 +7,18 @@ use hdrhistogram::Histogram;
 /// Round-trip times of one responder.
 ///
 /// Minimum, mean and maximum are exact. So are percentiles of a few; those of many come from a histogram of 2 significant
-/// digits: within 1 %, in a few kilobytes however many there are.
+/// digits: within 1 %, in a few kilobytes however many there are. Where there are so many responders that each has to do
+/// with less, they come from a sample ([`Latency::sampled`]).
 #[derive(Clone, Debug)]
 pub struct Latency {
-    /// The times themselves in nanoseconds, as long as they are [`Latency::FEW`].
+    /// The times themselves in nanoseconds, as long as they are [`Latency::FEW`]; of more, those that are kept.
     few: Vec<u64>,
     /// All of them in nanoseconds, from then on.
-    histogram: Option<Histogram<u32>>,
+    histogram: Option<Box<Histogram<u32>>>,
+    /// Whether more are thinned out instead.
+    sampled: bool,
+    /// Of so many, one is kept.
+    every: u64,
     count: u64,
     sum: Duration,
     min: Duration,
@@ -47,6 +52,8 @@ impl Default for Latency {
         Self {
             few: Vec::new(),
             histogram: None,
+            sampled: false,
+            every: 1,
             count: 0,
             sum: Duration::ZERO,
             min: Duration::MAX,
@@ -62,6 +69,12 @@ impl Latency {
     /// for each: none of them is worth a histogram.
     const FEW: usize = 32;
 
+    /// Times of which, once they are many, only every second, fourth, eighth ... is kept: evenly spread over the run, at
+    /// most 32. Percentiles and classes are then those of the sample; all else stays exact.
+    pub fn sampled() -> Self {
+        Self { sampled: true, ..Self::default() }
+    }
+
     /// Adds one.
     pub fn add(&mut self, time: Duration) {
         self.count += 1;
@@ -76,17 +89,37 @@ impl Latency {
     }
 
     fn keep(&mut self, nanoseconds: u64) {
-        match &mut self.histogram {
-            Some(histogram) => record(histogram, nanoseconds),
-            None => self.few.push(nanoseconds),
+        if let Some(histogram) = &mut self.histogram {
+            return record(histogram, nanoseconds);
         }
-        if self.few.len() <= Self::FEW {
-            return;
+        if self.few.len() == Self::FEW && !self.sampled {
+            return self.keep_in_histogram(nanoseconds);
         }
-        // Fails for no number of digits from 0 to 5; without it the few would be many, and nothing worse.
+        if self.few.len() == Self::FEW {
+            self.thin_out();
+        }
+        if (self.count - 1).is_multiple_of(self.every) {
+            self.few.push(nanoseconds);
+        }
+    }
+
+    fn keep_in_histogram(&mut self, nanoseconds: u64) {
+        // Fails for no number of digits from 0 to 5; without it percentiles would be those of the few, and nothing worse.
         let Ok(mut histogram) = Histogram::new(2) else { return };
         self.few.drain(..).for_each(|time| record(&mut histogram, time));
-        self.histogram = Some(histogram);
+        self.few.shrink_to_fit();
+        record(&mut histogram, nanoseconds);
+        self.histogram = Some(Box::new(histogram));
+    }
+
+    /// Keeps every second of those that are kept.
+    fn thin_out(&mut self) {
+        let mut place = 0;
+        self.few.retain(|_| {
+            place += 1;
+            place % 2 == 1
+        });
+        self.every *= 2;
     }
 
     /// The time that so large a part of them was no longer than.
@@ -108,7 +141,11 @@ impl Latency {
     fn recorded(&self) -> Vec<(u64, u64)> {
         match &self.histogram {
             Some(h) => h.iter_recorded().map(|v| (v.value_iterated_to(), v.count_since_last_iteration())).collect(),
-            None => self.few.iter().map(|time| (*time, 1)).collect(),
+            // Each stands for those that were thinned out behind it; the last for what is left.
+            None => {
+                let stands_for = |place: usize| (self.count - place as u64 * self.every).min(self.every);
+                self.few.iter().enumerate().map(|(place, time)| (*time, stands_for(place))).collect()
+            }
         }
     }
 
@@ -191,6 +228,21 @@ mod tests {
         assert!(latency.histogram.is_none());
         latency.add(Duration::from_nanos(1000));
         assert!(latency.few.is_empty() && latency.histogram.as_ref().unwrap().len() == Latency::FEW as u64 + 1);
+    }
+
+    #[test]
+    fn a_sample_is_spread_evenly_and_stands_for_all() {
+        let mut latency = Latency::sampled();
+        for n in 1..=100_000u64 {
+            latency.add(Duration::from_nanos(n));
+            assert!(latency.few.capacity() <= Latency::FEW && latency.histogram.is_none());
+            let classes: u64 = latency.classes(7).iter().map(|(_, count)| count).sum();
+            assert!(n > 1000 || classes == n, "{classes} of {n}");
+        }
+        let figures = latency.figures().unwrap();
+        assert_eq!((figures.min.as_nanos(), figures.max.as_nanos()), (1, 100_000));
+        let near = |time: Duration, exact: f64| (time.as_nanos() as f64 - exact).abs() < 10_000.0;
+        assert!(near(figures.p50, 50_000.0) && near(figures.p90, 90_000.0), "{figures:?}");
     }
 
     proptest! {

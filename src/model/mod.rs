@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod interface;
 pub mod latency;
+pub mod lesson;
 pub mod payload;
 pub mod record;
 pub mod schedule;

@@ -14,7 +14,7 @@ pub enum Verdict {
     /// 0: done; where answers were asked for, enough came.
     #[default]
     Done,
-    /// 1: too few answers, or nothing received, before the deadline.
+    /// 1: too few answers, or nothing received, before the deadline; a lesson that is not as it says.
     TooFew,
     /// 2: what was typed makes no sense.
     Usage,
@@ -29,9 +29,25 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, by their codes.
+    const ALL: [Self; 7] = [
+        Self::Done,
+        Self::TooFew,
+        Self::Usage,
+        Self::RefusedToSend,
+        Self::SystemRefused,
+        Self::PeerRefused,
+        Self::Partly,
+    ];
+
     /// The exit code.
     pub const fn code(self) -> u8 {
         self as u8
+    }
+
+    /// The verdict with this exit code.
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.code() == code)
     }
 }
 
@@ -106,6 +122,8 @@ pub struct Stats {
     pub late: Option<u64>,
     /// Probes that were never answered, summed over the responders.
     pub lost: Option<u64>,
+    /// Probes that could still have been answered in time when the run ended, likewise: neither answered nor lost.
+    pub in_flight: Option<u64>,
     /// Answers behind that of a later probe, likewise.
     pub reordered: Option<u64>,
     /// Answers that count: neither this host's own nor seen before. `None` where none was asked for.

@@ -5,20 +5,29 @@
 //! - [`batch`]: what one wake-up finds, and what one flush sends.
 //! - [`fanout`]: one or several endpoints as one [`Network`].
 //! - [`interfaces`]: the table of interfaces, corrected where the system errs; names into addresses.
+//! - [`bare`], [`stream`], [`neighbour`]: what first programs use instead: UDP with nothing added, TCP, AF_UNIX. The
+//!   contrast, for lessons.
 //! - `sys`: what differs between systems, and the only unsafe code.
 
+pub mod bare;
 pub mod batch;
 pub mod endpoint;
 pub mod fanout;
 mod fault;
 pub mod interfaces;
+pub mod neighbour;
 pub mod options;
+pub mod stream;
 mod sys;
 
 use std::time::Duration;
 
-use crate::model::Error;
 use crate::model::event::Outcome;
+use crate::model::{Error, Fault};
+
+// For the lab, whose processes have networks of their own.
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub(crate) use sys::child;
 
 pub use batch::{Batch, Outbox};
 pub use fanout::{Fanout, Waker};
@@ -27,6 +36,11 @@ pub use options::Options;
 /// Whether this system tells a received datagram's destination and interface, and lets one socket choose both for each
 /// datagram it sends.
 pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
+
+/// The name that the system's own pages have for an error, `ECONNREFUSED` (errno(3)); in its absence a number.
+pub fn error_name(fault: Fault) -> String {
+    fault.code.map_or_else(|| fault.to_string(), sys::error_name)
+}
 
 /// Something that carries datagrams: sockets, or a script in a test.
 pub trait Network {

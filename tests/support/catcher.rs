@@ -1,5 +1,6 @@
-//! A plain socket of the test's own on loopback, to catch what the program sends and to ask it.
+//! A plain socket of the test's own, on loopback or in a host of a LAN, to catch what the program sends and to ask it.
 
+use std::iter;
 use std::net::{SocketAddr, UdpSocket};
 
 use super::PATIENCE;
@@ -51,6 +52,12 @@ impl Catcher {
         }
         self.0.set_nonblocking(false).unwrap();
         all
+    }
+
+    /// Everything before the datagram `end`, which is waited for: over a cable, what was sent is there a little later.
+    #[track_caller]
+    pub(crate) fn up_to(&self, end: &str) -> Vec<(Vec<u8>, SocketAddr)> {
+        iter::repeat_with(|| self.next()).take_while(|(bytes, _)| bytes != end.as_bytes()).collect()
     }
 
     /// Sends these bytes there.

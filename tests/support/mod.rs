@@ -1,4 +1,4 @@
-//! What the tests share: the real program, a private LAN, and an independent peer to talk to.
+//! What the tests share: the real program, a private LAN, and plain sockets to judge it by.
 
 #![allow(dead_code, reason = "every test crate compiles all of this and uses its part")]
 #![allow(
@@ -11,10 +11,10 @@
 
 pub(crate) mod catcher;
 pub(crate) mod lan;
-pub(crate) mod peer;
 pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod schema;
+pub(crate) mod strangers;
 
 use std::time::Duration;
 

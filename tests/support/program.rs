@@ -14,12 +14,20 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// The program under test.
+/// The program under test, as Cargo built it.
 pub(crate) const HALLOO: &str = env!("CARGO_BIN_EXE_halloo");
+
+/// Cargo's variable for it. A test that runs again as somebody else is told by it where the program is for them.
+pub(crate) const HALLOO_VARIABLE: &str = "CARGO_BIN_EXE_halloo";
+
+/// The program under test, for whoever runs this test.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os(HALLOO_VARIABLE).map_or_else(|| HALLOO.into(), PathBuf::from)
+}
 
 /// A command line of the program, ready to run.
 pub(crate) fn halloo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Run {
-    let mut command = Command::new(HALLOO);
+    let mut command = Command::new(program());
     command.args(args);
     Run::new(command)
 }
@@ -106,7 +114,7 @@ impl Run {
 
 /// Starts the program as a server on an address with port 0, and waits until it says where it listens.
 pub(crate) fn serve(args: &[&str]) -> Server {
-    let mut command = mortal(HALLOO);
+    let mut command = mortal(program());
     command.args(args);
     Run::new(command).serve()
 }

@@ -24,7 +24,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     (
         "responder",
         "ts:string responder:string iface:string? ifindex:number? self:bool from_another:bool sent:number received:number \
-         lost:number duplicates:number reordered:number late:number corrupt:number since_seq:number rtt_us:object?",
+         lost:number duplicates:number reordered:number late:number corrupt:number in_flight:number since_seq:number rtt_us:object?",
     ),
     (
         "refused",
@@ -46,11 +46,12 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
         "ts:string reason:string why:string ?errno:number ?exit:number ?dst:string ?iface:string? ?ifindex:number? \
          ?len:number",
     ),
+    ("lesson", "ts:string lesson:string status:string why:string? facts:array ?observed:object took_ms:number"),
     (
         "summary",
         "ts:string sent:number sent_bytes:number failed:number skipped:number received:number bytes:number peers:number \
          ?peers_at_least:bool truncated:number filtered:number ignored:object kernel_drops:number? duplicates:number? \
-         late:number? lost:number? reordered:number? replies:number? responders:number? refused:number elapsed_s:number exit:number",
+         late:number? lost:number? in_flight:number? reordered:number? replies:number? responders:number? refused:number elapsed_s:number exit:number",
     ),
 ];
 

@@ -3,6 +3,7 @@
 mod args;
 mod cmd;
 mod exit;
+mod lesson;
 mod report;
 
 use std::process::ExitCode;

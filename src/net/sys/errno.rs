@@ -5,6 +5,11 @@ use std::io;
 use crate::model::Fault;
 use crate::model::error::FaultKind;
 
+/// The name that the system's own pages have for an error: `ECONNREFUSED` (errno(3)).
+pub(crate) fn name(code: i32) -> String {
+    format!("{:?}", nix::errno::Errno::from_raw(code))
+}
+
 /// An error of the system by its remedy.
 pub(crate) fn fault(error: &io::Error) -> Fault {
     let kind = match error.raw_os_error() {

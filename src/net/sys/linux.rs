@@ -15,6 +15,7 @@ use crate::model::event::Refusal;
 use crate::model::target::canonical;
 use crate::model::{Cast, Family, Fault, Origin, Stamp, StampSource};
 use crate::net::batch::{Head, Item, SLOTS};
+use crate::net::stream::Segments;
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 use crate::net::sys::{Bound, LinkFacts};
@@ -70,6 +71,11 @@ pub(crate) fn want_details(socket: &Socket, family: Family) {
     }
 }
 
+/// SO_BINDTODEVICE: only by this interface, whatever the routes say.
+pub(crate) fn bind_device(socket: &Socket, interface: &str) -> io::Result<()> {
+    socket.bind_device(Some(interface.as_bytes()))
+}
+
 /// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead.
 pub(crate) fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
     match family {
@@ -88,6 +94,16 @@ pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
+/// Forgets the peer: connect(2) to an address of the family AF_UNSPEC, which is 0.
+pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
+    // SAFETY: `sockaddr` is plain data, for which all zeros is a valid value.
+    let nobody: libc::sockaddr = unsafe { zeroed() };
+    let len = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `nobody`, which outlives the call; the descriptor is open.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The place of the drop counter in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS).
 const DROPS: usize = 8;
 
@@ -101,6 +117,37 @@ pub(crate) fn drops(socket: &Socket) -> Option<u64> {
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, memory.as_mut_ptr().cast(), &raw mut len) };
     (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS].into())
+}
+
+/// Where `struct tcp_info` (linux/tcp.h) has its counts of segments, each a word of four bytes: all out, all in, those with
+/// data in, those with data out.
+const SEGMENTS: [usize; 4] = [136, 140, 152, 156];
+
+/// Bytes of `struct tcp_info` up to the last of them (Linux 4.6).
+const TCP_INFO: usize = 160;
+
+#[repr(C, align(8))]
+struct TcpInfo([u8; TCP_INFO]);
+
+/// The segments of a connection so far (TCP_INFO, tcp(7)); `None` from a kernel that is too old to count them.
+pub(crate) fn segments(socket: &Socket) -> Option<Segments> {
+    let mut info = TcpInfo([0; TCP_INFO]);
+    let mut len = TCP_INFO as libc::socklen_t;
+    let (level, option) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    // SAFETY: the pointer and the length describe `info`; the kernel writes at most `len` bytes and says how many.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, info.0.as_mut_ptr().cast(), &raw mut len) };
+    if result != 0 || (len as usize) < TCP_INFO {
+        return None;
+    }
+    let count = |at: usize| info.0[at..].first_chunk().map(|word| u32::from_ne_bytes(*word).into());
+    let [sent, received, data_received, data_sent] = SEGMENTS.map(count);
+    Some(Segments { sent: sent?, received: received?, data_sent: data_sent?, data_received: data_received? })
+}
+
+/// The true length of the datagram that would be read next, which stays where it is (MSG_PEEK and MSG_TRUNC, udp(7)).
+pub(crate) fn next_len(socket: &Socket) -> io::Result<Option<usize>> {
+    socket.recv_with_flags(&mut [], libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT).map(Some)
 }
 
 // ---- interfaces ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@
 
 mod wait;
 
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub(crate) mod child;
 #[cfg(target_os = "linux")]
 mod control;
 #[cfg(unix)]
@@ -29,10 +31,15 @@ use unix as system;
 use windows as system;
 
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, drops, fault, forbid_fragments, links, name_of, prepare, receive, send,
-    set_traffic_class, share_port, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, links, name_of, next_len,
+    prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination, want_details,
 };
 pub(crate) use wait::Waiter;
+
+#[cfg(unix)]
+pub(crate) use errno::name as error_name;
+#[cfg(windows)]
+pub(crate) use windows::error_name;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -12,6 +12,7 @@ use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
+use crate::net::stream::Segments;
 use crate::net::sys::{Bound, fault};
 use crate::net::{Batch, Outbox};
 
@@ -34,9 +35,29 @@ pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
 /// Not told here.
 pub(crate) fn want_details(_: &Socket, _: Family) {}
 
+/// An interface is not chosen by its name here.
+pub(crate) fn bind_device(_: &Socket, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Not told here.
 pub(crate) fn drops(_: &Socket) -> Option<u64> {
     None
+}
+
+/// Not told here.
+pub(crate) fn segments(_: &Socket) -> Option<Segments> {
+    None
+}
+
+/// Not told here.
+pub(crate) fn next_len(_: &Socket) -> io::Result<Option<usize>> {
+    Ok(None)
+}
+
+/// Not done here: each system has its own way.
+pub(crate) fn disconnect(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Not told here: refusals come as errors of the next receive.

@@ -31,11 +31,16 @@ impl Waiter {
 
     /// Waits until a socket has something, `wait` has passed or [`Waiter::wake`] is called.
     pub(crate) fn wait(&self, wait: Option<Duration>) -> io::Result<()> {
+        self.has_news(wait).map(|_| ())
+    }
+
+    /// The same, and says whether a socket has something: a datagram, or an error that the next call will report.
+    pub(crate) fn has_news(&self, wait: Option<Duration>) -> io::Result<bool> {
         let mut events = Events::with_capacity(EVENTS);
         match self.poller.wait(&mut events, wait) {
-            Ok(_) => Ok(()),
+            Ok(sockets) => Ok(sockets > 0),
             // A signal that nobody handles, or stop and continue. The caller sees that its time has not come.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -6,8 +6,8 @@ use if_addrs::{IfAddr, IfOperStatus};
 use socket2::Socket;
 
 pub(crate) use super::portable::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, drops, name_of, prepare, receive, send, take_refusals, want_destination,
-    want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, name_of, next_len, prepare, receive, segments, send,
+    take_refusals, want_destination, want_details,
 };
 use crate::model::error::FaultKind;
 use crate::model::{Family, Fault, Link};
@@ -60,6 +60,11 @@ pub(crate) fn share_port(_: &Socket) -> io::Result<()> {
 const WSAEMSGSIZE: i32 = 10040;
 /// WSAENOBUFS.
 const WSAENOBUFS: i32 = 10055;
+
+/// Windows Sockets has numbers where others have names.
+pub(crate) fn error_name(code: i32) -> String {
+    code.to_string()
+}
 
 /// An error of the system by its remedy.
 pub(crate) fn fault(error: &io::Error) -> Fault {

@@ -12,6 +12,7 @@ mod broadcast;
 mod everybody;
 mod habits;
 mod interfaces;
+mod learn;
 mod listen;
 mod pacing;
 mod ping;
@@ -26,6 +27,7 @@ pub(crate) use answers::Answers;
 pub(crate) use broadcast::Broadcast;
 pub(crate) use everybody::{Aim, Everybody};
 pub(crate) use interfaces::Interfaces;
+pub(crate) use learn::{Lang, Learn};
 pub(crate) use listen::{Frame, Listen, Only, Show};
 pub(crate) use pacing::Pacing;
 pub(crate) use ping::{Match, Ping};
@@ -62,7 +64,7 @@ pub(crate) struct Args {
     /// Also say what was ignored or left out, and why; it never changes what is sent
     #[arg(short, long, global = true, help_heading = OUTPUT, display_order = 901, overrides_with = "verbose")]
     pub(crate) verbose: bool,
-    /// Say less: the first line, the summary and errors
+    /// Say less: only where it listens, the summary and errors
     #[arg(short, long, global = true, help_heading = OUTPUT, display_order = 902, overrides_with = "quiet")]
     pub(crate) quiet: bool,
     /// What to do.
@@ -88,6 +90,7 @@ pub(crate) enum Command {
     Broadcast(Broadcast),
     Ping(Ping),
     Interfaces(Interfaces),
+    Learn(Learn),
 }
 
 /// The heading of what concerns what is printed, last in every help.
@@ -105,10 +108,12 @@ EXAMPLES
   halloo send 10.0.0.7:9000 hi --expect 1
   # where a broadcast would go, and where not and why
   halloo interfaces
+  # what a datagram is, by experiment
+  halloo learn
 
 EXIT CODES
   0  done; where answers were asked for, enough came
-  1  too few answers, or nothing received, before the deadline
+  1  too few answers or nothing received before the deadline; a lesson surprised
   2  what was typed makes no sense
   3  refused before sending: too long, no interface can broadcast, a bad record
   4  the system refused: not permitted, no route, port in use ...
@@ -140,6 +145,7 @@ impl Args {
             Command::Broadcast(broadcast) => broadcast.records.check().and_then(|()| broadcast.answers.check()),
             Command::Ping(ping) => ping.check(),
             Command::Interfaces(_) => Ok(()),
+            Command::Learn(learn) => learn.check(self.json || learn.events),
         }
     }
 }

@@ -14,8 +14,9 @@ use super::{OUTPUT, Socket, send, values};
 ///
 /// Each probe has a number. For every address that answers it is told how many probes were answered, lost, answered twice,
 /// out of order, late or changed on the way, and how long the answers took. With --broadcast, everybody on every interface
-/// is asked, as halloo broadcast does. As long as nobody answers, probes leave less often, up to 3 s apart. Exit code 1
-/// says that nobody, or fewer than --expect, answered.
+/// is asked, as halloo broadcast does; a halloo echo there answers that only if it was started with --answer-broadcast. A
+/// probe waits for the answer to the one before, and as long as nobody answers, probes leave less often, up to 3 s apart;
+/// --flood keeps the interval. Exit code 1 says that nobody, or fewer than --expect, answered.
 #[derive(Args, Debug)]
 #[command(
     after_long_help = EXAMPLES,
@@ -47,29 +48,31 @@ pub(crate) struct Ping {
     count: Option<u32>,
     /// The time from one probe to the next [default: 1s; with --flood 10ms]
     ///
-    /// With --broadcast at least 200ms, unless --flood allows less. 0 sends the next one as soon as one is answered.
+    /// Never faster than one probe for each round trip, unless --flood is given: the next one leaves when one is answered. So
+    /// 0 sends as fast as answers come. With --broadcast at least 200ms, unless --flood allows less.
     #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = PROBES)]
     interval: Option<Duration>,
     /// Keep the interval even when nobody answers, and allow a short one with --broadcast
     ///
-    /// It burdens the network whether or not that helps anybody. Without --count and --deadline it ends after 10 s.
+    /// It burdens the network whether or not that helps anybody. Without --deadline it ends after 10 s, whatever --count says.
     #[arg(long, help_heading = PROBES)]
     pub(crate) flood: bool,
     /// How long an answer is in time, and how long answers to the last probe are awaited [default: 1s; with --broadcast 2s]
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     wait: Option<Duration>,
-    /// End after so long, whatever is outstanding [default: no end; with --flood 10s, unless there is --count]
+    /// End after so long, whatever is outstanding [default: no end; with --flood 10s]
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     deadline: Option<Duration>,
     /// End as soon as N addresses have answered every probe; fewer that answered any are exit code 1
     ///
-    /// This host itself does not count.
+    /// This host itself does not count. Without it, TARGET itself has to answer; with it, an answer to TARGET's probes counts
+    /// from whichever address it comes.
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = ANSWERS)]
     pub(crate) expect: Option<NonZeroU64>,
     /// What counts as an answer: the probe itself, unchanged, or anything
     ///
-    /// any is for services that do not echo, such as halloo length. Which probe was answered is then a guess: the oldest
-    /// that is open.
+    /// any is for services that do not echo, such as halloo length; with a TARGET, anything from there. Which probe was
+    /// answered is then a guess: the oldest that is open.
     #[arg(long = "match", value_name = "WHAT", value_enum, default_value = "probe", help_heading = ANSWERS)]
     pub(crate) matching: Match,
     /// How to send it.
@@ -98,7 +101,7 @@ pub(crate) enum Match {
 /// No broadcast needs to be repeated faster by somebody who only looks: 5 a second.
 const SHORTEST_BROADCAST: Duration = Duration::from_millis(200);
 
-/// How long a flood lasts that was given no end.
+/// How long a flood lasts that was given no deadline: a count alone can be any time (RFC 8085 3.1.2 wants both bounded).
 const FLOOD: Duration = Duration::from_secs(10);
 
 impl Ping {
@@ -124,7 +127,7 @@ impl Ping {
 
     /// The end of the run.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.deadline.or((self.flood && self.count.is_none()).then_some(FLOOD))
+        self.deadline.or(self.flood.then_some(FLOOD))
     }
 
     /// Either one host is probed or everybody, and everybody with restraint.
@@ -167,7 +170,7 @@ EXAMPLES
   halloo ping 10.0.0.7:7
   # 100 probes of 1000 bytes, and how the times are distributed
   halloo ping 10.0.0.7 --count 100 --interval 10ms --size 1000 --histogram
-  # everybody who echoes, on every interface
+  # everybody who echoes; there: halloo echo --lan --answer-broadcast
   halloo ping --broadcast
   # exit code 1 unless three answer
   halloo ping --broadcast --interface eth0 --expect 3 --count 3

@@ -8,6 +8,7 @@ mod broadcast;
 mod everybody;
 mod feed;
 mod interfaces;
+mod learn;
 mod listen;
 mod ping;
 mod prompt;
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         Command::Broadcast(broadcast) => broadcast::run(broadcast, &output),
         Command::Ping(ping) => ping::run(ping, &output),
         Command::Interfaces(interfaces) => interfaces::run(interfaces, &output),
+        Command::Learn(learn) => learn::run(learn, &output),
     };
     result.unwrap_or_else(|error: Error| output.fail(&error))
 }

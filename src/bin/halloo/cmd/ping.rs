@@ -12,7 +12,7 @@ use halloo::wire::probe::{HEADER, RunId};
 
 use crate::args;
 use crate::cmd::everybody;
-use crate::cmd::run::{Output, Setup, notes_to_terminal, run as run_to_the_end};
+use crate::cmd::run::{Output, Setup, columns, notes_to_terminal, run as run_to_the_end};
 use crate::cmd::way::{address, by_interface, is_broadcast, options, resolved, source_asked};
 use crate::report::{Human, Live, Options, Show, Style};
 
@@ -113,8 +113,8 @@ fn check_header(size: usize) -> Result<(), Error> {
     })
 }
 
-fn check_size(len: usize, family: Family) -> Result<(), TooLong> {
-    if len > family.max_payload() { Err(TooLong { len, family }) } else { Ok(()) }
+fn check_size(len: usize, family: Family) -> Result<(), Error> {
+    if len > family.max_payload() { Err(Error::ProbeTooLong(TooLong { len, family })) } else { Ok(()) }
 }
 
 /// The report. A terminal also shows how far it is, unless less, more or JSON is wanted.
@@ -124,7 +124,7 @@ fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink> {
     }
     // The bytes of a probe say nothing to a person; those of another answer may.
     let show = if args.matching == args::Match::Any { Show::Text } else { Show::None };
-    let options = Options { show, histogram: args.histogram, ..output.options(Style::Ping) };
+    let options = Options { show, histogram: args.histogram, width: columns(), ..output.options(Style::Ping) };
     let lines = Human::new(options, io::stdout(), io::stderr());
     if output.quiet || output.verbose || !notes_to_terminal() {
         return Box::new(lines);

@@ -89,7 +89,7 @@ pub(super) fn tell<'e>(mut sink: Box<dyn Sink>, events: impl IntoIterator<Item =
 }
 
 /// A reader who has left has read enough; anything else is an error.
-fn written(error: io::Error) -> Result<(), Error> {
+pub(super) fn written(error: io::Error) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),
         _ => Err(Error::Output { name: "the output".to_owned(), why: error.to_string() }),
@@ -104,6 +104,11 @@ pub(super) fn now() -> Now {
 /// Whether standard output is read by a person.
 pub(super) fn to_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// How many characters stand in a line of standard output, if that is a terminal.
+pub(super) fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }
 
 /// Whether standard error is read by a person.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use halloo::engine::broadcast::{self, Choice, Form};
 use halloo::engine::send::{Answers, CountBy, Plan, Sender};
+use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Destination, Error, Family, Repeat, Schedule, Verdict};
@@ -131,15 +132,14 @@ fn destination(args: &args::Send, address: SocketAddr, table: &Table) -> Result<
 /// there is, or by the one that the route gives.
 fn to_everybody(args: &args::Send, address: SocketAddr, table: &Table) -> Result<(Destination, Vec<Notice>), Error> {
     let IpAddr::V4(ip) = address.ip() else {
-        return Err(Error::NotADestination { address: address.to_string(), why: "IPv6 has no broadcast" });
+        return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::NoBroadcast });
     };
     if args.no_broadcast {
         let link = table.broadcaster(ip).map(|row| row.link().clone());
         return Err(Error::BroadcastForbidden { address: ip, link });
     }
     if args.connect {
-        let why = "a connected socket hears only its peer, and nobody answers from a broadcast address";
-        return Err(Error::NotADestination { address: address.to_string(), why });
+        return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::Connected });
     }
     let choice = Choice {
         interfaces: args.interface.iter().cloned().collect(),
@@ -154,10 +154,7 @@ fn to_everybody(args: &args::Send, address: SocketAddr, table: &Table) -> Result
     let found = match destinations.iter().find(on_route) {
         Some(on_route) => on_route,
         None if ambiguous => {
-            return Err(Error::NotADestination {
-                address: address.to_string(),
-                why: "it leaves by one interface, this host has several and no route says which (--interface NAME)",
-            });
+            return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::SeveralInterfaces });
         }
         None => destinations.first().ok_or(Error::NothingToBroadcastOn { skipped: Vec::new() })?,
     };

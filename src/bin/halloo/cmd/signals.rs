@@ -1,4 +1,7 @@
-//! SIGINT and SIGTERM end a run in order; a second one ends it at once.
+//! SIGINT and SIGTERM end a run in order; a second one ends it at once. Where a child does the work, it gets them as well.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use halloo::drive::Stop;
 use halloo::net::Waker;
@@ -36,4 +39,55 @@ pub(super) fn watch(stop: Stop, waker: Waker) {
         stop.request();
         waker.wake();
     });
+}
+
+/// Whether a signal has asked for the end, from now on; none ends the process any more. For work that looks at it often.
+#[cfg(unix)]
+pub(super) fn asked() -> Arc<AtomicBool> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Where it cannot be watched for, it keeps its usual effect.
+        let _unheeded = signal_hook::flag::register(signal, Arc::clone(&asked));
+    }
+    asked
+}
+
+/// Signals keep their usual effect here.
+#[cfg(windows)]
+pub(super) fn asked() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(false))
+}
+
+/// Waits for a child that does the work, and passes on to it what asks this process to end. A signal that ends the child
+/// ends this process as well.
+///
+/// # Errors
+/// Those of wait(2).
+#[cfg(target_os = "linux")]
+pub(super) fn wait_for(child: &mut std::process::Child) -> std::io::Result<Option<i32>> {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    use signal_hook::low_level::emulate_default_handler;
+    use std::os::unix::process::ExitStatusExt;
+
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let (handle, pid) = (signals.handle(), Pid::from_raw(child.id().cast_signed()));
+    let passing = std::thread::Builder::new().spawn(move || {
+        for signal in signals.forever() {
+            // One that has ended needs no signal.
+            let _unheeded = Signal::try_from(signal).and_then(|signal| kill(pid, signal));
+        }
+    })?;
+    let status = child.wait();
+    // Before the number of the child can be somebody else's for long.
+    handle.close();
+    let _nothing_to_tell = passing.join();
+    let status = status?;
+    if let Some(signal) = status.signal() {
+        emulate_default_handler(signal)?;
+    }
+    Ok(status.code())
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
@@ -40,8 +41,8 @@ pub(super) fn address(
                 .into(),
             instead: "leave the option out".into(),
         }),
-        () if address.port() == 0 => refused("port 0 is nobody's port"),
-        () if address.ip().is_unspecified() => refused("it means every address of a host that listens"),
+        () if address.port() == 0 => refused(Unsendable::PortZero),
+        () if address.ip().is_unspecified() => refused(Unsendable::Unspecified),
         () if needs_zone(address) => Err(Error::NeedsZone { address: address.ip(), available: table.names() }),
         () => Ok(address),
     }

@@ -9,6 +9,7 @@ use halloo::model::target::canonical;
 use halloo::model::{Error, Family, RecordError, TargetError};
 
 use super::escape::{Name, harmless};
+use super::lessons::{self, Shown};
 use super::words::{self, WhyUnusable};
 
 /// The lines beneath the first stand under its text.
@@ -17,12 +18,14 @@ const INDENT: &str = "        ";
 /// The error that ends a run, for standard error: `halloo: <what, on what, why>` and, on further lines, what to do now.
 /// No newline at the end; safe for a terminal.
 pub(crate) fn describe(error: &Error) -> String {
-    with_hints(&sentence(error), &hints(error))
+    let mut hints = hints(error);
+    hints.extend(lessons::of_error(error).map(Shown::command));
+    with_hints(&sentence(error), &hints)
 }
 
 /// A record that cannot be sent, in the same form.
 pub(crate) fn record(error: &RecordError) -> String {
-    with_hints(&error.to_string(), &of_record(error))
+    describe(&Error::Record(error.clone()))
 }
 
 fn with_hints(sentence: &str, hints: &[String]) -> String {
@@ -36,7 +39,7 @@ fn with_hints(sentence: &str, hints: &[String]) -> String {
 
 fn sentence(error: &Error) -> String {
     match error {
-        Error::TooLong(_) => format!("{error}. Nothing was sent."),
+        Error::TooLong(_) | Error::ProbeTooLong(_) => format!("{error}. Nothing was sent."),
         _ => error.to_string(),
     }
 }
@@ -44,7 +47,7 @@ fn sentence(error: &Error) -> String {
 /// What kind of error ends the run, for JSON.
 pub(crate) const fn reason(error: &Error) -> &'static str {
     match error {
-        Error::TooLong(_) => "too_long",
+        Error::TooLong(_) | Error::ProbeTooLong(_) => "too_long",
         Error::Record(error) => record_reason(error),
         Error::Target(_) => "bad_address",
         Error::Resolve { .. } => "unresolved",
@@ -84,15 +87,19 @@ pub(crate) fn failed(failed: &Failed) -> String {
 
 /// Why one send failed, and what to do, in one line.
 pub(crate) fn fault(fault: &Fault, destination: SocketAddr) -> String {
-    match of_sending(fault.kind, Some(canonical(destination).ip())) {
-        Some(hint) => format!("{fault}; {hint}"),
-        None => fault.to_string(),
-    }
+    let destination = canonical(destination).ip();
+    let hint = of_sending(fault.kind, Some(destination)).map_or_else(String::new, |hint| format!("; {hint}"));
+    let lesson = lessons::of_failure(*fault, destination).map_or_else(String::new, Shown::behind);
+    format!("{fault}{hint}{lesson}")
 }
 
 fn hints(error: &Error) -> Vec<String> {
     match error {
-        Error::TooLong(too_long) => vec![arithmetic(too_long.family)],
+        Error::TooLong(too_long) => vec![cut_up(too_long.family)],
+        Error::ProbeTooLong(too_long) => {
+            let family = too_long.family;
+            vec![format!("{}; write --size {} or less", arithmetic(family), family.max_payload())]
+        }
         Error::Record(record) => of_record(record),
         Error::Target(target) => vec![of_target(target)],
         Error::Resolve { name, .. } => {
@@ -126,17 +133,21 @@ fn one(hint: &str) -> Vec<String> {
 }
 
 /// Where the limit comes from.
-fn arithmetic(family: Family) -> String {
-    let sum = match family {
+const fn arithmetic(family: Family) -> &'static str {
+    match family {
         Family::V4 => "65535 (IP length) - 20 (IP header) - 8 (UDP header) = 65507",
         Family::V6 => "65535 (IPv6 payload length, without its header) - 8 (UDP header) = 65527",
-    };
-    format!("{sum}; --chunk N cuts a stream into datagrams")
+    }
+}
+
+/// The same, for records.
+fn cut_up(family: Family) -> String {
+    format!("{}; --chunk N cuts a stream into datagrams", arithmetic(family))
 }
 
 fn of_record(error: &RecordError) -> Vec<String> {
     match error {
-        RecordError::TooLong { family, .. } => vec![arithmetic(*family)],
+        RecordError::TooLong { family, .. } => vec![cut_up(*family)],
         RecordError::Hex { .. } => {
             one("two digits make a byte; spaces, colons and hyphens may stand between: 48 61:6c-6c 6f6f")
         }

@@ -3,9 +3,12 @@
 use std::io::{self, BufWriter, Write};
 
 use halloo::model::event::{Role, Sink};
+use halloo::model::lesson::Status;
 use halloo::model::{Event, Interface, Now};
 
+use super::lessons::{self, Shown};
 use super::responders::Responders;
+use super::summary::Lessons;
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -28,10 +31,10 @@ impl<D: Write, N: Write> Human<D, N> {
 impl<D: Write, N: Write> Sink for Human<D, N> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         if self.lines.keeps(event) {
-            return Ok(());
+            return if self.lines.responders.is_full() { self.lines.table(&mut self.data) } else { Ok(()) };
         }
         self.lines.table(&mut self.data)?;
-        if !self.lines.shows(event) {
+        if !self.lines.shows(event) || self.lines.repeats(event) {
             return Ok(());
         }
         // On a terminal both writers are one screen: what was said first must be seen first.
@@ -78,11 +81,23 @@ pub(crate) struct Lines {
     responders: Responders,
     /// Probes so far.
     probes: u64,
+    /// How lessons went so far.
+    lessons: Lessons,
+    /// Whether a refusal was shown.
+    refused: bool,
 }
 
 impl Lines {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, answers: false, interfaces: Vec::new(), responders: Responders::default(), probes: 0 }
+        Self {
+            options,
+            answers: false,
+            interfaces: Vec::new(),
+            responders: Responders::default(),
+            probes: 0,
+            lessons: Lessons::default(),
+            refused: false,
+        }
     }
 
     /// Takes an event that has no line of its own: it is told with others. Says whether it was one.
@@ -92,9 +107,21 @@ impl Lines {
             Event::Responder(_) if self.options.quiet => {}
             Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
             Event::Progress(progress) => self.probes = progress.sent,
+            Event::Lesson(run) => {
+                // Counted even where its line is not shown.
+                self.lessons.add(run.status);
+                return false;
+            }
             _ => return false,
         }
         true
+    }
+
+    /// Whether the event only says again what one line has said: every probe to a port where nobody listens is refused, and
+    /// the summary counts that.
+    const fn repeats(&mut self, event: &Event<'_>) -> bool {
+        let again = matches!((event, self.options.style), (Event::Refused(_), Style::Ping)) && !self.options.verbose;
+        again && std::mem::replace(&mut self.refused, true)
     }
 
     /// Whether the user wants to see the event.
@@ -107,6 +134,7 @@ impl Lines {
             Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
+            Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
             // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
             // probe says where that went.
             Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive | Style::Ping)),
@@ -132,8 +160,13 @@ impl Lines {
             Event::Reply(reply) => rows::reply(options, reply, out),
             Event::Refused(refusal) => rows::refused(refusal, out),
             Event::Ignored(why, datagram) => rows::ignored(options, *why, datagram, out),
-            Event::Notice(notice) => writeln!(out, "note: {}", notice::text(notice)),
+            Event::Notice(notice) => {
+                let lesson = lessons::of_notice(notice).map_or_else(String::new, Shown::behind);
+                writeln!(out, "note: {}{lesson}", notice::text(notice))
+            }
             Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
+            Event::Lesson(run) => rows::lesson(run, out),
+            Event::Summary(stats) if options.style == Style::Learn => summary::learned(&self.lessons, stats, out),
             Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
             // New events of the library, until they get their own line here.
             _ => Ok(()),
@@ -142,7 +175,7 @@ impl Lines {
 
     /// Writes the tables of what was kept so far, if anything was.
     fn table(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.responders.write(out)?;
+        self.responders.write(self.options.width, out)?;
         if self.interfaces.is_empty() {
             return Ok(());
         }
@@ -301,7 +334,7 @@ mod tests {
             let starts: Vec<&str> = data.lines().filter_map(|line| line.split(' ').next()).collect();
             assert_eq!(
                 starts,
-                ["interface", "eth0", "p2p", "bad\\x1b", "failed", "eth0", "REFUSED", "REFUSED"],
+                ["interface", "eth0", "p2p", "bad\\x1b", "failed", "eth0", "REFUSED", "REFUSED", "SURPRISE"],
                 "{data}"
             );
             let notes: Vec<&str> = notes.lines().collect();

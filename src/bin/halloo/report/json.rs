@@ -32,12 +32,13 @@
 //! | `skipped` | `iface`, `ifindex`, `addr`, `reason`, `why` |
 //! | `recv` | `ts_src`, `seq`, `src`, `dst`, `iface`, `ifindex`, `cast`, `self`, `len`, `wire_len` ?, `truncated`, `ttl`, `data` or `data_b64` |
 //! | `reply` | as `recv`; `seq` is the number of the probe that it answers, `null` where datagrams are not numbered; `rtt_us`, `from_another`, `duplicate`, `late` |
-//! | `responder` (of `ping`, at the end) | `responder` (its address and port), `iface`, `ifindex`, `self`, `from_another`, `sent` (probes of its time; `sent` = `received` + `late` + `lost`), `received` (in time), `lost`, `duplicates`, `reordered`, `late`, `corrupt`, `since_seq` (the first probe of its time), `rtt_us`: `null`, or `min`, `mean`, `p50`, `p90`, `p99`, `max`, `jitter` |
+//! | `responder` (of `ping`, at the end) | `responder` (its address and port), `iface`, `ifindex`, `self`, `from_another`, `sent` (probes of its time; `sent` = `received` + `late` + `lost`), `received` (in time), `lost`, `duplicates`, `reordered`, `late`, `corrupt`, `in_flight` (probes beside `sent` that could still have been answered in time), `since_seq` (the first probe of its time), `rtt_us`: `null`, or `min`, `mean`, `p50`, `p90`, `p99`, `max`, `jitter` |
 //! | `refused` | `dst`, `by`, `reason`, `why`, `mtu` ?, `icmp_type` ?, `icmp_code` ? |
 //! | `ignored` | `ts_src`, `reason`, `why`, `src`, `dst`, `iface`, `ifindex`, `cast`, `len`; the datagram itself is in the `recv` before, where there is one |
 //! | `notice` | `notice` (a stable word), `text` |
 //! | `interface` | `iface`, `ifindex`, `label` ?, `addr`, `prefix`, `broadcast`, `broadcast_from` (`system`, `computed`), `usable`, `reason`, `why`, `mtu` |
-//! | `summary` | `sent`, `sent_bytes`, `failed`, `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `duplicates`, `late`, `lost`, `reordered`, `replies`, `responders`, `refused`, `elapsed_s`, `exit` |
+//! | `lesson` (of `learn`) | `lesson` (its name), `status` (`ok`, `surprise`, `skip`), `why` (of a surprise or a skip, else `null`), `facts` (each with its name as `fact`, `claim` (in the language of the course), `expected`, `observed`, `ok`; `null` where it is not known or could not be seen), `observed` ? (with `--events`: everything that was observed, by name), `took_ms` |
+//! | `summary` | `sent`, `sent_bytes`, `failed`, `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `elapsed_s`, `exit` |
 //!
 //! The words of `reason` are those of [`super::words`], of [`super::failure::reason`] and of `Ignored::name` in the library.
 

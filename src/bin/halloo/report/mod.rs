@@ -5,7 +5,9 @@
 //! - [`json`]: one JSON object per event, its schema, and reading a recording back.
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
+//! - [`junit`]: a file for those who collect test results.
 //! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
+//! - [`lessons`]: which lesson shows what went wrong.
 //! - [`words`]: what things are called, for people and in JSON.
 //! - [`escape`]: bytes made safe for a terminal. [`clock`]: times as text.
 //!
@@ -19,6 +21,8 @@ mod headers;
 mod hexdump;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod junit;
+pub(crate) mod lessons;
 mod live;
 mod notice;
 pub(crate) mod pcap;
@@ -53,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) preview: usize,
     /// Whether the round-trip times of a responder are drawn.
     pub(crate) histogram: bool,
+    /// How many characters of a table fit on a line; `None` where nobody would break it, as in a pipe.
+    pub(crate) width: Option<usize>,
 }
 
 impl Options {
@@ -61,7 +67,15 @@ impl Options {
 
     /// The usual lines of a command.
     pub(crate) const fn new(style: Style) -> Self {
-        Self { style, show: Show::Text, quiet: false, verbose: false, preview: Self::PREVIEW, histogram: false }
+        Self {
+            style,
+            show: Show::Text,
+            quiet: false,
+            verbose: false,
+            preview: Self::PREVIEW,
+            histogram: false,
+            width: None,
+        }
     }
 }
 
@@ -78,6 +92,8 @@ pub(crate) enum Style {
     Receive,
     /// A table of interfaces.
     Interfaces,
+    /// A line for each lesson.
+    Learn,
 }
 
 /// How payloads are shown.

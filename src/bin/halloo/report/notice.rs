@@ -6,6 +6,8 @@ use halloo::model::Link;
 use halloo::model::event::{Fragments, Notice};
 
 use super::escape::Name;
+use super::rows::milliseconds;
+use super::words::Counted;
 
 /// The notice as a sentence.
 pub(crate) fn text(notice: &Notice) -> String {
@@ -35,14 +37,29 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::Fragments(fragments) => fragmented(fragments),
         Notice::Resolved(name, address) => format!("{} is {address}", Name(name)),
         Notice::BroadcastSilence { port } => format!(
-            "nobody answered the broadcast. Stateful firewalls drop such answers, for they come from another address than \
-             was asked: allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
+            "nobody answered the broadcast. Servers may not answer one: 'halloo echo' does so only with \
+             --answer-broadcast. Stateful firewalls drop such answers, for they come from another address than was asked: \
+             allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
              'halloo send HOST'"
         ),
         Notice::SlowedDown { unanswered, most } => format!(
-            "nobody answers ({unanswered} probes so far): probes leave less often, up to {} s apart, until somebody does; \
-             --flood keeps the interval",
+            "no answer from whom was asked ({unanswered} probes so far): probes leave less often, up to {} s apart, until \
+             one comes; --flood keeps the interval",
             most.as_secs()
+        ),
+        Notice::HeldUp { interval, round_trip } => format!(
+            "an answer takes {} ms, longer than the interval of {} ms: each probe waits for the answer to the one before; \
+             --flood keeps the interval",
+            milliseconds(*round_trip),
+            milliseconds(*interval),
+        ),
+        Notice::TooFew { expected, answered, elsewhere: 0 } => {
+            format!("too few: of {expected} expected, {} answered", Counted(*answered, "address", "addresses"))
+        }
+        Notice::TooFew { elsewhere, .. } => format!(
+            "too few: who was asked has not answered, but {} with the right number: its server does not answer from where \
+             it was asked, so most programs would hear nothing; --expect 1 takes an answer from anywhere",
+            Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
@@ -98,6 +115,8 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::SlowedDown { .. } => "slowed_down",
         Notice::IdClash(..) => "id_clash",
         Notice::ClockJumped => "clock_jumped",
+        Notice::HeldUp { .. } => "held_up",
+        Notice::TooFew { .. } => "too_few",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }

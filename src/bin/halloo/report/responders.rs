@@ -1,9 +1,10 @@
 //! The table of who answered, and how the times of each are distributed.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, Table};
 use halloo::model::event::Responder;
 
 use super::escape::Name;
@@ -33,6 +34,12 @@ const HEADER: [&str; 15] = [
     "",
 ];
 
+/// Rows of one table: more are another one, with columns of its own. A row takes about 4 KiB while it is laid out.
+const MOST_ROWS: usize = 1000;
+
+/// The columns that count what is seldom: dup, reordered, late, corrupt.
+const COUNTERS: Range<usize> = 5..9;
+
 /// The responders told so far: the columns are as wide as the widest of them.
 #[derive(Default)]
 pub(crate) struct Responders {
@@ -55,16 +62,34 @@ impl Responders {
         }
     }
 
-    /// Writes the table and forgets it; nothing where nobody was told.
-    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+    /// Whether it is time to write it, so that strangers who answer cannot make it grow.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_ROWS
+    }
+
+    /// Writes the table and forgets it; nothing where nobody was told. Where it is wider than it may be, it is without the
+    /// columns in which there is nothing but 0.
+    pub(crate) fn write(&mut self, width: Option<usize>, out: &mut impl Write) -> io::Result<()> {
         let Self { rows, histograms } = std::mem::take(self);
         if rows.is_empty() {
             return Ok(());
         }
+        let zeros: Vec<usize> = COUNTERS.filter(|column| rows.iter().all(|row| row[*column] == "0")).collect();
         let mut table = plain_table(HEADER, rows);
         numbers_to_the_right(&mut table);
+        if width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width)) {
+            hide(&zeros, &mut table);
+        }
         write_table(&table, out)?;
         histograms.iter().try_for_each(|histogram| draw(histogram, out))
+    }
+}
+
+fn hide(columns: &[usize], table: &mut Table) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
     }
 }
 
@@ -112,9 +137,10 @@ fn lost(responder: &Responder<'_>) -> String {
 
 fn marks(responder: &Responder<'_>) -> String {
     let since = (responder.since_seq > 0).then(|| format!("since seq {}", responder.since_seq));
+    let open = (responder.in_flight > 0).then(|| format!("{} open", responder.in_flight));
     let another = responder.from_another.then(|| "from another address".to_owned());
     let own = responder.own.then(|| "self".to_owned());
-    since.into_iter().chain(another).chain(own).collect::<Vec<_>>().join(", ")
+    since.into_iter().chain(open).chain(another).chain(own).collect::<Vec<_>>().join(", ")
 }
 
 /// A line for each class: up to which time, how many, and a bar as long as its share of the fullest.
@@ -137,10 +163,14 @@ mod tests {
     use halloo::model::Latency;
 
     fn written(responders: &[Responder<'_>], histogram: bool) -> String {
+        written_within(None, responders, histogram)
+    }
+
+    fn written_within(width: Option<usize>, responders: &[Responder<'_>], histogram: bool) -> String {
         let mut table = Responders::default();
         responders.iter().for_each(|responder| table.add(responder, histogram));
         let mut out = Vec::new();
-        table.write(&mut out).unwrap();
+        table.write(width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -148,7 +178,7 @@ mod tests {
     fn a_row_for_each_and_nothing_for_nobody() {
         assert_eq!(written(&[], true), "");
         let (latency, none) = (samples::latency(), Latency::default());
-        let first = samples::responder(&latency);
+        let first = Responder { in_flight: 2, ..samples::responder(&latency) };
         let silent = Responder {
             lost: 4,
             sent: 4,
@@ -162,10 +192,38 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0][..10].join(" "), "responder via sent received lost dup reordered late corrupt min");
-        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, self";
+        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, 2 open, self";
         assert_eq!(lines[1].join(" "), row);
         let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 3 5 1 6 - - - - -";
         assert_eq!(lines[2].join(" "), row);
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_out_columns_of_zeros_alone() {
+        let latency = samples::latency();
+        let zeros = Responder { duplicates: 0, reordered: 0, corrupt: 0, ..samples::responder(&latency) };
+        let head =
+            |width, rows: &[Responder<'_>]| written_within(width, rows, false).lines().next().unwrap().to_owned();
+        let all = head(None, std::slice::from_ref(&zeros));
+        assert!(all.contains("dup") && head(Some(500), std::slice::from_ref(&zeros)) == all);
+        let narrow = head(Some(80), std::slice::from_ref(&zeros));
+        assert_eq!(
+            narrow.split_whitespace().skip(2).take(5).collect::<Vec<_>>(),
+            ["sent", "received", "lost", "late", "min"]
+        );
+        assert_eq!(head(Some(80), &[zeros, samples::responder(&latency)]), all);
+    }
+
+    #[test]
+    fn many_rows_are_several_tables() {
+        let latency = samples::latency();
+        let mut table = Responders::default();
+        (1..MOST_ROWS).for_each(|_| table.add(&samples::responder(&latency), false));
+        assert!(!table.is_full());
+        table.add(&samples::responder(&latency), false);
+        assert!(table.is_full());
+        table.write(None, &mut Vec::new()).unwrap();
+        assert!(!table.is_full());
     }
 
     #[test]

@@ -8,13 +8,15 @@ use std::time::Duration;
 use comfy_table::{Table, presets};
 use halloo::model::event::{Failed, Ignored, Listening, Planned, Refusal, Reply, Role, Sent, Skipped};
 use halloo::model::interface::BroadcastFrom;
+use halloo::model::lesson::{LessonRun, Status};
 use halloo::model::target::canonical;
 use halloo::model::{Datagram, Interface, Link, Now, StampSource};
 
 use super::clock::TimeOfDay;
-use super::escape::{Name, Preview};
+use super::escape::{Name, Preview, harmless};
 use super::failure;
 use super::hexdump::Hexdump;
+use super::lessons::{self, Shown};
 use super::words::{self, WhatIcmpSays, WhyUnusable};
 use super::{Options, Show, Style};
 
@@ -69,7 +71,7 @@ pub(crate) fn sent(options: &Options, now: Now, sent: &Sent, out: &mut impl Writ
             return writeln!(out, "sent {len} B");
         }
         Style::Receive => write!(out, "{} ", TimeOfDay(now.wall))?,
-        Style::Send | Style::Ping | Style::Interfaces => {}
+        Style::Send | Style::Ping | Style::Interfaces | Style::Learn => {}
     }
     write!(out, "sent {len} B ")?;
     if let Some(source) = source {
@@ -248,10 +250,10 @@ pub(super) fn milliseconds(time: Duration) -> String {
 
 pub(crate) fn refused(refusal: &Refusal, out: &mut impl Write) -> io::Result<()> {
     write!(out, "REFUSED {}  {}", canonical(refusal.destination), WhatIcmpSays(refusal.what))?;
-    match refusal.by {
-        Some(by) => writeln!(out, ", says {}", by.to_canonical()),
-        None => writeln!(out),
+    if let Some(by) = refusal.by {
+        write!(out, ", says {}", by.to_canonical())?;
     }
+    writeln!(out, "{}", lessons::of_refusal(refusal.what).map_or_else(String::new, Shown::behind))
 }
 
 pub(crate) fn ignored(
@@ -264,6 +266,20 @@ pub(crate) fn ignored(
     way(datagram, out)?;
     let what = if options.style == Style::Ping { "not counted" } else { "not answered" };
     writeln!(out, "{}  {what}: {}", Size(datagram), words::ignored(why))
+}
+
+/// A lesson that was checked: `ok        boundaries   0.01 s`, with what surprised or why it was skipped.
+pub(crate) fn lesson(run: &LessonRun, out: &mut impl Write) -> io::Result<()> {
+    let status = match run.status {
+        Status::Ok => "ok",
+        Status::Surprise => "SURPRISE",
+        Status::Skip => "skip",
+    };
+    write!(out, "{status:<9} {:<12}{:>5.2} s", run.lesson, run.took.as_secs_f64())?;
+    match &run.why {
+        Some(why) => writeln!(out, "  {}", harmless(why)),
+        None => writeln!(out),
+    }
 }
 
 /// The table of interfaces.

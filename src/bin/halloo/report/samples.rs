@@ -12,6 +12,7 @@ use halloo::model::event::{
     Unreachable,
 };
 use halloo::model::interface::Facts;
+use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
 use halloo::model::stats::Verdict;
 use halloo::model::{
     Cast, Datagram, Event, Interface, Latency, Link, Now, Origin, RecordError, Stamp, StampSource, Stats, Unusable,
@@ -134,6 +135,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::Fragments(Fragments { link: eth0(), mtu: 1500, len: 20_000, pieces: 14 }),
         Notice::Resolved("print\u{1b}er".into(), anywhere),
         Notice::BroadcastSilence { port: 40_000 },
+        Notice::HeldUp { interval: Duration::from_millis(1), round_trip: Duration::from_micros(1_712) },
+        Notice::TooFew { expected: 3, answered: 1, elsewhere: 0 },
         Notice::SlowedDown { unanswered: 3, most: Duration::from_secs(3) },
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
     ]
@@ -157,6 +160,7 @@ pub(super) fn responder(latency: &Latency) -> Responder<'_> {
         sent: 4,
         received: 2,
         lost: 1,
+        in_flight: 0,
         duplicates: 3,
         reordered: 5,
         late: 1,
@@ -209,10 +213,32 @@ pub(super) fn interface_events(rows: &[Interface]) -> Vec<Event<'_>> {
     rows.iter().map(Event::Interface).collect()
 }
 
+/// A lesson with a surprise.
+pub(super) fn lesson() -> LessonRun {
+    let mut observed = Observed::default();
+    observed.put("sizes", vec![5u64]);
+    observed.put("late", false);
+    let fact = Fact {
+        name: "sizes",
+        claim: "each read gives one datagram".into(),
+        expected: Some("5, 3".into()),
+        observed: observed.get("sizes").cloned(),
+        ok: Some(false),
+    };
+    LessonRun {
+        lesson: "boundaries",
+        status: Status::Surprise,
+        why: Some("each read gives one datagram [5, 3 != 5]".into()),
+        facts: vec![fact],
+        observed: Some(observed),
+        took: Duration::from_millis(12),
+    }
+}
+
 /// Every kind of event once, every notice included, in an order that a run could have.
 pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
     let bad = RecordError::Hex { number: 2, why: "3 digits are no whole number of bytes".into() };
-    let (rows, stats) = (interfaces(), stats());
+    let (rows, stats, lesson) = (interfaces(), stats(), lesson());
     let (whole, cut) = (datagram(b"hi"), Datagram { wire_len: 20_001, ..datagram(b"\xff\xfe") });
     let reply = Reply {
         datagram: &whole,
@@ -259,6 +285,7 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
             what: Unreachable::TooLong(Some(1400)),
         }),
         Event::Ignored(Ignored::OwnPort, &whole),
+        Event::Lesson(&lesson),
         Event::Summary(&stats),
     ]);
     look(&events);

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use halloo::model::Stats;
+use halloo::model::lesson::Status;
 
 use super::Style;
 use super::words::{Counted, ignored};
@@ -10,11 +11,38 @@ use super::words::{Counted, ignored};
 /// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
 pub(crate) fn write(style: Style, answers: bool, probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     match style {
-        Style::Interfaces => Ok(()),
+        Style::Interfaces | Style::Learn => Ok(()),
         Style::Ping => pinged(probes, stats, out),
         Style::Receive => received(answers, stats, out),
         Style::Send | Style::Broadcast => sent(stats, out),
     }
+}
+
+/// How many lessons went how.
+#[derive(Debug, Default)]
+pub(crate) struct Lessons {
+    ok: u64,
+    surprises: u64,
+    skipped: u64,
+}
+
+impl Lessons {
+    /// One more.
+    pub(crate) const fn add(&mut self, status: Status) {
+        match status {
+            Status::Ok => self.ok += 1,
+            Status::Surprise => self.surprises += 1,
+            Status::Skip => self.skipped += 1,
+        }
+    }
+}
+
+/// `-- 18 lessons: 17 ok, 0 surprises, 1 skipped in 1.2 s`
+pub(crate) fn learned(lessons: &Lessons, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    let Lessons { ok, surprises, skipped } = lessons;
+    let all = Counted(ok + surprises + skipped, "lesson", "lessons");
+    let surprises = Counted(*surprises, "surprise", "surprises");
+    writeln!(out, "-- {all}: {ok} ok, {surprises}, {skipped} skipped in {:.1} s", stats.elapsed.as_secs_f64())
 }
 
 fn sent(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
@@ -42,6 +70,7 @@ fn pinged(probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     write!(out, ", {}", Counted(stats.responders.unwrap_or(0), "responder", "responders"))?;
     write!(out, ": {}, ", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
     write!(out, "{} lost", stats.lost.unwrap_or(0))?;
+    some(stats.in_flight.unwrap_or(0), "still open", out)?;
     some(stats.reordered.unwrap_or(0), "reordered", out)?;
     losses(stats, out)?;
     for (why, count) in &stats.ignored {
@@ -124,9 +153,10 @@ mod tests {
         let all = Stats { sent: 5, replies: Some(15), responders: Some(3), lost: Some(0), ..Stats::default() };
         assert_eq!(line(Style::Ping, &all), "-- 5 probes, 3 responders: 15 answers, 0 lost in 0.0 s\n");
         let mut some = Stats { sent: 9, failed: 1, replies: Some(1), responders: Some(1), ..all };
-        some = Stats { lost: Some(2), reordered: Some(3), duplicates: Some(1), late: Some(4), ..some };
+        some =
+            Stats { lost: Some(2), in_flight: Some(6), reordered: Some(3), duplicates: Some(1), late: Some(4), ..some };
         some.ignored.insert(Ignored::TooMany, 7);
-        let expected = "-- 5 probes (9 sent), 1 failed, 1 responder: 1 answer, 2 lost, 3 reordered, 1 duplicate, 4 late, \
+        let expected = "-- 5 probes (9 sent), 1 failed, 1 responder: 1 answer, 2 lost, 6 still open, 3 reordered, 1 duplicate, 4 late, \
                         7 too many in 0.0 s\n";
         assert_eq!(line(Style::Ping, &some), expected);
     }

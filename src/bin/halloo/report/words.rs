@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use halloo::model::Unusable;
 use halloo::model::error::FaultKind;
 use halloo::model::event::{Ignored, Role, Unreachable};
+use halloo::model::lesson::Status;
 
 /// Why an interface is left out, for people.
 pub(crate) struct WhyUnusable(pub(crate) Unusable);
@@ -42,6 +43,15 @@ pub(crate) const fn unusable(why: Unusable) -> &'static str {
         Unusable::Repeated => "repeated",
         Unusable::NoIpv6 => "no_ipv6",
         Unusable::NoMulticast => "no_multicast",
+    }
+}
+
+/// How a lesson went, for JSON.
+pub(crate) const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Surprise => "surprise",
+        Status::Skip => "skip",
     }
 }
 
@@ -125,7 +135,6 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
             "it is no probe of this run: of another run, another program, or an answer of its own (--match any)"
         }
         Ignored::Corrupt => "it is an answer that was changed on the way",
-        Ignored::TooMany => "more addresses answer than are told apart",
         Ignored::Malformed => "it is a message of discovery that breaks its format",
         Ignored::WrongKind => "it is a message of discovery of another kind than is awaited here",
         Ignored::Unsigned => "it is not signed, and the secret is asked for here",
@@ -136,6 +145,7 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::Known => "the asker knows this service already",
         Ignored::Answered => "the asker has its answer to this question",
         Ignored::Busy => "more answers wait for their moment than are kept",
+        Ignored::TooMany => "more addresses answer than can be told apart, or be remembered so far back",
     }
 }
 

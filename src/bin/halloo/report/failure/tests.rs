@@ -73,7 +73,7 @@ fn others() -> Vec<Error> {
         Error::NothingToBroadcastOn { skipped },
         Error::NotABroadcastAddress { address, chosen: Vec::new(), known: vec![(eth0(), address)] },
         Error::BroadcastForbidden { address, link: Some(eth0()) },
-        Error::NotADestination { address: "10.0.0.7:0".into(), why: "port 0 is nobody's" },
+        Error::NotADestination { address: "10.0.0.7:0".into(), why: halloo::model::error::Unsendable::PortZero },
         Error::NeedsZone { address: "ff02::1".parse().unwrap(), available: vec!["eth0".into(), "eth1".into()] },
         Error::Misuse {
             what: "--connect and --wait exclude each other".into(),
@@ -82,6 +82,7 @@ fn others() -> Vec<Error> {
         Error::Unsupported { what: "SO_REUSEPORT" },
         Error::Input { name: "a\u{1b}[2Jb".into(), why: "no such file".into() },
         Error::Output { name: "standard output".into(), why: "no space left on device".into() },
+        Error::ProbeTooLong(TooLong { len: 65_508, family: Family::V4 }),
     ]
 }
 
@@ -98,7 +99,7 @@ fn every_error_is_sentences_that_a_person_can_read() {
         let first = lines.next().unwrap();
         assert!(first.starts_with("halloo: ") && first.len() > 16, "{text}");
         assert!(lines.all(|line| line.starts_with(INDENT) && line.len() > INDENT.len() + 8), "{text}");
-        for form in ["Error {", "Error(", "Some(", "None", "Fault", "halloo learn", "  \n"] {
+        for form in ["Error {", "Error(", "Some(", "None", "Fault", "  \n"] {
             assert!(!text.contains(form), "{form} in {text}");
         }
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
@@ -122,7 +123,8 @@ fn the_cause_is_told_once() {
 #[test]
 fn one_byte_too_many_is_explained_with_the_numbers() {
     let expected = "halloo: the payload is 65508 bytes; a UDP datagram over IPv4 carries at most 65507. Nothing was sent.\n        \
-                    65535 (IP length) - 20 (IP header) - 8 (UDP header) = 65507; --chunk N cuts a stream into datagrams";
+                    65535 (IP length) - 20 (IP header) - 8 (UDP header) = 65507; --chunk N cuts a stream into datagrams\n        \
+                    halloo learn limit";
     assert_eq!(describe(&TooLong { len: 65_508, family: Family::V4 }.into()), expected);
     assert!(describe(&TooLong { len: 65_528, family: Family::V6 }.into()).contains("- 8 (UDP header) = 65527"));
 }

@@ -11,6 +11,7 @@ use halloo::model::event::{
 };
 use halloo::model::interface::BroadcastFrom;
 use halloo::model::latency::Figures;
+use halloo::model::lesson::{Fact, LessonRun, Observed, Value};
 use halloo::model::target::canonical;
 use halloo::model::{Datagram, Error, Event, Interface, Link, Now, RecordError, StampSource, Stats};
 use serde::{Serialize, Serializer};
@@ -143,6 +144,7 @@ pub(super) enum Shape<'a> {
         reordered: u64,
         late: u64,
         corrupt: u64,
+        in_flight: u64,
         since_seq: u32,
         rtt_us: Option<RoundTrips>,
     },
@@ -186,7 +188,50 @@ pub(super) enum Shape<'a> {
         why: Option<Text<WhyUnusable>>,
         mtu: Option<u32>,
     },
+    Lesson {
+        ts: Ts,
+        lesson: &'static str,
+        status: &'static str,
+        why: Option<&'a str>,
+        facts: Vec<FactShape<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed: Option<Record<'a>>,
+        took_ms: f64,
+    },
     Summary(Summary),
+}
+
+/// A claim of a lesson.
+#[derive(Serialize)]
+pub(super) struct FactShape<'a> {
+    fact: &'static str,
+    claim: &'a str,
+    expected: Option<&'a str>,
+    observed: Option<ValueShape<'a>>,
+    ok: Option<bool>,
+}
+
+/// A value in its own type.
+pub(super) struct ValueShape<'a>(&'a Value);
+
+impl Serialize for ValueShape<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => serializer.serialize_u64(*number),
+            Value::Flag(flag) => serializer.serialize_bool(*flag),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(values) => serializer.collect_seq(values.iter().map(ValueShape)),
+        }
+    }
+}
+
+/// Everything that was observed, by name.
+pub(super) struct Record<'a>(&'a Observed);
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.values().map(|(name, value)| (name, ValueShape(value))))
+    }
 }
 
 #[derive(Serialize)]
@@ -328,6 +373,7 @@ pub(super) struct Summary {
     duplicates: Option<u64>,
     late: Option<u64>,
     lost: Option<u64>,
+    in_flight: Option<u64>,
     reordered: Option<u64>,
     replies: Option<u64>,
     responders: Option<u64>,
@@ -354,6 +400,7 @@ pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> 
         Event::Ignored(why, datagram) => ignored(*why, datagram),
         Event::Notice(told) => Shape::Notice { ts, notice: notice::word(told), text: notice::text(told) },
         Event::Interface(row) => interface(ts, row),
+        Event::Lesson(run) => lesson(ts, run),
         Event::Summary(stats) => Shape::Summary(summary(ts, stats)),
         // New events of the library, until they get their own shape here.
         _ => return None,
@@ -451,6 +498,7 @@ fn responder<'a>(ts: Ts, told: &'a Responder<'a>) -> Shape<'a> {
         reordered: told.reordered,
         late: told.late,
         corrupt: told.corrupt,
+        in_flight: told.in_flight,
         since_seq: told.since_seq,
         rtt_us: told.latency.figures().as_ref().map(RoundTrips::of),
     }
@@ -513,6 +561,7 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         duplicates: stats.duplicates,
         late: stats.late,
         lost: stats.lost,
+        in_flight: stats.in_flight,
         reordered: stats.reordered,
         replies: stats.replies,
         responders: stats.responders,
@@ -530,4 +579,26 @@ fn broken(ts: Ts, error: &Error) -> Shape<'_> {
     };
     let (reason, exit) = (failure::reason(error), error.verdict().code());
     Shape::Broken { ts, reason, why: Text(error), errno, exit }
+}
+
+fn lesson(ts: Ts, run: &LessonRun) -> Shape<'_> {
+    Shape::Lesson {
+        ts,
+        lesson: run.lesson,
+        status: words::status(run.status),
+        why: run.why.as_deref(),
+        facts: run.facts.iter().map(fact).collect(),
+        observed: run.observed.as_ref().map(Record),
+        took_ms: run.took.as_micros() as f64 / 1000.0,
+    }
+}
+
+fn fact(fact: &Fact) -> FactShape<'_> {
+    FactShape {
+        fact: fact.name,
+        claim: &fact.claim,
+        expected: fact.expected.as_deref(),
+        observed: fact.observed.as_ref().map(ValueShape),
+        ok: fact.ok,
+    }
 }

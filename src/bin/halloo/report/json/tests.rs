@@ -40,16 +40,18 @@ const SCHEMA: &[(&str, &str)] = &[
     ),
     (
         "responder",
-        "responder iface ifindex self from_another sent received lost duplicates reordered late corrupt since_seq rtt_us",
+        "responder iface ifindex self from_another sent received lost duplicates reordered late corrupt in_flight \
+         since_seq rtt_us",
     ),
     ("refused", "dst by reason why mtu? icmp_type? icmp_code?"),
     ("ignored", "ts_src reason why src dst iface ifindex cast len"),
     ("notice", "notice text"),
     ("interface", "iface ifindex label? addr prefix broadcast broadcast_from usable reason why mtu"),
+    ("lesson", "lesson status why facts observed? took_ms"),
     (
         "summary",
         "sent sent_bytes failed skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops \
-         duplicates late lost reordered replies responders refused elapsed_s exit",
+         duplicates late lost in_flight reordered replies responders refused elapsed_s exit",
     ),
 ];
 

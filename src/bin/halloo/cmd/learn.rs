@@ -1,0 +1,192 @@
+//! `halloo learn`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use halloo::drive::{Clock, SystemClock};
+use halloo::model::lesson::{LessonRun, Status};
+use halloo::model::{Error, Event, Sink, Stats, Verdict};
+
+use crate::args;
+use crate::cmd::run::{Output, now, written};
+use crate::cmd::signals;
+use crate::lesson::card::Lesson;
+use crate::lesson::catalogue;
+use crate::lesson::course::{self, Course, Desk, Manner};
+use crate::lesson::progress::{self, Progress};
+use crate::lesson::stage::Stage;
+use crate::lesson::text::Lang;
+use crate::report::junit::Junit;
+use crate::report::{Style, Tee};
+
+/// Shows the list, or teaches or checks lessons: in a private network, or where there is none on loopback.
+pub(super) fn run(args: &args::Learn, output: &Output) -> Result<Verdict, Error> {
+    if is_enclosed() {
+        return on_stage(Stage::private(args.sabotage), args, output);
+    }
+    match enclosed() {
+        Ok(verdict) => Ok(verdict),
+        Err(why) => on_stage(Stage::loopback(why, args.sabotage), args, output),
+    }
+}
+
+fn on_stage(stage: Stage, args: &args::Learn, output: &Output) -> Result<Verdict, Error> {
+    let lang = lang(args);
+    let file = progress::file_by(|name| std::env::var_os(name));
+    let mut course = Course { stage, progress: Progress::load(file) };
+    let Some(lessons) = lessons(args, &course)? else {
+        return show(&course.list(lang)).map(|()| Verdict::Done);
+    };
+    let runs = if args.check || args.events || output.json {
+        check(&lessons, &course.stage, args, output)?
+    } else {
+        teach(&lessons, &mut course, args)?
+    };
+    Ok(verdict(&runs, args.strict))
+}
+
+/// Does the work in a private network: in a process of its own, which ends with this one.
+///
+/// # Errors
+/// Why there is none; then the work is done here.
+#[cfg(target_os = "linux")]
+fn enclosed() -> Result<Verdict, String> {
+    use halloo::lab::enclosure::spawn;
+    let again = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = std::process::Command::new(again);
+    command.args(std::env::args_os().skip(1));
+    let mut child = spawn(command).map_err(|denied| format!("{denied}; {}", denied.remedy()))?;
+    let code = signals::wait_for(&mut child).map_err(|error| error.to_string())?;
+    Ok(code.and_then(|code| Verdict::of_code(code.try_into().ok()?)).unwrap_or(Verdict::SystemRefused))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enclosed() -> Result<Verdict, String> {
+    Err("private networks are a feature of Linux".to_owned())
+}
+
+/// Whether this process is the one in the private network.
+#[cfg(target_os = "linux")]
+fn is_enclosed() -> bool {
+    halloo::lab::enclosure::is_enclosed()
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn is_enclosed() -> bool {
+    false
+}
+
+/// The lessons that were named; `None` if none was.
+fn lessons(args: &args::Learn, course: &Course) -> Result<Option<Vec<&'static Lesson>>, Error> {
+    if args.all {
+        return Ok(Some(catalogue::ALL.to_vec()));
+    }
+    if args.lessons.is_empty() {
+        return Ok(None);
+    }
+    let find = |name: &String| if name == "next" { next(course) } else { named(name) };
+    args.lessons.iter().map(find).collect::<Result<_, _>>().map(Some)
+}
+
+fn named(name: &str) -> Result<&'static Lesson, Error> {
+    catalogue::named(name).ok_or_else(|| {
+        let like = |lesson: &&&Lesson| lesson.name.starts_with(name) || name.starts_with(lesson.name);
+        let instead = match catalogue::ALL.iter().find(like) {
+            Some(lesson) => format!("did you mean: halloo learn {}", lesson.name),
+            None => "halloo learn lists them".to_owned(),
+        };
+        Error::Misuse { what: format!("there is no lesson {name:?}"), instead }
+    })
+}
+
+fn next(course: &Course) -> Result<&'static Lesson, Error> {
+    let done = || Error::Misuse {
+        what: "you have done every lesson".to_owned(),
+        instead: "halloo learn lists them; any can be done again by its name".to_owned(),
+    };
+    course.next().ok_or_else(done)
+}
+
+/// The language that was asked for, or that of the locale.
+fn lang(args: &args::Learn) -> Lang {
+    match args.lang {
+        Some(args::Lang::En) => Lang::En,
+        Some(args::Lang::Zh) => Lang::Zh,
+        None => sys_locale::get_locale().map_or(Lang::En, |locale: String| Lang::of_locale(&locale)),
+    }
+}
+
+/// Pages, with questions where somebody can answer them.
+fn teach(lessons: &[&'static Lesson], course: &mut Course, args: &args::Learn) -> Result<Vec<LessonRun>, Error> {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    let somebody = stdin.is_terminal() && stdout.is_terminal();
+    let manner = Manner {
+        lang: lang(args),
+        ask: somebody && !args.no_ask,
+        hint: args.hint,
+        why: args.why,
+        slow: somebody && args.slow,
+    };
+    let (mut typed, mut shown) = (stdin.lock(), stdout.lock());
+    let mut desk = Desk { typed: &mut typed, shown: &mut shown };
+    let mut runs = Vec::new();
+    for (at, lesson) in lessons.iter().enumerate() {
+        let page =
+            (if at > 0 { writeln!(desk.shown) } else { Ok(()) }).and_then(|()| course.teach(lesson, manner, &mut desk));
+        match page {
+            Ok(run) => runs.push(run),
+            Err(error) => return written(error).map(|()| runs),
+        }
+    }
+    written_out(desk.shown.flush()).map(|()| runs)
+}
+
+/// One line or object for each lesson.
+fn check(
+    lessons: &[&'static Lesson],
+    stage: &Stage,
+    args: &args::Learn,
+    output: &Output,
+) -> Result<Vec<LessonRun>, Error> {
+    let output = Output { json: output.json || args.events, ..*output };
+    let mut sink = sink(args.junit.as_deref(), &output)?;
+    let mut clock = SystemClock::start();
+    let mut runs = Vec::new();
+    let asked_to_end = signals::asked();
+    for lesson in lessons.iter().take_while(|_| !asked_to_end.load(Ordering::Relaxed)) {
+        let (run, observed) = course::run(lesson, stage, lang(args));
+        let run = LessonRun { observed: observed.filter(|_| args.events), ..run };
+        let told = sink.event(now(), &Event::Lesson(&run)).and_then(|()| sink.flush());
+        runs.push(run);
+        if let Err(error) = told {
+            return written(error).map(|()| runs);
+        }
+    }
+    let stats = Stats { verdict: verdict(&runs, args.strict), elapsed: clock.now().run, ..Stats::default() };
+    written_out(sink.event(now(), &Event::Summary(&stats)).and_then(|()| sink.flush())).map(|()| runs)
+}
+
+fn sink(junit: Option<&Path>, output: &Output) -> Result<Box<dyn Sink>, Error> {
+    let lines = output.sink(Style::Learn);
+    let Some(path) = junit else { return Ok(lines) };
+    let failed = |error: io::Error| Error::Output { name: path.display().to_string(), why: error.to_string() };
+    let file = File::create(path).map_err(failed)?;
+    Ok(Box::new(Tee(lines, Box::new(Junit::new(BufWriter::new(file))))))
+}
+
+fn verdict(runs: &[LessonRun], strict: bool) -> Verdict {
+    let bad = |run: &LessonRun| run.status == Status::Surprise || (strict && run.status == Status::Skip);
+    if runs.iter().any(bad) { Verdict::TooFew } else { Verdict::Done }
+}
+
+fn show(lines: &[String]) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    let shown = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
+    written_out(shown.and_then(|()| stdout.flush()))
+}
+
+fn written_out(result: io::Result<()>) -> Result<(), Error> {
+    result.or_else(written)
+}

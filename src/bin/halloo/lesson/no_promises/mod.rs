@@ -1,0 +1,3 @@
+//! What is lost, and where.
+
+pub(super) mod overflow;

@@ -1,0 +1,4 @@
+//! What happens when nobody is there.
+
+pub(super) mod early;
+pub(super) mod refused;

@@ -1,0 +1,4 @@
+//! Names, peers and strangers.
+
+pub(super) mod connect;
+pub(super) mod stranger;
