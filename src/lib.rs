@@ -9,6 +9,7 @@
 //! - [`net`]: how datagrams enter and leave. The only room with sockets.
 //! - `lab`: a private LAN of several hosts in one process, for lessons and tests. Linux, with the feature `lab`.
 //! - [`drive`]: runs an engine over a network. The only place where the two meet, and the only clock.
+//! - [`discovery`]: services that are announced and found, in a line of code each.
 //!
 //! A first datagram:
 //!
@@ -23,6 +24,7 @@
 // The examples of the README are tested like the one above, where they have what they need.
 #![cfg_attr(all(doctest, target_os = "linux", feature = "lab"), doc = include_str!("../README.md"))]
 
+pub mod discovery;
 pub mod drive;
 pub mod engine;
 #[cfg(all(target_os = "linux", feature = "lab"))]

@@ -384,6 +384,19 @@ pub enum Notice {
         /// So many others answered, from another address than the one that was asked.
         elsewhere: u64,
     },
+    /// An interface can be used from now on, and is.
+    InterfaceCame(Link),
+    /// An interface cannot be used any more.
+    InterfaceWent(Link),
+    /// Nobody answered who announces a service.
+    NobodyAnnounces {
+        /// The port that was asked.
+        asked: u16,
+        /// The port that answers come to.
+        port: u16,
+        /// Those were awaited who share the secret.
+        secret: bool,
+    },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
 }

@@ -16,6 +16,8 @@ mod errno;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod news;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -30,6 +32,10 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(target_os = "linux")]
+pub(crate) use news::News;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::News;
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, links, name_of, next_len,
     prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination, want_details,
@@ -38,8 +44,10 @@ pub(crate) use wait::Waiter;
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
+#[cfg(unix)]
+pub(crate) use links::host_name;
 #[cfg(windows)]
-pub(crate) use windows::error_name;
+pub(crate) use windows::{error_name, host_name};
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -59,6 +67,8 @@ pub(crate) struct Bound {
     pub(crate) peer: Option<SocketAddr>,
     /// Whether a full send buffer is waited for.
     pub(crate) patient: bool,
+    /// Whether it is there to send to everybody.
+    pub(crate) broadcast: bool,
 }
 
 /// What the system says of an interface apart from its addresses.

@@ -22,11 +22,17 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     pub(crate) fn new<'s>(sockets: impl Iterator<Item = &'s Socket>) -> io::Result<Self> {
-        let poller = Poller::new()?;
-        for (key, socket) in sockets.enumerate() {
-            add(&poller, socket, key)?;
-        }
-        Ok(Self { poller, woken: AtomicBool::new(false) })
+        let waiter = Self { poller: Poller::new()?, woken: AtomicBool::new(false) };
+        sockets.enumerate().try_for_each(|(key, socket)| waiter.add(socket, key))?;
+        Ok(waiter)
+    }
+
+    /// Waits on this one as well, level-triggered: what is left in the queue wakes again. Which one has something is not
+    /// asked, and so two may have the same key.
+    pub(crate) fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
+        // SAFETY: the poller must not outlive the sockets. All are owned by one Fanout; a Waker may keep the poller alive
+        // longer, but it never waits, and a closed descriptor leaves the set by itself (epoll(7), kqueue(2)).
+        unsafe { self.poller.add_with_mode(socket, Event::readable(key), PollMode::Level) }
     }
 
     /// Waits until a socket has something, `wait` has passed or [`Waiter::wake`] is called.
@@ -55,11 +61,4 @@ impl Waiter {
         // It fails only when the kernel is out of the memory for one counter; then the deadline ends the wait.
         let _unheeded = self.poller.notify();
     }
-}
-
-/// Level-triggered: what is left in the queue wakes again.
-fn add(poller: &Poller, socket: &Socket, key: usize) -> io::Result<()> {
-    // SAFETY: the poller must not outlive the sockets. Both are owned by one Fanout; a Waker may keep the poller alive
-    // longer, but it never waits, and a closed descriptor leaves the set by itself (epoll(7), kqueue(2)).
-    unsafe { poller.add_with_mode(socket, Event::readable(key), PollMode::Level) }
 }

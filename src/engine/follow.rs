@@ -1,0 +1,173 @@
+//! Around an engine of discovery: it follows the interfaces as they come and go, and hears only what was chosen.
+
+use std::sync::Arc;
+
+use crate::engine::announce::Announcer;
+use crate::engine::discover::Discoverer;
+use crate::engine::reach::Reach;
+use crate::engine::{Engine, Next, Out};
+use crate::model::event::{Notice, Outcome, Refusal};
+use crate::model::interface::Table;
+use crate::model::stats::Ending;
+use crate::model::{Datagram, Destination, Event, Link, Now, ServiceName};
+use crate::wire::beacon::{Message, read};
+
+/// An engine whose destinations can change while it runs.
+pub trait Readdress: Engine {
+    /// These are the destinations now.
+    fn readdress(&mut self, now: Now, destinations: Vec<Destination>);
+}
+
+impl Readdress for Announcer {
+    fn readdress(&mut self, now: Now, destinations: Vec<Destination>) {
+        self.readdress(now, destinations);
+    }
+}
+
+impl Readdress for Discoverer {
+    fn readdress(&mut self, now: Now, destinations: Vec<Destination>) {
+        self.readdress(now, destinations);
+    }
+}
+
+/// Says whether a name is wanted.
+pub type Wanted = Box<dyn Fn(&ServiceName) -> bool + Send>;
+
+/// What an engine is to hear.
+#[derive(Default)]
+pub struct Ear {
+    /// By these interfaces only, if any are named.
+    pub interfaces: Vec<Arc<str>>,
+    /// Of services with these names only.
+    pub wanted: Option<Wanted>,
+}
+
+impl Ear {
+    fn hears(&self, datagram: &Datagram<'_>) -> bool {
+        let chosen = |link: &Link| self.interfaces.iter().any(|name| *name == link.name);
+        let link = self.interfaces.is_empty() || datagram.link.as_ref().is_some_and(chosen);
+        link && self.wanted.as_ref().is_none_or(|wanted| is_wanted(wanted, datagram.payload))
+    }
+}
+
+/// Whether the datagram tells of nothing, or of a service whose name is wanted.
+fn is_wanted(wanted: &Wanted, payload: &[u8]) -> bool {
+    match read(payload) {
+        Ok((Message::Reply(reply), _)) => wanted(&reply.about.name),
+        Ok((Message::Announce(announce), _)) => wanted(&announce.about.name),
+        _ => true,
+    }
+}
+
+/// An engine that follows the interfaces.
+pub struct Follow<E> {
+    inner: E,
+    reach: Reach,
+    ear: Ear,
+    destinations: Vec<Destination>,
+    filtered: u64,
+}
+
+impl<E: Readdress> Follow<E> {
+    /// `inner`, which sends to `destinations` of `reach` now.
+    pub const fn new(inner: E, reach: Reach, destinations: Vec<Destination>, ear: Ear) -> Self {
+        Self { inner, reach, ear, destinations, filtered: 0 }
+    }
+
+    /// The engine within.
+    pub const fn inner(&self) -> &E {
+        &self.inner
+    }
+}
+
+fn same(one: &Destination, other: &Destination) -> bool {
+    (one.address, one.source, &one.link) == (other.address, other.source, &other.link)
+}
+
+/// The links of `some` that `others` do not have, each once.
+fn links_beyond(some: &[Destination], others: &[Destination]) -> Vec<Link> {
+    let mut links: Vec<Link> = some.iter().filter_map(|to| to.link.clone()).collect();
+    links.retain(|link| !others.iter().any(|to| to.link.as_ref() == Some(link)));
+    links.sort_by_key(|link| link.index);
+    links.dedup();
+    links
+}
+
+impl<E: Readdress> Engine for Follow<E> {
+    fn start(&mut self, now: Now, out: &mut dyn Out) {
+        self.inner.start(now, out);
+    }
+
+    fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
+        if self.ear.hears(datagram) {
+            self.inner.received(now, datagram, out);
+        } else {
+            self.filtered += 1;
+        }
+    }
+
+    fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
+        self.inner.sent(now, outcome, out);
+    }
+
+    fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
+        self.inner.refused(now, refusal, out);
+    }
+
+    fn due(&mut self, now: Now, out: &mut dyn Out) {
+        self.inner.due(now, out);
+    }
+
+    fn rewired(&mut self, now: Now, table: &Table, out: &mut dyn Out) {
+        // Where nothing can be reached any more, that may change again: it waits.
+        let destinations = self.reach.plan(table).map(|plan| plan.destinations).unwrap_or_default();
+        let as_before = destinations.len() == self.destinations.len()
+            && destinations.iter().zip(&self.destinations).all(|(new, old)| same(new, old));
+        if as_before {
+            return;
+        }
+        for link in links_beyond(&destinations, &self.destinations) {
+            out.tell(&Event::Notice(Notice::InterfaceCame(link)));
+        }
+        for link in links_beyond(&self.destinations, &destinations) {
+            out.tell(&Event::Notice(Notice::InterfaceWent(link)));
+        }
+        self.destinations.clone_from(&destinations);
+        self.inner.readdress(now, destinations);
+    }
+
+    fn next(&self) -> Next {
+        self.inner.next()
+    }
+
+    fn stop(&mut self, now: Now, out: &mut dyn Out) {
+        self.inner.stop(now, out);
+    }
+
+    fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.inner.finish(now, ending, &mut Counting { out, filtered: self.filtered });
+    }
+}
+
+/// Adds what was not heard to the summary.
+struct Counting<'o> {
+    out: &'o mut dyn Out,
+    filtered: u64,
+}
+
+impl Out for Counting<'_> {
+    fn send(&mut self, transmit: crate::model::Transmit<'_>) {
+        self.out.send(transmit);
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Summary(stats) if self.filtered > 0 => {
+                let mut stats = (*stats).clone();
+                stats.filtered += self.filtered;
+                self.out.tell(&Event::Summary(&stats));
+            }
+            event => self.out.tell(event),
+        }
+    }
+}
