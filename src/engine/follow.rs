@@ -6,6 +6,7 @@ use crate::engine::announce::Announcer;
 use crate::engine::discover::Discoverer;
 use crate::engine::reach::Reach;
 use crate::engine::{Engine, Next, Out};
+use crate::model::error::FaultKind;
 use crate::model::event::{Notice, Outcome, Refusal};
 use crate::model::interface::Table;
 use crate::model::stats::Ending;
@@ -44,7 +45,7 @@ pub struct Ear {
 
 impl Ear {
     fn hears(&self, datagram: &Datagram<'_>) -> bool {
-        let chosen = |link: &Link| self.interfaces.iter().any(|name| *name == link.name);
+        let chosen = |link: &Link| self.interfaces.contains(&link.name);
         let link = self.interfaces.is_empty() || datagram.link.as_ref().is_some_and(chosen);
         link && self.wanted.as_ref().is_none_or(|wanted| is_wanted(wanted, datagram.payload))
     }
@@ -65,13 +66,25 @@ pub struct Follow<E> {
     reach: Reach,
     ear: Ear,
     destinations: Vec<Destination>,
+    /// Whether an IPv6 address of an interface cannot be sent from yet.
+    tentative: bool,
     filtered: u64,
 }
 
 impl<E: Readdress> Follow<E> {
     /// `inner`, which sends to `destinations` of `reach` now.
     pub const fn new(inner: E, reach: Reach, destinations: Vec<Destination>, ear: Ear) -> Self {
-        Self { inner, reach, ear, destinations, filtered: 0 }
+        Self { inner, reach, ear, destinations, tentative: false, filtered: 0 }
+    }
+
+    /// Whether a datagram did not leave because the address it should leave from is new: the kernel first tries out for a
+    /// second or two whether it is anybody else's (RFC 4862 5.4). Where the interface is reached by IPv4 as well, that is
+    /// no failure; it is tried again when the address has proved to be good.
+    fn is_too_early(&self, outcome: &Outcome) -> bool {
+        let Err(fault) = outcome.result else { return false };
+        let refused = matches!(fault.kind, FaultKind::Invalid | FaultKind::AddressNotAvailable);
+        let other = |to: &Destination| to.link == outcome.link && to.address.is_ipv4();
+        refused && outcome.destination.is_ipv6() && self.destinations.iter().any(other)
     }
 
     /// The engine within.
@@ -107,7 +120,11 @@ impl<E: Readdress> Engine for Follow<E> {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        self.inner.sent(now, outcome, out);
+        if self.is_too_early(outcome) {
+            self.tentative = true;
+        } else {
+            self.inner.sent(now, outcome, out);
+        }
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
@@ -123,7 +140,7 @@ impl<E: Readdress> Engine for Follow<E> {
         let destinations = self.reach.plan(table).map(|plan| plan.destinations).unwrap_or_default();
         let as_before = destinations.len() == self.destinations.len()
             && destinations.iter().zip(&self.destinations).all(|(new, old)| same(new, old));
-        if as_before {
+        if as_before && !std::mem::take(&mut self.tentative) {
             return;
         }
         for link in links_beyond(&destinations, &self.destinations) {

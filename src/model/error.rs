@@ -233,6 +233,14 @@ pub enum Error {
         /// What to do.
         instead: String,
     },
+    /// A program that cannot be started.
+    #[error("cannot start {program}: {why}")]
+    Command {
+        /// The program.
+        program: String,
+        /// What the system says.
+        why: String,
+    },
     /// Options that make no sense together, or here.
     #[error("{what}")]
     Misuse {
@@ -287,9 +295,11 @@ impl Error {
             | Self::NotADestination { .. }
             | Self::Secret { .. }
             | Self::Input { .. } => Verdict::RefusedToSend,
-            Self::Resolve { .. } | Self::System { .. } | Self::Unsupported { .. } | Self::Output { .. } => {
-                Verdict::SystemRefused
-            }
+            Self::Resolve { .. }
+            | Self::Command { .. }
+            | Self::System { .. }
+            | Self::Unsupported { .. }
+            | Self::Output { .. } => Verdict::SystemRefused,
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod datagram;
 pub mod error;
 pub mod event;
+pub mod glob;
 pub mod interface;
 pub mod latency;
 pub mod lesson;
@@ -19,6 +20,7 @@ pub mod target;
 pub use datagram::{Cast, Datagram, Destination, Link, Origin, Stamp, StampSource, Transmit};
 pub use error::{Error, Fault};
 pub use event::{Event, Now, Sink};
+pub use glob::Glob;
 pub use interface::{Interface, Selector, Unusable};
 pub use latency::Latency;
 pub use payload::{Payload, TooLong};

@@ -136,9 +136,16 @@ pub struct Stats {
     pub elapsed: Duration,
     /// What it deserves.
     pub verdict: Verdict,
+    /// The exit code of the program that ran beneath, which then is that of the run.
+    pub command: Option<u8>,
 }
 
 impl Stats {
+    /// The exit code.
+    pub fn exit(&self) -> u8 {
+        self.command.unwrap_or(self.verdict.code())
+    }
+
     /// Counts a datagram that came.
     pub fn saw(&mut self, datagram: &Datagram<'_>) {
         self.received += 1;

@@ -255,6 +255,8 @@ impl Network for Fanout {
     fn changed(&mut self) -> Option<&Table> {
         if self.news.as_ref().is_some_and(sys::News::take) {
             self.refresh();
+            // Even where the table is the same: an address may have become good to send from.
+            self.changed = true;
         }
         std::mem::take(&mut self.changed).then_some(&self.table)
     }

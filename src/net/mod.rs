@@ -72,7 +72,7 @@ pub trait Network {
     /// Looks at the interfaces again: addresses come and go.
     fn refresh(&mut self);
 
-    /// The table of interfaces, if it has changed since this was last asked.
+    /// The table of interfaces, if anything about it has changed since this was last asked.
     fn changed(&mut self) -> Option<&Table> {
         None
     }
