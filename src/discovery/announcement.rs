@@ -106,7 +106,7 @@ impl Announcement {
         let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
         let sockets::Announcing { mut network, listening, .. } = sockets::announcing(&reach, &destinations, &table)?;
         network.watch_interfaces()?;
-        let ear = Ear { interfaces: super::search::names(&table, &reach)?, wanted: None };
+        let ear = Ear { interfaces: super::search::names(&table, &reach)?, ..Ear::default() };
         let mut draws = draws()?;
         let mut about = self.about()?;
         about.id = instance(&about.kind, &about.name, about.port, &mut draws);

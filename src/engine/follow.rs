@@ -10,7 +10,7 @@ use crate::model::error::FaultKind;
 use crate::model::event::{Notice, Outcome, Refusal};
 use crate::model::interface::Table;
 use crate::model::stats::Ending;
-use crate::model::{Datagram, Destination, Event, Link, Now, ServiceName};
+use crate::model::{Datagram, Destination, Event, Link, Now, Origin, ServiceName};
 use crate::wire::beacon::{Message, read};
 
 /// An engine whose destinations can change while it runs.
@@ -39,12 +39,17 @@ pub type Wanted = Box<dyn Fn(&ServiceName) -> bool + Send>;
 pub struct Ear {
     /// By these interfaces only, if any are named.
     pub interfaces: Vec<Arc<str>>,
+    /// Not the questions of this host: whoever asks everybody and listens hears itself.
+    pub deaf_to_itself: bool,
     /// Of services with these names only.
     pub wanted: Option<Wanted>,
 }
 
 impl Ear {
     fn hears(&self, datagram: &Datagram<'_>) -> bool {
+        if self.deaf_to_itself && datagram.origin == Origin::Own && is_question(datagram.payload) {
+            return false;
+        }
         let chosen = |link: &Link| self.interfaces.contains(&link.name);
         let link = self.interfaces.is_empty() || datagram.link.as_ref().is_some_and(chosen);
         link && self.wanted.as_ref().is_none_or(|wanted| is_wanted(wanted, datagram.payload))
@@ -58,6 +63,10 @@ fn is_wanted(wanted: &Wanted, payload: &[u8]) -> bool {
         Ok((Message::Announce(announce), _)) => wanted(&announce.about.name),
         _ => true,
     }
+}
+
+fn is_question(payload: &[u8]) -> bool {
+    matches!(read(payload), Ok((Message::Query(_), _)))
 }
 
 /// An engine that follows the interfaces.

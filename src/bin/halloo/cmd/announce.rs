@@ -25,7 +25,7 @@ pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let table = interfaces::list()?;
     let reach = reach(&args.reach);
     let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
-    let ear = Ear { interfaces: serve::names(&table, &reach.interfaces)?, wanted: None };
+    let ear = Ear { interfaces: serve::names(&table, &reach.interfaces)?, ..Ear::default() };
     let opened = sockets::announcing(&reach, &destinations, &table)?;
     let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;
     network.watch_interfaces()?;

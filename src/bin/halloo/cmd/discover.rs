@@ -26,7 +26,8 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let reach = reach(&args.reach);
     check_source_port(args.source_port, &reach)?;
     let broadcast::Plan { destinations, skipped, mut notices } = reach.plan(&table)?;
-    let ear = Ear { interfaces: serve::names(&table, &reach.interfaces)?, wanted: args.wanted() };
+    let interfaces = serve::names(&table, &reach.interfaces)?;
+    let ear = Ear { interfaces, deaf_to_itself: true, wanted: args.wanted() };
     let source_port = args.source_port.unwrap_or(0);
     let (mut network, of_sockets) = sockets::asking(&reach, source_port, args.watch, &destinations, &table)?;
     notices.extend(of_sockets);

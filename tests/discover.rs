@@ -1,0 +1,258 @@
+//! `discover` on real LANs: every host once, whatever ways lead to it; interfaces that come; a firewall and NAT in between.
+
+#![cfg(all(target_os = "linux", feature = "lab"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests; the clock here is not the product's"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use halloo::lab::{self, HostPlan, Plan, Plug, enclosed};
+use serde_json::Value;
+use support::lan::{Host, Lan};
+use support::program::{HALLOO, Output, Run, Server};
+
+// ---- LANs of the lab -----------------------------------------------------------------------------------------------
+
+/// The program in a host of the lab.
+fn halloo(host: &lab::Host, args: &[&str]) -> Run {
+    let mut command = host.command(HALLOO).unwrap();
+    command.args(args).env_remove("HALLOO_SECRET_FILE").env("XDG_STATE_HOME", "/nowhere/to/keep/anything");
+    Run::new(command)
+}
+
+/// Announces `chat` there, under the name of the host.
+fn announce(host: &lab::Host) -> Server {
+    halloo(host, &["announce", "chat", "--port", "7000", "--name", host.name()]).serve()
+}
+
+fn wanted() -> bool {
+    std::env::var_os("HALLOO_NO_LAN").is_none_or(|value| value != "1")
+}
+
+/// A host on `net` 1 or 2, or on several, with the address that ends so.
+fn host(name: &str, nets: &[u8], end: u8) -> HostPlan {
+    let plug = |net: &u8| Plug::new(&format!("e{}", net - 1), &format!("net{net}")).address(([10, *net, 0, end], 24));
+    nets.iter().map(plug).fold(HostPlan::new(name), HostPlan::plug)
+}
+
+fn names(output: &Output) -> Vec<String> {
+    let name = |event: &Value| event["name"].as_str().unwrap().to_owned();
+    output.events("service").iter().map(name).collect()
+}
+
+/// The interfaces of all ways to a service.
+fn ifaces(service: &Value) -> BTreeSet<&str> {
+    service["paths"].as_array().unwrap().iter().map(|path| path["iface"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn nine_hosts_on_two_subnets_are_nine_lines() {
+    if !wanted() {
+        return;
+    }
+    enclosed(|| {
+        let mut plan = Plan::new().host(host("me", &[1, 2], 1)).host(host("both", &[1, 2], 9));
+        for n in 2..6 {
+            plan = plan.host(host(&format!("a{n}"), &[1], n)).host(host(&format!("b{n}"), &[2], n));
+        }
+        let lan = lab::Lan::build(&plan).unwrap();
+        let others: Vec<&lab::Host> = lan.hosts().iter().filter(|host| host.name() != "me").collect();
+        let _servers: Vec<Server> = others.iter().map(|host| announce(host)).collect();
+        let me = lan.host("me").unwrap();
+        let output = halloo(me, &["discover", "chat", "--json"]).output().expect_code(0);
+        assert_eq!(names(&output), ["a2", "a3", "a4", "a5", "b2", "b3", "b4", "b5", "both"]);
+        for service in output.events("service") {
+            let name = service["name"].as_str().unwrap();
+            let expected: &[&str] = match name.as_bytes()[0..2] {
+                [b'a', _] => &["e0"],
+                [b'b', b'o'] => &["e0", "e1"],
+                _ => &["e1"],
+            };
+            assert_eq!(ifaces(&service), expected.iter().copied().collect(), "{service}");
+        }
+        let took = output.summary()["elapsed_s"].as_f64().unwrap();
+        println!("nine of nine in {took:.3} s");
+        let text = halloo(me, &["discover", "chat"]).output().expect_code(0);
+        assert_eq!(text.out().lines().count(), 1 + 9, "{text}");
+        // It ends as soon as all are there.
+        let quick = halloo(me, &["discover", "chat", "--expect", "9", "--json"]).output().expect_code(0);
+        println!("nine expected in {:.3} s", quick.summary()["elapsed_s"].as_f64().unwrap());
+        let six = halloo(me, &["discover", "-6", "--json"]).output().expect_code(0);
+        assert_eq!(names(&six).len(), 9, "{six}");
+        assert!(six.events("service").iter().all(|service| service["addr"].as_str().unwrap().starts_with("fe80::")));
+        let one = halloo(me, &["discover", "--interface", "e1", "-4", "--json"]).output().expect_code(0);
+        assert_eq!(names(&one), ["b2", "b3", "b4", "b5", "both"]);
+    });
+}
+
+#[test]
+fn a_host_with_two_addresses_and_one_with_two_interfaces_in_a_subnet_are_one_each() {
+    if !wanted() {
+        return;
+    }
+    enclosed(|| {
+        let two = |name: &str, end: u8| {
+            let plug = |n: u8| Plug::new(&format!("e{n}"), "net1").address(([10, 1, 0, end + n], 24));
+            // The LAN waits until everybody hears everybody, which these two never do: one host does not hear itself.
+            HostPlan::new(name).plug(plug(0)).plug(plug(1).down())
+        };
+        let plan = Plan::new().host(two("me", 1)).host(host("addresses", &[1], 5)).host(two("interfaces", 7));
+        let lan = lab::Lan::build(&plan).unwrap();
+        let [me, addresses, interfaces] = ["me", "addresses", "interfaces"].map(|name| lan.host(name).unwrap());
+        addresses.add_address("e0", "10.1.0.55/24".parse::<lab::plan::Address>().unwrap()).unwrap();
+        for host in [me, interfaces] {
+            host.link_up("e1").unwrap();
+        }
+        let _servers = [announce(addresses), announce(interfaces)];
+        // Two expected, since a cable that has just been plugged in loses what is sent at first. By which of the two
+        // interfaces an answer comes is a matter of ARP: either answers for both addresses (ip-sysctl, arp_ignore).
+        let output = halloo(me, &["discover", "-4", "--expect", "2", "--wait", "20s"]).output().expect_code(0);
+        assert_eq!(output.out().lines().count(), 1 + 2, "{output}");
+        let output = halloo(me, &["discover", "-4", "--json"]).output().expect_code(0);
+        assert_eq!(names(&output), ["addresses", "interfaces"], "{output}");
+        assert!(output.events("notice").is_empty(), "{output}");
+    });
+}
+
+#[test]
+fn an_interface_that_comes_is_used_at_once_and_one_that_goes_is_told() {
+    if !wanted() {
+        return;
+    }
+    enclosed(|| {
+        let mut me = host("me", &[1, 2], 1);
+        me.plugs[1].down = true;
+        let plan = Plan::new().host(me).host(host("far", &[2], 2)).host(host("near", &[1], 2));
+        let lan = lab::Lan::build(&plan).unwrap();
+        let me = lan.host("me").unwrap();
+        let _servers = ["far", "near"].map(|name| announce(lan.host(name).unwrap()));
+        let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+        watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"found\""));
+        let skipped = watch.wait_event("skipped");
+        assert_eq!((&skipped["iface"], &skipped["reason"]), (&"e1".into(), &"down".into()));
+        let began = Instant::now();
+        me.link_up("e1").unwrap();
+        watch.wait_line(|line| line.contains("\"interface_came\""));
+        let noticed = began.elapsed();
+        watch.wait_line(|line| line.contains("\"far\"") && line.contains("\"found\""));
+        let found = began.elapsed();
+        println!("interface: noticed after {noticed:?}, its service found after {found:?}");
+        // As long as a busy machine needs; measured far below.
+        assert!(found < Duration::from_secs(5), "{found:?}");
+        me.link_down("e1").unwrap();
+        watch.wait_line(|line| line.contains("\"interface_went\""));
+        watch.signal("INT");
+        watch.finish().expect_code(0);
+    });
+}
+
+#[test]
+fn who_announces_follows_the_interfaces_too() {
+    if !wanted() {
+        return;
+    }
+    enclosed(|| {
+        let mut server = host("server", &[1, 2], 2);
+        server.plugs[1].down = true;
+        let lan = lab::Lan::build(&Plan::new().host(host("me", &[2], 1)).host(server)).unwrap();
+        let [me, server] = ["me", "server"].map(|name| lan.host(name).unwrap());
+        let _servers = [announce(server), announce(me)];
+        let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+        watch.wait_line(|line| line.contains("\"me\"") && line.contains("\"found\""));
+        server.link_up("e1").unwrap();
+        // Its announcement is a reason to ask; without it, everybody is asked again after 10 s at the earliest.
+        let began = Instant::now();
+        watch.wait_line(|line| line.contains("\"server\"") && line.contains("\"found\""));
+        println!("announced by a new interface and found after {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+        watch.signal("INT");
+        watch.finish().expect_code(0);
+    });
+}
+
+// ---- a firewall and NAT --------------------------------------------------------------------------------------------
+
+/// What lets in answers to what was sent, and nothing else: to the kernel, an answer from an address that was never
+/// asked is none.
+const STATEFUL: &str = "table inet wall {\n chain in {\n  type filter hook input priority 0; policy drop;\n  \
+                        ct state established accept\n }\n}\n";
+
+/// A host that says that it is elsewhere: what it answers leaves under another address, as out of a container.
+const NAT: &str = "table ip nat {\n chain out {\n  type nat hook postrouting priority 100;\n  \
+                   udp sport 1061 snat to 10.77.0.99\n }\n}\n";
+
+fn nft(host: &Host, rules: &str) {
+    Run::new(host.command("nft", &["-f", "-"])).stdin(rules).output().expect_code(0);
+}
+
+fn serve(lan: &Lan, name: &str, more: &[&str]) -> Server {
+    lan.host(name).serve(&[&["announce", "chat", "--port", "7000", "--name", name], more].concat())
+}
+
+#[test]
+fn behind_a_stateful_firewall_the_hint_names_the_one_rule_and_the_rule_works() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, _servers) = (lan.host("h1"), ["h2", "h3"].map(|name| serve(&lan, name, &[])));
+    nft(h1, STATEFUL);
+    let silent = h1.run(&["discover", "-4", "--source-port", "4747"]).expect_code(1);
+    silent.says(&["note: nobody was found", "udp dport 4747 accept", "--source-port 4747"]);
+    let json = h1.run(&["discover", "-4", "--json"]).expect_code(1);
+    assert_eq!(json.events("notice")[0]["notice"], "nobody_announces");
+    nft(h1, "add rule inet wall in udp dport 4747 accept\n");
+    let heard = h1.run(&["discover", "-4", "--source-port", "4747", "--json"]).expect_code(0);
+    assert_eq!(names(&heard), ["h2", "h3"]);
+    assert!(heard.events("notice").is_empty(), "{heard}");
+}
+
+#[test]
+fn nat_in_between_is_a_mismatch_with_both_addresses_and_an_advertised_address_is_none() {
+    let Some(lan) = Lan::new() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key").display().to_string();
+    let h1 = lan.host("h1");
+    h1.run(&["secret", &key]).expect_code(0);
+    let with_key = ["--secret-file", &key];
+    // The address is its own, so that it is answered for; what it signs is the other one.
+    lan.host("h2").ip("addr add 10.77.0.99/24 dev e0\n");
+    nft(lan.host("h2"), NAT);
+    let server = serve(&lan, "h2", &with_key);
+    let args = ["discover", "chat", "-4", "--secret-file", &key, "--interface", "e0"];
+    let found = h1.run(&[&args[..], &["--json"]].concat());
+    let service = found.events("service").remove(0);
+    assert_eq!((&service["trust"], &service["addr"]), (&"mismatch".into(), &"10.77.0.99".into()), "{found}");
+    assert_eq!(service["paths"][0]["claimed"], "10.77.0.2", "{found}");
+    let text = h1.run(&args);
+    text.shows(&["mismatch", "answers from 10.77.0.99, says 10.77.0.2: NAT, container or relay?"]);
+    drop(server);
+    let _server = serve(&lan, "h2", &[&with_key[..], &["--advertise", "10.77.0.99"]].concat());
+    let found = h1.run(&[&args[..], &["--json"]].concat()).expect_code(0);
+    assert_eq!(found.events("service")[0]["trust"], "verified", "{found}");
+}
+
+// ---- a terminal ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn on_a_terminal_a_table_is_kept_up_to_date() {
+    let Some(lan) = Lan::new() else { return };
+    let h1 = lan.host("h1");
+    let program = HALLOO;
+    let watch = format!("{program} discover chat --watch -4");
+    let mut command = h1.command("script", &["-qefc", &watch, "/dev/null"]);
+    command.env("TERM", "xterm");
+    let process = Run::new(command).start();
+    let server = serve(&lan, "h2", &[]);
+    process.wait_text("10.77.0.2:7000", 1);
+    server.stop().expect_code(0);
+    // What was drawn is taken away, and drawn again without it.
+    process.wait_text("\u{1b}[J", 1);
+    process.signal("TERM");
+    process.finish();
+}
