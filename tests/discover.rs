@@ -14,27 +14,22 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use halloo::lab::{self, HostPlan, Plan, Plug, enclosed};
+use halloo::lab::plan::Address;
+use halloo::lab::{HostPlan, Plan, Plug};
 use serde_json::Value;
 use support::lan::{Host, Lan};
-use support::program::{HALLOO, Output, Run, Server};
+use support::program::{Output, Run, Server, program};
 
 // ---- LANs of the lab -----------------------------------------------------------------------------------------------
 
-/// The program in a host of the lab.
-fn halloo(host: &lab::Host, args: &[&str]) -> Run {
-    let mut command = host.command(HALLOO).unwrap();
-    command.args(args).env_remove("HALLOO_SECRET_FILE").env("XDG_STATE_HOME", "/nowhere/to/keep/anything");
-    Run::new(command)
+/// The program in a host, where nothing is kept.
+fn halloo(host: Host<'_>, args: &[&str]) -> Run {
+    host.halloo(args).env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/nowhere/to/keep/anything")
 }
 
 /// Announces `chat` there, under the name of the host.
-fn announce(host: &lab::Host) -> Server {
+fn announce(host: Host<'_>) -> Server {
     halloo(host, &["announce", "chat", "--port", "7000", "--name", host.name()]).serve()
-}
-
-fn wanted() -> bool {
-    std::env::var_os("HALLOO_NO_LAN").is_none_or(|value| value != "1")
 }
 
 /// A host on `net` 1 or 2, or on several, with the address that ends so.
@@ -55,127 +50,107 @@ fn ifaces(service: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn nine_hosts_on_two_subnets_are_nine_lines() {
-    if !wanted() {
-        return;
+    let mut plan = Plan::new().host(host("me", &[1, 2], 1)).host(host("both", &[1, 2], 9));
+    for n in 2..6 {
+        plan = plan.host(host(&format!("a{n}"), &[1], n)).host(host(&format!("b{n}"), &[2], n));
     }
-    enclosed(|| {
-        let mut plan = Plan::new().host(host("me", &[1, 2], 1)).host(host("both", &[1, 2], 9));
-        for n in 2..6 {
-            plan = plan.host(host(&format!("a{n}"), &[1], n)).host(host(&format!("b{n}"), &[2], n));
-        }
-        let lan = lab::Lan::build(&plan).unwrap();
-        let others: Vec<&lab::Host> = lan.hosts().iter().filter(|host| host.name() != "me").collect();
-        let _servers: Vec<Server> = others.iter().map(|host| announce(host)).collect();
-        let me = lan.host("me").unwrap();
-        let output = halloo(me, &["discover", "chat", "--json"]).output().expect_code(0);
-        assert_eq!(names(&output), ["a2", "a3", "a4", "a5", "b2", "b3", "b4", "b5", "both"]);
-        for service in output.events("service") {
-            let name = service["name"].as_str().unwrap();
-            let expected: &[&str] = match name.as_bytes()[0..2] {
-                [b'a', _] => &["e0"],
-                [b'b', b'o'] => &["e0", "e1"],
-                _ => &["e1"],
-            };
-            assert_eq!(ifaces(&service), expected.iter().copied().collect(), "{service}");
-        }
-        let took = output.summary()["elapsed_s"].as_f64().unwrap();
-        println!("nine of nine in {took:.3} s");
-        let text = halloo(me, &["discover", "chat"]).output().expect_code(0);
-        assert_eq!(text.out().lines().count(), 1 + 9, "{text}");
-        // It ends as soon as all are there.
-        let quick = halloo(me, &["discover", "chat", "--expect", "9", "--json"]).output().expect_code(0);
-        println!("nine expected in {:.3} s", quick.summary()["elapsed_s"].as_f64().unwrap());
-        let six = halloo(me, &["discover", "-6", "--json"]).output().expect_code(0);
-        assert_eq!(names(&six).len(), 9, "{six}");
-        assert!(six.events("service").iter().all(|service| service["addr"].as_str().unwrap().starts_with("fe80::")));
-        let one = halloo(me, &["discover", "--interface", "e1", "-4", "--json"]).output().expect_code(0);
-        assert_eq!(names(&one), ["b2", "b3", "b4", "b5", "both"]);
-    });
+    let Some(lan) = Lan::of(&plan) else { return };
+    let others = ["a2", "a3", "a4", "a5", "b2", "b3", "b4", "b5", "both"];
+    let _servers = others.map(|name| announce(lan.host(name)));
+    let me = lan.host("me");
+    let output = halloo(me, &["discover", "chat", "--json"]).output().expect_code(0);
+    assert_eq!(names(&output), others);
+    for service in output.events("service") {
+        let name = service["name"].as_str().unwrap();
+        let expected: &[&str] = match name.as_bytes()[0..2] {
+            [b'a', _] => &["e0"],
+            [b'b', b'o'] => &["e0", "e1"],
+            _ => &["e1"],
+        };
+        assert_eq!(ifaces(&service), expected.iter().copied().collect(), "{service}");
+    }
+    let took = output.summary()["elapsed_s"].as_f64().unwrap();
+    println!("nine of nine in {took:.3} s");
+    let text = halloo(me, &["discover", "chat"]).output().expect_code(0);
+    assert_eq!(text.out().lines().count(), 1 + 9, "{text}");
+    // It ends as soon as all are there.
+    let quick = halloo(me, &["discover", "chat", "--expect", "9", "--json"]).output().expect_code(0);
+    println!("nine expected in {:.3} s", quick.summary()["elapsed_s"].as_f64().unwrap());
+    let six = halloo(me, &["discover", "-6", "--json"]).output().expect_code(0);
+    assert_eq!(names(&six).len(), 9, "{six}");
+    assert!(six.events("service").iter().all(|service| service["addr"].as_str().unwrap().starts_with("fe80::")));
+    let one = halloo(me, &["discover", "--interface", "e1", "-4", "--json"]).output().expect_code(0);
+    assert_eq!(names(&one), ["b2", "b3", "b4", "b5", "both"]);
 }
 
 #[test]
 fn a_host_with_two_addresses_and_one_with_two_interfaces_in_a_subnet_are_one_each() {
-    if !wanted() {
-        return;
+    let two = |name: &str, end: u8| {
+        let plug = |n: u8| Plug::new(&format!("e{n}"), "net1").address(([10, 1, 0, end + n], 24));
+        // The LAN waits until everybody hears everybody, which these two never do: one host does not hear itself.
+        HostPlan::new(name).plug(plug(0)).plug(plug(1).down())
+    };
+    let plan = Plan::new().host(two("me", 1)).host(host("addresses", &[1], 5)).host(two("interfaces", 7));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let [me, addresses, interfaces] = ["me", "addresses", "interfaces"].map(|name| lan.host(name));
+    addresses.add_address("e0", "10.1.0.55/24".parse::<Address>().unwrap()).unwrap();
+    for host in [me, interfaces] {
+        host.link_up("e1").unwrap();
     }
-    enclosed(|| {
-        let two = |name: &str, end: u8| {
-            let plug = |n: u8| Plug::new(&format!("e{n}"), "net1").address(([10, 1, 0, end + n], 24));
-            // The LAN waits until everybody hears everybody, which these two never do: one host does not hear itself.
-            HostPlan::new(name).plug(plug(0)).plug(plug(1).down())
-        };
-        let plan = Plan::new().host(two("me", 1)).host(host("addresses", &[1], 5)).host(two("interfaces", 7));
-        let lan = lab::Lan::build(&plan).unwrap();
-        let [me, addresses, interfaces] = ["me", "addresses", "interfaces"].map(|name| lan.host(name).unwrap());
-        addresses.add_address("e0", "10.1.0.55/24".parse::<lab::plan::Address>().unwrap()).unwrap();
-        for host in [me, interfaces] {
-            host.link_up("e1").unwrap();
-        }
-        let _servers = [announce(addresses), announce(interfaces)];
-        // Two expected, since a cable that has just been plugged in loses what is sent at first. By which of the two
-        // interfaces an answer comes is a matter of ARP: either answers for both addresses (ip-sysctl, arp_ignore).
-        let output = halloo(me, &["discover", "-4", "--expect", "2", "--wait", "20s"]).output().expect_code(0);
-        assert_eq!(output.out().lines().count(), 1 + 2, "{output}");
-        let output = halloo(me, &["discover", "-4", "--json"]).output().expect_code(0);
-        assert_eq!(names(&output), ["addresses", "interfaces"], "{output}");
-        assert!(output.events("notice").is_empty(), "{output}");
-    });
+    let _servers = [announce(addresses), announce(interfaces)];
+    // Two expected, since a cable that has just been plugged in loses what is sent at first. By which of the two
+    // interfaces an answer comes is a matter of ARP: either answers for both addresses (ip-sysctl, arp_ignore).
+    let output = halloo(me, &["discover", "-4", "--expect", "2", "--wait", "20s"]).output().expect_code(0);
+    assert_eq!(output.out().lines().count(), 1 + 2, "{output}");
+    let output = halloo(me, &["discover", "-4", "--json"]).output().expect_code(0);
+    assert_eq!(names(&output), ["addresses", "interfaces"], "{output}");
+    assert!(output.events("notice").is_empty(), "{output}");
 }
 
 #[test]
 fn an_interface_that_comes_is_used_at_once_and_one_that_goes_is_told() {
-    if !wanted() {
-        return;
-    }
-    enclosed(|| {
-        let mut me = host("me", &[1, 2], 1);
-        me.plugs[1].down = true;
-        let plan = Plan::new().host(me).host(host("far", &[2], 2)).host(host("near", &[1], 2));
-        let lan = lab::Lan::build(&plan).unwrap();
-        let me = lan.host("me").unwrap();
-        let _servers = ["far", "near"].map(|name| announce(lan.host(name).unwrap()));
-        let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
-        watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"found\""));
-        let skipped = watch.wait_event("skipped");
-        assert_eq!((&skipped["iface"], &skipped["reason"]), (&"e1".into(), &"down".into()));
-        let began = Instant::now();
-        me.link_up("e1").unwrap();
-        watch.wait_line(|line| line.contains("\"interface_came\""));
-        let noticed = began.elapsed();
-        watch.wait_line(|line| line.contains("\"far\"") && line.contains("\"found\""));
-        let found = began.elapsed();
-        println!("interface: noticed after {noticed:?}, its service found after {found:?}");
-        // As long as a busy machine needs; measured far below.
-        assert!(found < Duration::from_secs(5), "{found:?}");
-        me.link_down("e1").unwrap();
-        watch.wait_line(|line| line.contains("\"interface_went\""));
-        watch.signal("INT");
-        watch.finish().expect_code(0);
-    });
+    let mut me = host("me", &[1, 2], 1);
+    me.plugs[1].down = true;
+    let plan = Plan::new().host(me).host(host("far", &[2], 2)).host(host("near", &[1], 2));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let me = lan.host("me");
+    let _servers = ["far", "near"].map(|name| announce(lan.host(name)));
+    let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+    watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"found\""));
+    let skipped = watch.wait_event("skipped");
+    assert_eq!((&skipped["iface"], &skipped["reason"]), (&"e1".into(), &"down".into()));
+    let began = Instant::now();
+    me.link_up("e1").unwrap();
+    watch.wait_line(|line| line.contains("\"interface_came\""));
+    let noticed = began.elapsed();
+    watch.wait_line(|line| line.contains("\"far\"") && line.contains("\"found\""));
+    let found = began.elapsed();
+    println!("interface: noticed after {noticed:?}, its service found after {found:?}");
+    // As long as a busy machine needs; measured far below.
+    assert!(found < Duration::from_secs(5), "{found:?}");
+    me.link_down("e1").unwrap();
+    watch.wait_line(|line| line.contains("\"interface_went\""));
+    watch.signal("INT");
+    watch.finish().expect_code(0);
 }
 
 #[test]
 fn who_announces_follows_the_interfaces_too() {
-    if !wanted() {
-        return;
-    }
-    enclosed(|| {
-        let mut server = host("server", &[1, 2], 2);
-        server.plugs[1].down = true;
-        let lan = lab::Lan::build(&Plan::new().host(host("me", &[2], 1)).host(server)).unwrap();
-        let [me, server] = ["me", "server"].map(|name| lan.host(name).unwrap());
-        let _servers = [announce(server), announce(me)];
-        let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
-        watch.wait_line(|line| line.contains("\"me\"") && line.contains("\"found\""));
-        server.link_up("e1").unwrap();
-        // Its announcement is a reason to ask; without it, everybody is asked again after 10 s at the earliest.
-        let began = Instant::now();
-        watch.wait_line(|line| line.contains("\"server\"") && line.contains("\"found\""));
-        println!("announced by a new interface and found after {:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
-        watch.signal("INT");
-        watch.finish().expect_code(0);
-    });
+    let mut server = host("server", &[1, 2], 2);
+    server.plugs[1].down = true;
+    let Some(lan) = Lan::of(&Plan::new().host(host("me", &[2], 1)).host(server)) else { return };
+    let [me, server] = ["me", "server"].map(|name| lan.host(name));
+    let _servers = [announce(server), announce(me)];
+    let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+    watch.wait_line(|line| line.contains("\"me\"") && line.contains("\"found\""));
+    server.link_up("e1").unwrap();
+    // Its announcement is a reason to ask; without it, everybody is asked again after 10 s at the earliest.
+    let began = Instant::now();
+    watch.wait_line(|line| line.contains("\"server\"") && line.contains("\"found\""));
+    println!("announced by a new interface and found after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    watch.signal("INT");
+    watch.finish().expect_code(0);
 }
 
 // ---- a firewall and NAT --------------------------------------------------------------------------------------------
@@ -189,12 +164,13 @@ const STATEFUL: &str = "table inet wall {\n chain in {\n  type filter hook input
 const NAT: &str = "table ip nat {\n chain out {\n  type nat hook postrouting priority 100;\n  \
                    udp sport 1061 snat to 10.77.0.99\n }\n}\n";
 
-fn nft(host: &Host, rules: &str) {
+fn nft(host: Host<'_>, rules: &str) {
     Run::new(host.command("nft", &["-f", "-"])).stdin(rules).output().expect_code(0);
 }
 
 fn serve(lan: &Lan, name: &str, more: &[&str]) -> Server {
-    lan.host(name).serve(&[&["announce", "chat", "--port", "7000", "--name", name], more].concat())
+    let args = [&["announce", "chat", "--port", "7000", "--name", name], more].concat();
+    halloo(lan.host(name), &args).serve()
 }
 
 #[test]
@@ -221,7 +197,7 @@ fn nat_in_between_is_a_mismatch_with_both_addresses_and_an_advertised_address_is
     h1.run(&["secret", &key]).expect_code(0);
     let with_key = ["--secret-file", &key];
     // The address is its own, so that it is answered for; what it signs is the other one.
-    lan.host("h2").ip("addr add 10.77.0.99/24 dev e0\n");
+    lan.host("h2").add_address("e0", "10.77.0.99/24".parse::<Address>().unwrap()).unwrap();
     nft(lan.host("h2"), NAT);
     let server = serve(&lan, "h2", &with_key);
     let args = ["discover", "chat", "-4", "--secret-file", &key, "--interface", "e0"];
@@ -243,8 +219,7 @@ fn nat_in_between_is_a_mismatch_with_both_addresses_and_an_advertised_address_is
 fn on_a_terminal_a_table_is_kept_up_to_date() {
     let Some(lan) = Lan::new() else { return };
     let h1 = lan.host("h1");
-    let program = HALLOO;
-    let watch = format!("{program} discover chat --watch -4");
+    let watch = format!("{} discover chat --watch -4", program().display());
     let mut command = h1.command("script", &["-qefc", &watch, "/dev/null"]);
     command.env("TERM", "xterm");
     let process = Run::new(command).start();

@@ -105,6 +105,8 @@ impl Sink for Hinting {
         match event {
             // Somebody is there, whoever that is.
             Event::Service(..) => self.hint = None,
+            // Told of any question to everybody; here there is more to say.
+            Event::Notice(Notice::BroadcastSilence { .. }) => return Ok(()),
             Event::Summary(stats) if stats.sent > 0 => {
                 if let Some(hint) = self.hint.take() {
                     self.inner.event(now, &Event::Notice(hint))?;
