@@ -79,6 +79,8 @@ fn nine_hosts_on_two_subnets_are_nine_lines() {
     let six = halloo(me, &["discover", "-6", "--json"]).output().expect_code(0);
     assert_eq!(names(&six).len(), 9, "{six}");
     assert!(six.events("service").iter().all(|service| service["addr"].as_str().unwrap().starts_with("fe80::")));
+    let resolve = ["discover", "chat", "--resolve", "a3", "--print", "addr:port"];
+    assert_eq!(halloo(me, &resolve).output().expect_code(0).out(), "10.1.0.3:7000\n");
     let one = halloo(me, &["discover", "--interface", "e1", "-4", "--json"]).output().expect_code(0);
     assert_eq!(names(&one), ["b2", "b3", "b4", "b5", "both"]);
 }

@@ -4,7 +4,7 @@
 use crate::engine::broadcast::{Choice, Form, Plan, plan};
 use crate::model::event::Skipped;
 use crate::model::interface::Table;
-use crate::model::{Error, Family, Selector, Unusable};
+use crate::model::{Error, Family, Link, Selector, Unusable};
 
 /// The UDP port of discovery.
 pub const DISCOVERY_PORT: u16 = 1061;
@@ -46,6 +46,7 @@ impl Reach {
                 Err(error) => return Err(error),
             }
         }
+        leave_out_ipv6_loopback(&mut all, table);
         let reached = |skipped: &Skipped| all.destinations.iter().any(|to| to.link.as_ref() == Some(&skipped.link));
         let mut told = Vec::new();
         let mut skipped = std::mem::take(&mut all.skipped);
@@ -68,6 +69,20 @@ impl Reach {
     }
 }
 
+/// On loopback everybody is reached over IPv4, and many a system has no route to ff02::1 there.
+fn leave_out_ipv6_loopback(plan: &mut Plan, table: &Table) {
+    let is_loopback = |link: &Link| table.rows().iter().any(|row| row.facts.loopback && row.link() == link);
+    let over_ipv4: Vec<Link> = plan
+        .destinations
+        .iter()
+        .filter(|to| to.address.is_ipv4())
+        .filter_map(|to| to.link.clone())
+        .filter(is_loopback)
+        .collect();
+    plan.destinations
+        .retain(|to| to.address.is_ipv4() || !to.link.as_ref().is_some_and(|link| over_ipv4.contains(link)));
+}
+
 fn is_new(told: &mut Vec<u32>, index: u32) -> bool {
     let new = !told.contains(&index);
     told.push(index);
@@ -77,8 +92,8 @@ fn is_new(told: &mut Vec<u32>, index: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Interface;
     use crate::model::interface::Facts;
-    use crate::model::{Interface, Link};
 
     fn row(index: u32, name: &str, address: Option<(&str, u8)>) -> Facts {
         Facts {
@@ -100,7 +115,8 @@ mod tests {
         let lo = Facts { loopback: true, can_broadcast: false, ..row(1, "lo", Some(("127.0.0.1", 8))) };
         let down = Facts { up: false, ..row(4, "down0", Some(("10.4.0.1", 24))) };
         let rows = [
-            lo,
+            lo.clone(),
+            Facts { address: Some(("::1".parse().unwrap(), 128)), ..lo },
             row(2, "e0", Some(("10.2.0.1", 24))),
             row(2, "e0", Some(("10.2.0.33", 24))),
             row(2, "e0", Some(("fe80::2", 64))),

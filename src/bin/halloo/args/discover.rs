@@ -27,6 +27,8 @@ pub(crate) struct Discover {
     #[arg(long, value_name = "GLOB", value_parser = values::glob, help_heading = SERVICES)]
     name: Option<Glob>,
     /// The one service with this name: end as soon as it is found
+    ///
+    /// It is asked for over IPv4 where this host has IPv4, so that a script gets the same address each time; -6 asks over IPv6.
     #[arg(long, value_name = "NAME", value_parser = values::service_name, conflicts_with_all = ["name", "expect", "watch"], help_heading = SERVICES)]
     pub(crate) resolve: Option<ServiceName>,
     /// Ask with long questions, so that answers with many attributes come whole

@@ -8,7 +8,8 @@ use halloo::engine::discover::{Discoverer, Plan};
 use halloo::engine::follow::{Ear, Follow};
 use halloo::engine::reach::Reach;
 use halloo::model::event::Notice;
-use halloo::model::{Error, Event, Now, Sink, Verdict};
+use halloo::model::interface::Table;
+use halloo::model::{Error, Event, Family, Now, Sink, Verdict};
 use halloo::net::{Batch, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
@@ -23,7 +24,7 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let shared = secret::shared(args.reach.secret_file.as_deref())?;
     let has_secret = shared.is_some();
     let table = interfaces::list()?;
-    let reach = reach(&args.reach);
+    let reach = one_address(args, reach(&args.reach), &table);
     check_source_port(args.source_port, &reach)?;
     let broadcast::Plan { destinations, skipped, mut notices } = reach.plan(&table)?;
     let interfaces = serve::names(&table, &reach.interfaces)?;
@@ -55,6 +56,14 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let mut engine = Follow::new(Discoverer::new(plan), reach, destinations, ear);
     run_to_the_end(&mut engine, &mut network, setup, sink)?;
     Ok(engine.inner().stats().verdict)
+}
+
+/// Who wants the address of one service wants the same one each time, not that over which the first answer happens to come:
+/// the one over IPv4, where this host has IPv4.
+fn one_address(args: &args::Discover, reach: Reach, table: &Table) -> Reach {
+    let over_ipv4 = Reach { family: Some(Family::V4), ..reach.clone() };
+    let choice = args.resolve.is_some() && reach.family.is_none();
+    if choice && over_ipv4.plan(table).is_ok() { over_ipv4 } else { reach }
 }
 
 /// Those who announce do not answer everybody: not a port of services, and not their own.
