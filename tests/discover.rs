@@ -155,6 +155,22 @@ fn who_announces_follows_the_interfaces_too() {
     watch.finish().expect_code(0);
 }
 
+#[test]
+fn the_socket_that_broadcasts_never_answers_and_nothing_leaves_by_loopback() {
+    let Some(lan) = Lan::new() else { return };
+    let server = halloo(lan.host("h2"), &["announce", "chat", "--port", "7000", "--name", "h2", "--json"]).serve();
+    halloo(lan.host("h1"), &["discover", "--expect", "1"]).output().expect_code(0);
+    server.process.wait_line(|line| line.contains("\"broadcast\""));
+    let sent = server.stop().expect_code(0).events("sent");
+    for event in &sent {
+        let src: std::net::SocketAddr = event["src"].as_str().unwrap().parse().unwrap();
+        assert_eq!(src.port() == 1061, event["cast"] == "unicast", "{event}");
+        assert_eq!(event["iface"], "e0", "{event}");
+    }
+    let casts: BTreeSet<&str> = sent.iter().map(|event| event["cast"].as_str().unwrap()).collect();
+    assert_eq!(casts.into_iter().collect::<Vec<_>>(), ["broadcast", "limited", "multicast", "unicast"]);
+}
+
 // ---- a firewall and NAT --------------------------------------------------------------------------------------------
 
 /// What lets in answers to what was sent, and nothing else: to the kernel, an answer from an address that was never

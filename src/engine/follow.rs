@@ -197,3 +197,132 @@ impl Out for Counting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{Said, at, reply_from};
+    use crate::model::error::Fault;
+    use crate::model::interface::Facts;
+    use crate::model::{Interface, Stats};
+
+    /// Remembers what it is told.
+    #[derive(Default)]
+    struct Fake {
+        received: usize,
+        failed: usize,
+        destinations: Vec<String>,
+        stats: Stats,
+    }
+
+    impl Readdress for Fake {
+        fn readdress(&mut self, _: Now, destinations: Vec<Destination>) {
+            self.destinations = destinations.iter().map(|to| to.address.to_string()).collect();
+        }
+    }
+
+    impl Engine for Fake {
+        fn start(&mut self, _: Now, _: &mut dyn Out) {}
+        fn received(&mut self, _: Now, _: &Datagram<'_>, _: &mut dyn Out) {
+            self.received += 1;
+        }
+        fn sent(&mut self, _: Now, _: &Outcome, _: &mut dyn Out) {
+            self.failed += 1;
+        }
+        fn refused(&mut self, _: Now, _: &Refusal, _: &mut dyn Out) {}
+        fn due(&mut self, _: Now, _: &mut dyn Out) {}
+        fn next(&self) -> Next {
+            Next::Event
+        }
+        fn stop(&mut self, _: Now, _: &mut dyn Out) {}
+        fn finish(&mut self, _: Now, _: &Ending, out: &mut dyn Out) {
+            out.tell(&Event::Summary(&self.stats));
+        }
+    }
+
+    fn table(names: &[&str]) -> Table {
+        let row = |(n, name): (usize, &&str)| {
+            let index = n as u32 + 2;
+            let facts = |address: String, prefix| Facts {
+                link: Link { index, name: (*name).into() },
+                label: None,
+                address: Some((address.parse().unwrap(), prefix)),
+                reported: None,
+                up: true,
+                running: true,
+                loopback: false,
+                point_to_point: false,
+                can_broadcast: true,
+                can_multicast: true,
+                mtu: None,
+            };
+            [facts(format!("10.{index}.0.1"), 24), facts(format!("fe80::{index}"), 64)].map(Interface::judge)
+        };
+        Table::new(names.iter().enumerate().flat_map(row).collect())
+    }
+
+    fn following(names: &[&str], ear: Ear) -> Follow<Fake> {
+        let reach = Reach::default();
+        let destinations = reach.plan(&table(names)).unwrap().destinations;
+        Follow::new(Fake::default(), reach, destinations, ear)
+    }
+
+    #[test]
+    fn destinations_change_with_the_interfaces_and_only_then() {
+        let mut follow = following(&["e0"], Ear::default());
+        let mut said = Said::default();
+        follow.rewired(at(1), &table(&["e0"]), &mut said);
+        assert!(follow.inner().destinations.is_empty());
+        follow.rewired(at(2), &table(&["e0", "e1"]), &mut said);
+        assert_eq!(follow.inner().destinations.len(), 6);
+        follow.rewired(at(3), &table(&["e0"]), &mut said);
+        assert_eq!(follow.inner().destinations, ["10.2.0.255:1061", "255.255.255.255:1061", "[ff02::1%2]:1061"]);
+        // Nothing is left, and that may change again.
+        follow.rewired(at(4), &Table::default(), &mut said);
+        assert!(follow.inner().destinations.is_empty());
+    }
+
+    #[test]
+    fn an_address_that_is_still_tried_out_is_no_failure_and_is_used_later() {
+        let mut follow = following(&["e0"], Ear::default());
+        let link = Some(Link { index: 2, name: "e0".into() });
+        let fault = Fault { kind: FaultKind::Invalid, code: None };
+        let outcome = |to: &str| Outcome {
+            ticket: 0,
+            len: 1,
+            destination: to.parse().unwrap(),
+            link: link.clone(),
+            result: Err(fault),
+        };
+        let mut said = Said::default();
+        follow.sent(at(0), &outcome("[ff02::1%2]:1061"), &mut said);
+        assert_eq!(follow.inner().failed, 0);
+        follow.rewired(at(1), &table(&["e0"]), &mut said);
+        assert_eq!(follow.inner().destinations.len(), 3);
+        follow.sent(at(2), &outcome("10.2.0.255:1061"), &mut said);
+        assert_eq!(follow.inner().failed, 1);
+    }
+
+    #[test]
+    fn what_comes_by_another_interface_is_counted_and_not_heard() {
+        let mut follow = following(&["e0"], Ear { interfaces: vec!["e0".into()], ..Ear::default() });
+        let mut said = Said::default();
+        for name in ["e0", "e1"] {
+            let link = Some(Link { index: 2, name: name.into() });
+            follow.received(at(0), &Datagram { link, ..reply_from("10.2.0.2:1061", b"x") }, &mut said);
+        }
+        assert_eq!((follow.inner().received, follow.filtered), (1, 1));
+        struct Last(u64);
+        impl Out for Last {
+            fn send(&mut self, _: crate::model::Transmit<'_>) {}
+            fn tell(&mut self, event: &Event<'_>) {
+                if let Event::Summary(stats) = event {
+                    self.0 = stats.filtered;
+                }
+            }
+        }
+        let mut last = Last(0);
+        follow.finish(at(1), &Ending::default(), &mut last);
+        assert_eq!(last.0, 1);
+    }
+}
