@@ -6,9 +6,11 @@
 //! - [`model`]: what things are. Values, without I/O and without a clock.
 //! - [`wire`]: how halloo's own datagrams are written.
 //! - [`engine`]: what to do next. Told the time and handed datagrams, an engine says what to send and what to tell.
-//! - [`net`]: how datagrams enter and leave. The only room with sockets.
-//! - `lab`: a private LAN of several hosts in one process, for lessons and tests. Linux, with the feature `lab`.
-//! - [`drive`]: runs an engine over a network. The only place where the two meet, and the only clock.
+//! - [`net`]: how datagrams enter and leave. All sockets that carry what halloo sends and receives are made here.
+//! - `lab`: a private LAN of several hosts in one process, for lessons and tests. Linux, with the feature `lab`. What it is
+//!   built and watched with are sockets of other kinds, and its own.
+//! - [`drive`]: runs an engine over a network. The only place where the two meet, and the clock that engines are told the
+//!   time by. Waits that no engine has, such as those of the lab, end by deadlines of their own.
 //! - [`discovery`]: services that are announced and found, in a line of code each.
 //!
 //! A first datagram:

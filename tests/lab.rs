@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{Read, Write, stderr};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::num::NonZeroU8;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -28,9 +28,12 @@ use halloo::lab::enclosure::{self, is_enclosed};
 use halloo::lab::packet::{Body, Packet};
 use halloo::lab::tables::{self, Table};
 use halloo::lab::{Deaf, Host, HostPlan, LabError, Lan, Loss, Plan, Plug, Tap, Way};
-use halloo::lab::{enclosed, lose, lose_nothing, topology};
+use halloo::lab::{enclosed, is_skipped, lose, lose_nothing, topology};
 
 const PORT: u16 = 1060;
+
+/// "No such process" (errno(3)).
+const ESRCH: i32 = 3;
 
 /// How long anything may take that takes milliseconds on a machine that is not busy.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,6 +75,12 @@ fn says(packet: &Packet, text: &str) -> bool {
     packet.udp().is_some_and(|udp| udp.payload == text.as_bytes())
 }
 
+/// Says why a test does nothing. Not through the macro: the runner keeps to itself what that prints. And in one piece.
+fn skip(why: &str) {
+    let line = format!("SKIP {}: {why}\n", thread::current().name().unwrap_or("a test"));
+    let _unheeded = stderr().write_all(line.as_bytes());
+}
+
 fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
@@ -93,6 +102,9 @@ fn an_enclosed_test_has_only_a_loopback_interface_and_it_works() {
 
 #[test]
 fn a_failure_inside_is_a_failure_outside_with_its_words() {
+    if is_skipped() {
+        return;
+    }
     let result = catch_unwind(|| enclosed(|| panic!("on purpose")));
     let why = result.expect_err("a panic inside must come out");
     if is_enclosed() {
@@ -104,6 +116,9 @@ fn a_failure_inside_is_a_failure_outside_with_its_words() {
 
 #[test]
 fn a_test_that_cannot_be_found_again_has_not_passed() {
+    if is_skipped() {
+        return;
+    }
     let named = thread::Builder::new().name("no such test".to_owned());
     let why = named.spawn(|| enclosed(|| ())).unwrap().join().expect_err("nothing ran");
     let why = why.downcast::<String>().unwrap();
@@ -126,15 +141,32 @@ fn player(part: &str) -> Command {
 #[test]
 #[ignore = "a part of other tests"]
 fn play_a_part() {
-    let part = std::env::var(PART).unwrap_or_default();
+    // Who runs ignored tests has no part for it.
+    let Ok(part) = std::env::var(PART) else { return };
     match part.split_once(' ').unwrap_or((&part, "")) {
         ("enclosed?", "") => println!("enclosed: {}", is_enclosed()),
         ("hold", path) => enclosed(|| hold_a_lan(Path::new(path))),
         ("limit", name) => with_limit_zero(name),
         ("chroot", path) => within_chroot(path),
         ("denied", "") => tell_denial(),
-        _ => {}
+        ("skip", "") => enclosed(|| panic!("it was not skipped")),
+        _ => panic!("there is no part {part:?}"),
     }
+}
+
+#[test]
+fn a_part_that_is_misspelt_is_not_passed_over() {
+    let misspelt = player("enclosed").output().unwrap();
+    assert!(!misspelt.status.success());
+}
+
+/// A test that would fail enclosed is skipped, which is said by its name; and so is one of the lab itself.
+#[test]
+fn without_a_lan_on_request_a_test_is_skipped_by_name() {
+    let text = output(player("skip").env("HALLOO_NO_LAN", "1"));
+    assert!(text.contains("SKIP play_a_part: HALLOO_NO_LAN=1"), "{text}");
+    let denied = player("skip").env("HALLOO_NO_LAN", "0").output().unwrap();
+    assert!(!denied.status.success());
 }
 
 fn output(command: &mut Command) -> String {
@@ -209,6 +241,9 @@ fn with_limit_zero(name: &str) {
 
 #[test]
 fn limits_of_the_machine_are_told_with_their_names() {
+    if is_skipped() {
+        return;
+    }
     for (limit, step) in [
         ("max_user_namespaces", "a user namespace is refused"),
         ("max_net_namespaces", "a network namespace is refused"),
@@ -229,6 +264,9 @@ fn within_chroot(path: &str) {
 
 #[test]
 fn a_user_namespace_that_is_not_permitted_is_told() {
+    if is_skipped() {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
     let text = in_user_namespace(&format!("chroot {}", directory.path().display()));
@@ -239,8 +277,11 @@ fn a_user_namespace_that_is_not_permitted_is_told() {
 
 #[test]
 fn everything_works_as_a_user_without_any_rights() {
-    if !is_root() {
+    if is_skipped() {
         return;
+    }
+    if !is_root() {
+        return skip("not root, so all the other tests here are those of a user without any rights");
     }
     let directory = public_copy();
     let mut command = Command::new("setpriv");
@@ -293,6 +334,9 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn what_is_killed_leaves_no_namespace_and_no_process() {
+    if is_skipped() {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("held");
     // Not enclosed itself: it starts the one that is. So this kills the parent of who built the LAN.
@@ -401,6 +445,9 @@ fn threads_come_back_from_a_host_even_when_they_panic() {
         assert_eq!(own_network(), home);
         let process = bob.command("stat").unwrap().args(["-Lc", "%i", "/proc/self/ns/net"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&process.stdout).trim(), there.to_string());
+        // Without a fork there is nobody to put there: it is this process that would go.
+        let refused = bob.command("true").unwrap().exec();
+        assert_eq!((refused.raw_os_error(), own_network()), (Some(ESRCH), home));
     });
 }
 

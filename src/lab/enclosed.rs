@@ -1,7 +1,7 @@
 //! Tests that run in a private network.
 
 use std::env;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
@@ -15,6 +15,9 @@ use super::enclosure::{is_enclosed, spawn};
 /// one test; there, `enclosed` just runs `test`. What `test` captures from outside exists twice, once in each process. A
 /// panic that `#[should_panic]` expects stays in there, so the two do not go together.
 ///
+/// A test that cannot have its private network fails. On a machine that refuses such networks, `HALLOO_NO_LAN=1` in the
+/// environment skips it, by name: see [`is_skipped`].
+///
 /// ```
 /// use halloo::lab::{Lan, enclosed, topology};
 ///
@@ -27,16 +30,43 @@ use super::enclosure::{is_enclosed, spawn};
 /// ```
 ///
 /// # Panics
-/// When `test` panics, with its output; when there is no private network, with the reason and the remedy; and when the
+/// When `test` panics, with its output; when there is no private network, with the reason and the remedy; when the
 /// test cannot be found again, which is when this is called from a thread that the test itself has started.
 #[track_caller]
 pub fn enclosed(test: impl FnOnce()) {
     if is_enclosed() {
         return test();
     }
+    if is_skipped() {
+        return;
+    }
     if let Err(why) = rerun() {
         fail(&why);
     }
+}
+
+/// The variable that skips tests which need a private network.
+const NO_LAN: &str = "HALLOO_NO_LAN";
+
+/// Whether `HALLOO_NO_LAN=1` is in the environment, which skips every test that needs a private network. Then it says so
+/// on stderr, with the name of the test that runs on this thread. For tests that need one without [`enclosed()`], which
+/// asks by itself; the first line of such a test is:
+///
+/// ```
+/// if halloo::lab::is_skipped() {
+///     return;
+/// }
+/// ```
+#[must_use]
+pub fn is_skipped() -> bool {
+    let skipped = env::var_os(NO_LAN).is_some_and(|value| value == "1");
+    if skipped {
+        let thread = thread::current();
+        let line = format!("SKIP {}: {NO_LAN}=1\n", thread.name().unwrap_or("a test"));
+        // The runner keeps to itself what the macros print, and this is not to be missed. In one piece: others write too.
+        let _unheeded = stderr().write_all(line.as_bytes());
+    }
+    skipped
 }
 
 #[expect(clippy::panic, reason = "a test fails by a panic, and this function is for tests only")]

@@ -110,7 +110,7 @@ impl Lan {
     }
 
     /// Pulls the cable of an interface, at the switch. The host is not told more than by a real cable: the interface stays
-    /// up, and loses its carrier.
+    /// up, and loses its carrier. For tests, and lessons to come.
     ///
     /// # Errors
     /// [`LabError::Unknown`], [`LabError::System`].
@@ -247,7 +247,8 @@ impl Host {
         result.map_err(LabError::system(format_args!("enter {} and come back", self.name)))
     }
 
-    /// A command that runs in this host. It is killed when the thread that starts it ends.
+    /// A command that runs in this host. It is killed when the thread that starts it ends. It is to be started: `exec` of
+    /// [`CommandExt`](std::os::unix::process::CommandExt), which starts nothing, is refused (ESRCH), and changes nothing.
     ///
     /// # Errors
     /// [`LabError::System`] when there are no more descriptors.
@@ -260,7 +261,7 @@ impl Host {
     }
 
     /// Sets the largest IP packet of an interface, in bytes. What is larger and comes over the cable is lost, as with real
-    /// cables.
+    /// cables. For tests, and lessons to come.
     ///
     /// # Errors
     /// [`LabError::Unknown`], [`LabError::System`].

@@ -4,6 +4,8 @@
 //! works on loopback too, and the kernel counts what it throws away as drops of the socket. At a connected TCP socket it
 //! throws segments away, which TCP sends again; Linux 6.18 wants CAP_NET_ADMIN in its network for that, which everybody has
 //! within an enclosure.
+//!
+//! It is for tests of programs that have to live with loss, and for a lesson to come; halloo itself has no use for it yet.
 
 use std::fmt;
 use std::num::NonZeroU8;

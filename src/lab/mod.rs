@@ -35,10 +35,16 @@
 //! in, so that one thread can be everybody: [`Host::within`] is needed only to open them. What needs a whole process in a
 //! host is started by [`Host::command`].
 //!
+//! The sockets that carry what somebody says are those of the hosts, and of whoever opened them. The lab has its own for the
+//! rest: to the kernel, which lays the cables (netlink(7)), at the wires ([`Tap`], packet(7)), and for the probes of the
+//! warm-up. Its waits end by deadlines, since it has no engine that is told the time.
+//!
+//! Not all of this has a user in halloo itself: [`loss`], [`tables`], [`Lan::unplug`] and [`Host::set_mtu`] are for other
+//! people's tests, and for lessons to come; `tests/lab.rs` holds them to what they say.
+//!
 //! The kernel's workers finish an interface some time after it is up, and what is sent before is lost. So [`Lan::build`]
 //! and [`Lan::plug`] return when everybody has heard everybody, and no test has to sleep.
 
-mod clock;
 mod enclosed;
 pub mod enclosure;
 mod error;
@@ -48,12 +54,13 @@ mod namespace;
 mod netlink;
 pub mod packet;
 pub mod plan;
+mod readable;
 pub mod tables;
 pub mod topology;
 mod warm_up;
 pub mod wire;
 
-pub use enclosed::enclosed;
+pub use enclosed::{enclosed, is_skipped};
 pub use enclosure::Denied;
 pub use error::{Deaf, LabError};
 pub use lan::{Host, Lan};

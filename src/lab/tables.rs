@@ -1,5 +1,7 @@
 //! What the kernel tells of sockets: `/proc/thread-self/net/udp` and its like, for the network of the calling thread
 //! (proc_pid_net(5)). No rights are needed.
+//!
+//! It is for tests that want to know what became of a socket, and for lessons to come; halloo itself has no use for it yet.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

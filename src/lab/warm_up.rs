@@ -9,13 +9,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
 use socket2::{Domain, Socket, Type};
 
-use super::clock::Deadline;
 use super::error::{Deaf, LabError};
+use super::readable;
+use crate::net::Deadline;
 
 /// The port of the probes: the last but one, where nobody looks for a service.
 pub(super) const PORT: u16 = 65534;
@@ -103,12 +101,7 @@ fn everybody_else(voices: &[Voice]) -> Missing {
 
 /// Waits for so long, or until somebody hears something, and strikes it off.
 fn listen(voices: &[Voice], patience: Duration, missing: &mut Missing) -> io::Result<()> {
-    let mut waiting: Vec<PollFd> =
-        voices.iter().map(|voice| PollFd::new(voice.socket.as_fd(), PollFlags::POLLIN)).collect();
-    match ppoll(&mut waiting, Some(TimeSpec::from_duration(patience)), None) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(error) => return Err(error.into()),
-    }
+    readable::wait(voices.iter().map(|voice| voice.socket.as_fd()), patience)?;
     for (hearer, voice) in voices.iter().enumerate() {
         while let Some(speaker) = voice.next() {
             missing.remove(&(hearer, speaker));

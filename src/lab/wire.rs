@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns, RxqOvfl};
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg, setsockopt,
@@ -18,11 +17,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-use super::clock::Deadline;
 use super::error::LabError;
 use super::lan::Host;
 use super::packet::Packet;
-use super::warm_up;
+use super::{readable, warm_up};
+use crate::net::Deadline;
 
 /// More than the longest IP packet, 65535 bytes and, with IPv6, its header (RFC 8200 section 3).
 const LONGEST: usize = 1 << 17;
@@ -146,7 +145,8 @@ impl Tap {
             if deadline.is_over() {
                 return Err(LabError::NotSeen { frames: asked, waited: patience });
             }
-            self.wait(deadline.left()).map_err(LabError::system(format_args!("wait at a tap")))?;
+            let waited = readable::wait([self.socket.as_fd()], deadline.left());
+            waited.map_err(LabError::system(format_args!("wait at a tap")))?;
         }
     }
 
@@ -187,14 +187,6 @@ impl Tap {
         let bytes = self.buffer.get(..length).unwrap_or_default();
         let frame = address.and_then(|address| frame(&address, UNIX_EPOCH + time, bytes));
         Ok(frame.filter(|frame| self.interface.is_none_or(|only| only == frame.interface)))
-    }
-
-    fn wait(&self, patience: Duration) -> io::Result<()> {
-        let mut waiting = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        match ppoll(&mut waiting, Some(TimeSpec::from_duration(patience)), None) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

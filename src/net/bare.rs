@@ -4,14 +4,13 @@
 //! not say what was spilt, forgets to ask for broadcast, believes whoever answers. It is there to be watched, in lessons
 //! and in tests.
 
-use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::model::Fault;
-use crate::net::sys;
+use crate::net::{patience, sys};
 
 /// A UDP socket with nothing added.
 #[derive(Debug)]
@@ -33,8 +32,13 @@ impl Bare {
     /// Those of socket(2).
     pub fn unbound(ipv4: bool) -> Result<Self, Fault> {
         let domain = if ipv4 { Domain::IPV4 } else { Domain::IPV6 };
-        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).map_err(|error| sys::fault(&error))?;
-        Ok(Self(socket.into()))
+        let open = || {
+            let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+            // It waits as long as its user says, which a socket that blocks would not.
+            socket.set_nonblocking(true)?;
+            Ok(Self(socket.into()))
+        };
+        open().map_err(|error: std::io::Error| sys::fault(&error))
     }
 
     /// A socket on `local`; port 0 lets the system choose.
@@ -68,7 +72,7 @@ impl Bare {
     /// # Errors
     /// Those of connect(2); that it is not done here, where it is not.
     pub fn disconnect(&self) -> Result<(), Fault> {
-        sys::disconnect(&SockRef::from(&self.0)).map_err(|error| sys::fault(&error))
+        sys::disconnect(&self.all()).map_err(|error| sys::fault(&error))
     }
 
     /// Allows it to send to broadcast addresses (SO_BROADCAST, socket(7)), or forbids it.
@@ -79,12 +83,20 @@ impl Bare {
         self.0.set_broadcast(may).map_err(|error| sys::fault(&error))
     }
 
+    /// Whether it may.
+    ///
+    /// # Errors
+    /// Those of getsockopt(2).
+    pub fn may_broadcast(&self) -> Result<bool, Fault> {
+        self.0.broadcast().map_err(|error| sys::fault(&error))
+    }
+
     /// Ties it to an interface (SO_BINDTODEVICE, socket(7)): it sends and receives by that one, whatever the routes say.
     ///
     /// # Errors
     /// Those of setsockopt(2); always where the system has no such option.
     pub fn bind_device(&self, interface: &str) -> Result<(), Fault> {
-        sys::bind_device(&SockRef::from(&self.0), interface).map_err(|error| sys::fault(&error))
+        sys::bind_device(&self.all(), interface).map_err(|error| sys::fault(&error))
     }
 
     /// Asks for a receive buffer of so many bytes (SO_RCVBUF, socket(7)).
@@ -92,7 +104,7 @@ impl Bare {
     /// # Errors
     /// Those of setsockopt(2).
     pub fn set_receive_buffer(&self, bytes: usize) -> Result<(), Fault> {
-        SockRef::from(&self.0).set_recv_buffer_size(bytes).map_err(|error| sys::fault(&error))
+        self.all().set_recv_buffer_size(bytes).map_err(|error| sys::fault(&error))
     }
 
     /// Sends one datagram to `destination`.
@@ -100,7 +112,7 @@ impl Bare {
     /// # Errors
     /// Those of sendto(2). One that waits from an earlier datagram is reported instead, and nothing is sent.
     pub fn send_to(&self, payload: &[u8], destination: SocketAddr) -> Result<usize, Fault> {
-        self.0.send_to(payload, destination).map_err(|error| sys::fault(&error))
+        patience::write(&self.all(), || self.0.send_to(payload, destination))
     }
 
     /// Sends one datagram to the peer that was fixed.
@@ -108,7 +120,7 @@ impl Bare {
     /// # Errors
     /// Those of send(2), as above.
     pub fn send(&self, payload: &[u8]) -> Result<usize, Fault> {
-        self.0.send(payload).map_err(|error| sys::fault(&error))
+        patience::write(&self.all(), || self.0.send(payload))
     }
 
     /// Reads one datagram into a cup of so many bytes, and waits no longer than `patience` for it: `None` if none came.
@@ -117,15 +129,11 @@ impl Bare {
     /// Those of recvfrom(2).
     pub fn receive(&self, cup: usize, patience: Duration) -> Result<Option<Gulp>, Fault> {
         let mut bytes = vec![0; cup];
-        self.wait_at_most(patience)?;
-        match self.0.recv_from(&mut bytes) {
-            Ok((len, source)) => {
-                bytes.truncate(len);
-                Ok(Some(Gulp { bytes, source }))
-            }
-            Err(error) if is_time_out(error.kind()) => Ok(None),
-            Err(error) => Err(sys::fault(&error)),
-        }
+        let read = patience::read(&self.all(), patience, || self.0.recv_from(&mut bytes))?;
+        Ok(read.map(|(len, source)| {
+            bytes.truncate(len);
+            Gulp { bytes, source }
+        }))
     }
 
     /// Waits until a datagram can be read, no longer than `patience`, and leaves it where it is. Says whether there is one.
@@ -133,12 +141,7 @@ impl Bare {
     /// # Errors
     /// Those of recvfrom(2); such an error is then taken from the socket.
     pub fn has_one(&self, patience: Duration) -> Result<bool, Fault> {
-        self.wait_at_most(patience)?;
-        match self.0.peek_from(&mut [0; 1]) {
-            Ok(_) => Ok(true),
-            Err(error) if is_time_out(error.kind()) => Ok(false),
-            Err(error) => Err(sys::fault(&error)),
-        }
+        Ok(patience::read(&self.all(), patience, || self.0.peek_from(&mut [0; 1]))?.is_some())
     }
 
     /// The true length of the datagram that would be read next, where the system tells it; it stays where it is. `None`
@@ -150,7 +153,7 @@ impl Bare {
         if !self.has_one(patience)? {
             return Ok(None);
         }
-        sys::next_len(&SockRef::from(&self.0)).map_err(|error| sys::fault(&error))
+        sys::next_len(&self.all()).map_err(|error| sys::fault(&error))
     }
 
     /// Waits until there is news, no longer than `patience`, and leaves it where it is: a datagram, or an error that the next
@@ -159,32 +162,18 @@ impl Bare {
     /// # Errors
     /// Those of waiting itself.
     pub fn has_news(&self, patience: Duration) -> Result<bool, Fault> {
-        let socket = SockRef::from(&self.0);
-        let waiter = sys::Waiter::new(std::iter::once(&*socket)).map_err(|error| sys::fault(&error))?;
-        waiter.has_news(Some(patience)).map_err(|error| sys::fault(&error))
+        patience::has_news(&self.all(), patience)
     }
 
     /// How many datagrams the kernel has dropped at this socket, where it tells.
     pub fn drops(&self) -> Option<u64> {
-        sys::drops(&SockRef::from(&self.0))
+        sys::drops(&self.all())
     }
 
-    /// The socket itself, for whoever attaches something to it.
-    pub const fn socket(&self) -> &UdpSocket {
-        &self.0
+    /// The same socket, with all the calls that std does not have.
+    fn all(&self) -> SockRef<'_> {
+        SockRef::from(&self.0)
     }
-
-    /// Zero means for ever to the system; here it means not at all.
-    fn wait_at_most(&self, patience: Duration) -> Result<(), Fault> {
-        let waits = !patience.is_zero();
-        let set = self.0.set_nonblocking(!waits);
-        set.and_then(|()| self.0.set_read_timeout(waits.then_some(patience))).map_err(|error| sys::fault(&error))
-    }
-}
-
-/// A wait that ran out is one or the other, by system.
-pub(super) const fn is_time_out(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
@@ -30,7 +31,7 @@ impl Endpoint {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
         let Options { connect: peer, patient, broadcast, .. } = *options;
-        Ok(Self { bound: Bound { socket, local, peer, patient, broadcast }, granted })
+        Ok(Self { bound: Bound { socket: Arc::new(socket), local, peer, patient, broadcast }, granted })
     }
 
     /// The address it is bound to, with the real port.

@@ -22,7 +22,7 @@ use crate::net::{Batch, Network, Outbox, interfaces, sys};
 pub struct Fanout {
     endpoints: Vec<Endpoint>,
     table: Table,
-    waiter: Option<Arc<sys::Waiter>>,
+    waiter: Option<sys::Waiter>,
     /// Which endpoint is read first: none may starve the others.
     first: usize,
     /// The last destination whose way was looked up, with its source address.
@@ -37,7 +37,7 @@ pub struct Fanout {
 
 /// Ends a wait from another thread.
 #[derive(Clone)]
-pub struct Waker(Arc<sys::Waiter>);
+pub struct Waker(Arc<sys::Alarm>);
 
 impl std::fmt::Debug for Waker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,8 +94,8 @@ impl Fanout {
     pub fn watch_interfaces(&mut self) -> Result<(), Error> {
         let cannot = |error: &io::Error| system(Action::List, "the interfaces".to_owned(), error);
         let news = sys::News::open().map_err(|error| cannot(&error))?;
-        if let (Some(waiter), Some(socket)) = (&self.waiter, news.socket()) {
-            waiter.add(socket, self.endpoints.len()).map_err(|error| cannot(&error))?;
+        if let (Some(waiter), Some(socket)) = (&mut self.waiter, news.socket()) {
+            waiter.add(socket).map_err(|error| cannot(&error))?;
         }
         self.news = Some(news);
         // What changed before anybody looked out.
@@ -134,18 +134,19 @@ impl Fanout {
     /// # Errors
     /// [`Error::System`] when the system has no means to wait.
     pub fn waker(&mut self) -> Result<Waker, Error> {
-        self.waiter().map(Waker)
+        self.waiter().map(|waiter| Waker(Arc::clone(waiter.alarm())))
     }
 
-    fn waiter(&mut self) -> Result<Arc<sys::Waiter>, Error> {
-        if let Some(waiter) = &self.waiter {
-            return Ok(Arc::clone(waiter));
-        }
-        let sockets = self.endpoints.iter().map(|endpoint| &endpoint.bound().socket);
-        let sockets = sockets.chain(self.news.as_ref().and_then(sys::News::socket));
-        let waiter = Arc::new(sys::Waiter::new(sockets).map_err(|error| cannot_wait(&error))?);
-        self.waiter = Some(Arc::clone(&waiter));
-        Ok(waiter)
+    fn waiter(&mut self) -> Result<&sys::Waiter, Error> {
+        let waiter = match self.waiter.take() {
+            Some(waiter) => waiter,
+            None => {
+                let sockets = self.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.bound().socket));
+                let sockets = sockets.chain(self.news.as_ref().and_then(sys::News::socket));
+                sys::Waiter::new(sockets).map_err(|error| cannot_wait(&error))?
+            }
+        };
+        Ok(self.waiter.insert(waiter))
     }
 
     /// The endpoint that can send `item`: of its IP version; where there are several, the one that is there for its cast,
@@ -236,7 +237,7 @@ impl Network for Fanout {
     }
 
     fn is_woken(&mut self) -> bool {
-        self.waiter.as_ref().is_some_and(|waiter| waiter.is_woken())
+        self.waiter.as_ref().is_some_and(|waiter| waiter.alarm().is_woken())
     }
 
     fn refresh(&mut self) {

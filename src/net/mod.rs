@@ -1,4 +1,7 @@
-//! How datagrams enter and leave: the only room with sockets.
+//! How datagrams enter and leave: all sockets that carry what halloo sends and receives.
+//!
+//! The lab has others: to build a LAN (netlink), to look at its wires (packet sockets), and to see that everybody hears
+//! everybody. They carry nothing of anybody's.
 //!
 //! - [`options`]: a socket from a list of wishes, set before bind in a visible order.
 //! - [`endpoint`]: one socket, and where it would send from.
@@ -6,17 +9,19 @@
 //! - [`fanout`]: one or several endpoints as one [`Network`].
 //! - [`interfaces`]: the table of interfaces, corrected where the system errs; names into addresses.
 //! - [`bare`], [`stream`], [`neighbour`]: what first programs use instead: UDP with nothing added, TCP, AF_UNIX. The
-//!   contrast, for lessons.
+//!   contrast, for lessons. They wait call by call, with deadlines of their own.
 //! - `sys`: what differs between systems, and the only unsafe code.
 
 pub mod bare;
 pub mod batch;
+mod deadline;
 pub mod endpoint;
 pub mod fanout;
 mod fault;
 pub mod interfaces;
 pub mod neighbour;
 pub mod options;
+mod patience;
 pub mod stream;
 mod sys;
 
@@ -27,6 +32,8 @@ use crate::model::interface::Table;
 use crate::model::{Error, Fault};
 
 // For the lab, whose processes have networks of their own.
+#[cfg(all(target_os = "linux", feature = "lab"))]
+pub(crate) use deadline::Deadline;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 pub(crate) use sys::child;
 

@@ -1,11 +1,17 @@
 //! Datagrams between two programs of one host (AF_UNIX, unix(7)): the contrast to UDP on loopback. What is sent waits in the
 //! sender's own buffer until it is read, so nothing is lost; a full buffer is told to the sender.
 
+use std::io::Read;
+use std::time::Duration;
+
+use socket2::Socket;
+
 use crate::model::Fault;
+use crate::net::{patience, sys};
 
 /// One end of a pair of sockets.
 #[derive(Debug)]
-pub struct Neighbour(system::End);
+pub struct Neighbour(Socket);
 
 impl Neighbour {
     /// Two ends that belong together. Neither ever waits.
@@ -13,7 +19,13 @@ impl Neighbour {
     /// # Errors
     /// Those of socketpair(2); that there is no such thing, where there is not.
     pub fn pair() -> Result<(Self, Self), Fault> {
-        system::pair().map(|(one, other)| (Self(one), Self(other)))
+        let open = || {
+            let (one, other) = sys::pair()?;
+            one.set_nonblocking(true)?;
+            other.set_nonblocking(true)?;
+            Ok((Self(one), Self(other)))
+        };
+        open().map_err(|error: std::io::Error| sys::fault(&error))
     }
 
     /// Sends one datagram to the other end.
@@ -21,7 +33,7 @@ impl Neighbour {
     /// # Errors
     /// Those of send(2): EAGAIN where a sender that waits would have to wait.
     pub fn send(&self, payload: &[u8]) -> Result<(), Fault> {
-        system::send(&self.0, payload)
+        self.0.send(payload).map(|_| ()).map_err(|error| sys::fault(&error))
     }
 
     /// Reads one datagram; `None` if there is none.
@@ -29,66 +41,12 @@ impl Neighbour {
     /// # Errors
     /// Those of recv(2).
     pub fn receive(&self, cup: usize) -> Result<Option<Vec<u8>>, Fault> {
-        system::receive(&self.0, cup)
-    }
-}
-
-#[cfg(unix)]
-mod system {
-    use std::io::ErrorKind;
-    use std::os::unix::net::UnixDatagram;
-
-    use crate::model::Fault;
-    use crate::net::sys;
-
-    pub(super) type End = UnixDatagram;
-
-    pub(super) fn pair() -> Result<(End, End), Fault> {
-        let open = || {
-            let (one, other) = UnixDatagram::pair()?;
-            one.set_nonblocking(true)?;
-            other.set_nonblocking(true)?;
-            Ok((one, other))
-        };
-        open().map_err(|error: std::io::Error| sys::fault(&error))
-    }
-
-    pub(super) fn send(end: &End, payload: &[u8]) -> Result<(), Fault> {
-        end.send(payload).map(|_| ()).map_err(|error| sys::fault(&error))
-    }
-
-    pub(super) fn receive(end: &End, cup: usize) -> Result<Option<Vec<u8>>, Fault> {
         let mut bytes = vec![0; cup];
-        match end.recv(&mut bytes) {
-            Ok(len) => {
-                bytes.truncate(len);
-                Ok(Some(bytes))
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(sys::fault(&error)),
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod system {
-    use std::convert::Infallible;
-
-    use crate::model::Fault;
-    use crate::model::error::FaultKind;
-
-    pub(super) type End = Infallible;
-
-    pub(super) const fn pair() -> Result<(End, End), Fault> {
-        Err(Fault { kind: FaultKind::Unsupported, code: None })
-    }
-
-    pub(super) const fn send(end: &End, _: &[u8]) -> Result<(), Fault> {
-        match *end {}
-    }
-
-    pub(super) const fn receive(end: &End, _: usize) -> Result<Option<Vec<u8>>, Fault> {
-        match *end {}
+        let read = patience::read(&self.0, Duration::ZERO, || (&self.0).read(&mut bytes))?;
+        Ok(read.map(|len| {
+            bytes.truncate(len);
+            bytes
+        }))
     }
 }
 

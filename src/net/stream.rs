@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use crate::model::Fault;
-use crate::net::bare::is_time_out;
-use crate::net::sys;
+use crate::model::{Fault, Segments};
+use crate::net::deadline::Deadline;
+use crate::net::{patience, sys};
 
 /// Somebody who takes connections.
 #[derive(Debug)]
@@ -17,26 +17,6 @@ pub struct Listener(TcpListener);
 /// One connection.
 #[derive(Debug)]
 pub struct Stream(TcpStream);
-
-/// The segments of one connection so far, as its own end has counted them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Segments {
-    /// Those that left, whatever they carry.
-    pub sent: u64,
-    /// Those that came, whatever they carry.
-    pub received: u64,
-    /// Those that left with bytes of the stream.
-    pub data_sent: u64,
-    /// Those that came with bytes of the stream.
-    pub data_received: u64,
-}
-
-impl Segments {
-    /// Both directions together.
-    pub const fn all(self) -> u64 {
-        self.sent + self.received
-    }
-}
 
 impl Listener {
     /// Listens on `local`, with room for so many connections that nobody has accepted yet.
@@ -66,7 +46,8 @@ impl Listener {
     /// # Errors
     /// Those of accept(2).
     pub fn accept(&self) -> Result<Stream, Fault> {
-        self.0.accept().map(|(stream, _)| Stream(stream)).map_err(|error| sys::fault(&error))
+        let (stream, _) = self.0.accept().map_err(|error| sys::fault(&error))?;
+        Stream::new(stream)
     }
 }
 
@@ -76,7 +57,7 @@ impl Stream {
     /// # Errors
     /// Those of connect(2).
     pub fn connect(peer: SocketAddr, patience: Duration) -> Result<Self, Fault> {
-        TcpStream::connect_timeout(&peer, patience).map(Self).map_err(|error| sys::fault(&error))
+        Self::new(TcpStream::connect_timeout(&peer, patience).map_err(|error| sys::fault(&error))?)
     }
 
     /// Its own address.
@@ -100,7 +81,7 @@ impl Stream {
     /// # Errors
     /// Those of send(2).
     pub fn send_once(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
-        self.0.write(bytes).map_err(|error| sys::fault(&error))
+        patience::write(&self.all(), || (&self.0).write(bytes))
     }
 
     /// Sends all of it.
@@ -108,7 +89,11 @@ impl Stream {
     /// # Errors
     /// Those of send(2).
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.0.write_all(bytes).map_err(|error| sys::fault(&error))
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = &rest[self.send_once(rest)?..];
+        }
+        Ok(())
     }
 
     /// One recv(2) into a cup of so many bytes, waiting no longer than `patience`: `None` if nothing came, an empty vector
@@ -118,15 +103,11 @@ impl Stream {
     /// Those of recv(2).
     pub fn receive(&mut self, cup: usize, patience: Duration) -> Result<Option<Vec<u8>>, Fault> {
         let mut bytes = vec![0; cup];
-        self.wait_at_most(patience)?;
-        match self.0.read(&mut bytes) {
-            Ok(len) => {
-                bytes.truncate(len);
-                Ok(Some(bytes))
-            }
-            Err(error) if is_time_out(error.kind()) => Ok(None),
-            Err(error) => Err(sys::fault(&error)),
-        }
+        let read = patience::read(&self.all(), patience, || (&self.0).read(&mut bytes))?;
+        Ok(read.map(|len| {
+            bytes.truncate(len);
+            bytes
+        }))
     }
 
     /// Reads until exactly so many bytes are there; `None` if they do not come within `patience` each time, or the stream
@@ -145,25 +126,25 @@ impl Stream {
         Ok(Some(bytes))
     }
 
-    /// Waits until so many bytes can be read, and leaves them where they are. Says whether they came within `patience`.
+    /// Waits until so many bytes can be read, and leaves them where they are. Says whether they came within `patience`, and
+    /// before the end. Where the system does not tell of an end behind fewer bytes (Linux does), time runs out instead.
     ///
     /// # Errors
     /// Those of recv(2).
     pub fn has(&self, wanted: usize, patience: Duration) -> Result<bool, Fault> {
         // A look that finds fewer bytes does not wait for more: so it is repeated, in steps that no processor notices.
         const STEP: Duration = Duration::from_millis(1);
+        let deadline = Deadline::after(patience);
         let mut cup = vec![0; wanted];
-        let mut left = patience;
         loop {
-            self.wait_at_most(left)?;
-            match self.0.peek(&mut cup) {
-                Ok(len) if len >= wanted => return Ok(true),
-                Ok(_) if left > STEP => left -= STEP,
-                Ok(_) => return Ok(false),
-                Err(error) if is_time_out(error.kind()) => return Ok(false),
-                Err(error) => return Err(sys::fault(&error)),
+            // Asked before the look: what came before the end is then seen.
+            let ended = sys::has_ended(&self.all());
+            match patience::read(&self.all(), deadline.left(), || self.0.peek(&mut cup))? {
+                Some(len) if len >= wanted => return Ok(true),
+                Some(len) if len == 0 || ended || deadline.is_over() => return Ok(false),
+                Some(_) => std::thread::sleep(STEP.min(deadline.left())),
+                None => return Ok(false),
             }
-            std::thread::sleep(STEP);
         }
     }
 
@@ -173,12 +154,8 @@ impl Stream {
     /// Those of recv(2).
     pub fn look(&self, cup: usize) -> Result<Vec<u8>, Fault> {
         let mut bytes = vec![0; cup];
-        self.wait_at_most(Duration::ZERO)?;
-        match self.0.peek(&mut bytes) {
-            Ok(len) => bytes.truncate(len),
-            Err(error) if is_time_out(error.kind()) => bytes.clear(),
-            Err(error) => return Err(sys::fault(&error)),
-        }
+        let len = patience::read(&self.all(), Duration::ZERO, || self.0.peek(&mut bytes))?;
+        bytes.truncate(len.unwrap_or(0));
         Ok(bytes)
     }
 
@@ -192,19 +169,18 @@ impl Stream {
 
     /// Its segments so far, where the system counts them.
     pub fn segments(&self) -> Option<Segments> {
-        sys::segments(&SockRef::from(&self.0))
+        sys::segments(&self.all())
     }
 
-    /// The socket itself, for whoever attaches something to it.
-    pub const fn socket(&self) -> &TcpStream {
-        &self.0
+    fn new(stream: TcpStream) -> Result<Self, Fault> {
+        // It waits as long as its user says, which a socket that blocks would not.
+        stream.set_nonblocking(true).map_err(|error| sys::fault(&error))?;
+        Ok(Self(stream))
     }
 
-    /// Zero means for ever to the system; here it means not at all.
-    fn wait_at_most(&self, patience: Duration) -> Result<(), Fault> {
-        let waits = !patience.is_zero();
-        let set = self.0.set_nonblocking(!waits);
-        set.and_then(|()| self.0.set_read_timeout(waits.then_some(patience))).map_err(|error| sys::fault(&error))
+    /// The same socket, with all the calls that std does not have.
+    fn all(&self) -> SockRef<'_> {
+        SockRef::from(&self.0)
     }
 }
 
@@ -235,7 +211,13 @@ mod tests {
         assert_eq!(bob.receive(2, PATIENCE).unwrap().unwrap(), b"he");
         assert_eq!(bob.receive_exactly(6, PATIENCE).unwrap().unwrap(), b"lloegg");
         assert_eq!(bob.receive(9, Duration::ZERO).unwrap(), None);
+        alice.send(b"x").unwrap();
         alice.end().unwrap();
+        let deadline = Deadline::after(PATIENCE);
+        assert!(!bob.has(2, PATIENCE).unwrap());
+        assert!(!deadline.is_over() || !cfg!(target_os = "linux"), "it waited for bytes behind the end");
+        assert_eq!(bob.receive(9, PATIENCE).unwrap().unwrap(), b"x");
+        assert!(!bob.has(1, PATIENCE).unwrap());
         assert_eq!(bob.receive(9, PATIENCE).unwrap().unwrap(), b"");
         assert_eq!(bob.receive_exactly(1, PATIENCE).unwrap(), None);
     }

@@ -5,7 +5,6 @@
 //! and goes on. What stands before this line runs in both; nothing behind it can reach an interface of the machine. And
 //! nobody needs root.
 
-use std::io::{Write, stderr};
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -13,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use halloo::lab::enclosure::is_enclosed;
-use halloo::lab::{self, Address, Broadcast, HostPlan, Plan, Plug, enclosed};
+use halloo::lab::{self, Address, Broadcast, HostPlan, Plan, Plug, enclosed, is_skipped};
 
 use super::PATIENCE;
 use super::catcher::Catcher;
@@ -104,9 +103,7 @@ impl Lan {
     #[track_caller]
     pub(crate) fn of(plan: &Plan) -> Option<Self> {
         let mut lan = None;
-        if wanted() {
-            enclosed(|| lan = Some(lab::Lan::build(plan)));
-        }
+        enclosed(|| lan = Some(lab::Lan::build(plan)));
         lan.map(|built| Self(built.unwrap_or_else(|why| panic!("no private LAN, and so no test: {why}"))))
     }
 
@@ -116,7 +113,7 @@ impl Lan {
         if is_enclosed() || !is_root() {
             return Self::new();
         }
-        if wanted() {
+        if !is_skipped() {
             again_as_nobody();
         }
         None
@@ -238,14 +235,4 @@ pub(crate) fn is_root() -> bool {
     // A kernel without user namespaces has no map: everybody is there.
     let users = std::fs::read_to_string("/proc/self/uid_map");
     root && users.map_or(true, |users| users.lines().any(has_nobody))
-}
-
-fn wanted() -> bool {
-    let wanted = std::env::var_os("HALLOO_NO_LAN").is_none_or(|value| value != "1");
-    if !wanted {
-        let thread = thread::current();
-        // Not through the macro: the test runner keeps to itself what that prints.
-        let _unheeded = writeln!(stderr(), "SKIP {}: HALLOO_NO_LAN=1", thread.name().unwrap_or("a test"));
-    }
-    wanted
 }

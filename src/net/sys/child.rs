@@ -1,7 +1,13 @@
 //! What a new process does between fork and exec to be in a network of its own.
 //!
 //! There, in the copy of a program that may have had threads, only what a signal handler may call is sound
-//! (signal-safety(7)): system calls, on memory that exists already. So all of it is here, in view of each other.
+//! (signal-safety(7)): system calls, on memory that exists already. So all of it is here, in view of each other. What is used
+//! of std keeps to that: `writeln!` formats numbers into an array, [`File`] makes one system call for each write and one
+//! when it is dropped, an [`io::Error`] made of a number is a number. A panic would take memory and locks, but std has made
+//! every panic in such a child an abort, which the parent sees as its end.
+//!
+//! [`Command::exec`](CommandExt::exec) would run the same in the program itself, without a fork. Then there is no child to put
+//! anywhere, and the first step refuses, before anything has changed.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -79,8 +85,9 @@ pub(crate) fn place(command: &mut Command, place: Place, report: Option<PipeWrit
             error
         })
     };
-    // SAFETY: the closure runs in the child of a fork. It makes system calls on values that were made before it, or on
-    // its own stack. It takes no lock and no memory: errors are numbers, and formatting into an array allocates nothing.
+    // SAFETY: in the child of a fork the closure makes system calls on values that were made before it, or on its own stack;
+    // it takes no lock and no memory (see above). With exec(2) alone it runs where everything is allowed, and ends at
+    // `die_with`, which finds no parent of this number.
     unsafe { command.pre_exec(go) };
 }
 
@@ -94,10 +101,20 @@ fn go(place: &Place, parent: u32) -> Went {
     }
 }
 
-/// If the parent died before this was asked for, nobody would tell: then the child has another parent already.
+/// prctl(2) is variadic, and reads numbers of this type: a narrower one would leave the rest to chance.
+const KILL: libc::c_ulong = libc::SIGKILL as libc::c_ulong;
+const YES: libc::c_ulong = 1;
+
+/// Before it is asked for, this makes sure that there is a child to die; behind it, that the parent did not die just before,
+/// which nobody would tell: then the child has another parent already.
 fn die_with(parent: u32) -> io::Result<()> {
-    // SAFETY: it takes numbers, and changes what happens to this process alone.
-    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
+    check_parent(parent)?;
+    // SAFETY: it takes numbers of the type that it reads, and changes what happens to this process alone.
+    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, KILL) })?;
+    check_parent(parent)
+}
+
+fn check_parent(parent: u32) -> io::Result<()> {
     // SAFETY: it takes nothing and cannot fail.
     let now = unsafe { libc::getppid() };
     if u32::try_from(now) == Ok(parent) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
@@ -110,8 +127,8 @@ fn private(outside: u64) -> Went {
     // Root needs no user namespace, unless it lost that right, as in many a container.
     if user != 0 || unshare(libc::CLONE_NEWNET).is_err() {
         // One who changed its user cannot write its own files in /proc until this is set again (prctl(2)).
-        // SAFETY: it takes numbers, and concerns this process alone.
-        let _unheeded = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+        // SAFETY: it takes numbers of the type that it reads, and concerns this process alone.
+        let _unheeded = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, YES) };
         unshare(libc::CLONE_NEWUSER).map_err(at(Step::UserNamespace))?;
         write_to(c"/proc/self/setgroups", b"deny").map_err(at(Step::Setgroups))?;
         write_map(c"/proc/self/uid_map", user).map_err(at(Step::UserMap))?;
@@ -123,12 +140,12 @@ fn private(outside: u64) -> Went {
 }
 
 fn enter(namespace: &OwnedFd) -> io::Result<()> {
-    // SAFETY: the descriptor is open, since it is owned; the child has one thread.
+    // SAFETY: the descriptor is open, since it is owned. A child of a fork has one thread, which goes there.
     checked(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })
 }
 
 fn unshare(what: libc::c_int) -> io::Result<()> {
-    // SAFETY: it takes a number; the child has one thread.
+    // SAFETY: it takes a number. A child of a fork has one thread, so no other is left behind.
     checked(unsafe { libc::unshare(what) })
 }
 
@@ -156,7 +173,9 @@ fn check(outside: u64) -> io::Result<()> {
     let mut facts: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: the path ends with a zero, and `facts` is a stat of this system.
     checked(unsafe { libc::stat(c"/proc/self/ns/net".as_ptr(), &raw mut facts) })?;
-    if facts.st_ino == outside { Err(io::Error::from_raw_os_error(libc::EEXIST)) } else { Ok(()) }
+    #[allow(clippy::useless_conversion, reason = "with 32 bits and glibc it is a u32")]
+    let inside = u64::from(facts.st_ino);
+    if inside == outside { Err(io::Error::from_raw_os_error(libc::EEXIST)) } else { Ok(()) }
 }
 
 /// Sets `lo` up; its addresses come by themselves (netdevice(7)).

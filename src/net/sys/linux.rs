@@ -13,9 +13,8 @@ use socket2::{SockAddr, Socket};
 use crate::model::error::FaultKind;
 use crate::model::event::Refusal;
 use crate::model::target::canonical;
-use crate::model::{Cast, Family, Fault, Origin, Stamp, StampSource};
+use crate::model::{Cast, Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item, SLOTS};
-use crate::net::stream::Segments;
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 use crate::net::sys::{Bound, LinkFacts};
@@ -131,18 +130,29 @@ struct TcpInfo([u8; TCP_INFO]);
 
 /// The segments of a connection so far (TCP_INFO, tcp(7)); `None` from a kernel that is too old to count them.
 pub(crate) fn segments(socket: &Socket) -> Option<Segments> {
+    let info = tcp_info(socket)?;
+    let count = |at: usize| info.0[at..].first_chunk().map(|word| u32::from_ne_bytes(*word).into());
+    let [sent, received, data_received, data_sent] = SEGMENTS.map(count);
+    Some(Segments { sent: sent?, received: received?, data_sent: data_sent?, data_received: data_received? })
+}
+
+/// The states in which the peer has ended the stream (net/tcp_states.h): TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING.
+const ENDED: [u8; 5] = [6, 7, 8, 9, 11];
+
+/// Whether no more bytes will come than are there.
+pub(crate) fn has_ended(socket: &Socket) -> bool {
+    // The state is the first byte.
+    tcp_info(socket).is_some_and(|info| ENDED.contains(&info.0[0]))
+}
+
+fn tcp_info(socket: &Socket) -> Option<TcpInfo> {
     let mut info = TcpInfo([0; TCP_INFO]);
     let mut len = TCP_INFO as libc::socklen_t;
     let (level, option) = (libc::IPPROTO_TCP, libc::TCP_INFO);
     // SAFETY: the pointer and the length describe `info`; the kernel writes at most `len` bytes and says how many.
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, info.0.as_mut_ptr().cast(), &raw mut len) };
-    if result != 0 || (len as usize) < TCP_INFO {
-        return None;
-    }
-    let count = |at: usize| info.0[at..].first_chunk().map(|word| u32::from_ne_bytes(*word).into());
-    let [sent, received, data_received, data_sent] = SEGMENTS.map(count);
-    Some(Segments { sent: sent?, received: received?, data_sent: data_sent?, data_received: data_received? })
+    (result == 0 && len as usize == TCP_INFO).then_some(info)
 }
 
 /// The true length of the datagram that would be read next, which stays where it is (MSG_PEEK and MSG_TRUNC, udp(7)).

@@ -18,6 +18,8 @@ mod links;
 mod linux;
 #[cfg(target_os = "linux")]
 mod news;
+#[cfg(unix)]
+mod pair;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -37,20 +39,24 @@ pub(crate) use news::News;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::News;
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, links, name_of, next_len,
-    prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, has_ended, links, name_of,
+    next_len, prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination,
+    want_details,
 };
-pub(crate) use wait::Waiter;
+pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
 #[cfg(unix)]
 pub(crate) use links::host_name;
+#[cfg(unix)]
+pub(crate) use pair::pair;
 #[cfg(windows)]
-pub(crate) use windows::{error_name, host_name};
+pub(crate) use windows::{error_name, host_name, pair};
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use socket2::Socket;
 
@@ -60,7 +66,8 @@ use crate::model::error::FaultKind;
 /// A socket with what has to be known to use it.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) socket: Socket,
+    /// Shared with whoever waits for it.
+    pub(crate) socket: Arc<Socket>,
     /// Its own address, with the real port.
     pub(crate) local: SocketAddr,
     /// The peer it is connected to.

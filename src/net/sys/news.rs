@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -16,7 +17,7 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 const PIECE: usize = 4096;
 
 /// A socket that the kernel tells of every change.
-pub(crate) struct News(Socket);
+pub(crate) struct News(Arc<Socket>);
 
 impl News {
     /// Listens from now on, in the network of the calling thread.
@@ -24,12 +25,12 @@ impl News {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let socket = open(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
-        Ok(Self(socket.into()))
+        Ok(Self(Arc::new(socket.into())))
     }
 
     /// What to wait for.
-    pub(crate) const fn socket(&self) -> Option<&Socket> {
-        Some(&self.0)
+    pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
+        Some(Arc::clone(&self.0))
     }
 
     /// Takes what there is, and says whether there was anything.

@@ -10,9 +10,8 @@ use socket2::{MaybeUninitSlice, SockAddr, Socket};
 use crate::model::error::FaultKind;
 use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
-use crate::model::{Family, Fault, Origin, Stamp, StampSource};
+use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
-use crate::net::stream::Segments;
 use crate::net::sys::{Bound, fault};
 use crate::net::{Batch, Outbox};
 
@@ -48,7 +47,7 @@ impl News {
         Ok(Self)
     }
 
-    pub(crate) const fn socket(&self) -> Option<&Socket> {
+    pub(crate) const fn socket(&self) -> Option<std::sync::Arc<Socket>> {
         None
     }
 
@@ -65,6 +64,11 @@ pub(crate) fn drops(_: &Socket) -> Option<u64> {
 /// Not told here.
 pub(crate) fn segments(_: &Socket) -> Option<Segments> {
     None
+}
+
+/// Not told here.
+pub(crate) fn has_ended(_: &Socket) -> bool {
+    false
 }
 
 /// Not told here.

@@ -6,8 +6,8 @@ use if_addrs::{IfAddr, IfOperStatus};
 use socket2::Socket;
 
 pub(crate) use super::portable::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, name_of, next_len, prepare, receive, segments, send,
-    take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, has_ended, name_of, next_len, prepare, receive,
+    segments, send, take_refusals, want_destination, want_details,
 };
 use crate::model::error::FaultKind;
 use crate::model::{Family, Fault, Link};
@@ -53,6 +53,11 @@ pub(crate) fn set_traffic_class(_: &Socket, _: u8) -> io::Result<()> {
 
 /// Windows has no SO_REUSEPORT; its SO_REUSEADDR would let anybody take the port over.
 pub(crate) fn share_port(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Windows has no datagrams of AF_UNIX.
+pub(crate) fn pair() -> io::Result<(Socket, Socket)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

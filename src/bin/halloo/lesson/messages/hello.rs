@@ -1,8 +1,9 @@
 //! A talk over UDP is one datagram there and one back; over TCP it has a beginning and an end of its own.
 
+use halloo::model::Segments;
 use halloo::model::event::Role;
 use halloo::model::lesson::{Observed, Value};
-use halloo::net::stream::{Segments, Stream};
+use halloo::net::stream::Stream;
 
 use crate::lesson::actors::{self, Sends, Server, Serves, Told};
 use crate::lesson::card::{Chapter, Lesson, Needs};
