@@ -24,7 +24,7 @@ use support::program::{Output, Run, Server, program};
 
 /// The program in a host, where nothing is kept.
 fn halloo(host: Host<'_>, args: &[&str]) -> Run {
-    host.halloo(args).env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/nowhere/to/keep/anything")
+    host.halloo(args).env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing")
 }
 
 /// Announces `chat` there, under the name of the host.
