@@ -99,7 +99,7 @@ impl Announcement {
     }
 
     /// Which instance it is: the same for ever, so that it is still one after a restart. Whoever keeps none has another one
-    /// each time; [`instance`](super::instance) keeps it on disk.
+    /// each time; [`instance()`](super::instance()) keeps it on disk.
     #[must_use]
     pub const fn id(mut self, id: InstanceId) -> Self {
         self.id = Some(id);
