@@ -138,6 +138,9 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
         loop {
             self.send()?;
             self.receive()?;
+            if let Some(table) = self.network.changed() {
+                self.engine.rewired(self.desk.now, table, &mut self.desk);
+            }
             if self.network.is_woken() || self.is_due() {
                 self.engine.due(self.desk.now, &mut self.desk);
             }

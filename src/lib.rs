@@ -11,6 +11,7 @@
 //!   built and watched with are sockets of other kinds, and its own.
 //! - [`drive`]: runs an engine over a network. The only place where the two meet, and the clock that engines are told the
 //!   time by. Waits that no engine has, such as those of the lab, end by deadlines of their own.
+//! - [`discovery`]: services that are announced and found, in a line of code each.
 //!
 //! A first datagram:
 //!
@@ -25,6 +26,7 @@
 // The examples of the README are tested like the one above, where they have what they need.
 #![cfg_attr(all(doctest, target_os = "linux", feature = "lab"), doc = include_str!("../README.md"))]
 
+pub mod discovery;
 pub mod drive;
 pub mod engine;
 #[cfg(all(target_os = "linux", feature = "lab"))]

@@ -92,6 +92,12 @@ fn every_event_of_every_command_keeps_its_schema() {
     check(&halloo(["send", &closed_port(), "hi", "--json"]).output().expect_code(5), &["sent", "refused"]);
     check(&halloo(["send", "127.0.0.1:9", "--size", "65508", "--json"]).output().expect_code(3), &["error"]);
     check(&halloo(["interfaces", "--json"]).output().expect_code(0), &["interface"]);
+    let at = ["--interface", "lo", "--discovery-port", "21100", "--json"];
+    let announce = [&["announce", "chat", "--port", "7000", "--attr", "room=blue"], &at[..]].concat();
+    // It would keep which instance it is.
+    let announced = halloo(&announce).env("XDG_STATE_HOME", "/dev/null/nothing").serve();
+    check(&halloo([&["discover"], &at[..]].concat()).output().expect_code(0), &["service"]);
+    check(&announced.stop().expect_code(0), &["listening", "sent"]);
 }
 
 #[test]

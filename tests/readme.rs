@@ -178,7 +178,19 @@ fn the_rustdoc_of_the_schema_names_every_key() {
 
 #[test]
 fn every_option_in_the_readme_exists() {
-    let commands = ["echo", "length", "listen", "send", "broadcast", "ping", "interfaces", "learn"];
+    let commands = [
+        "echo",
+        "length",
+        "listen",
+        "send",
+        "broadcast",
+        "ping",
+        "announce",
+        "discover",
+        "secret",
+        "interfaces",
+        "learn",
+    ];
     let help: String =
         commands.iter().map(|command| halloo([command, "--help"]).output().expect_code(0).out()).collect();
     let exists =

@@ -3,9 +3,13 @@
 //! An [`Engine`] is told the time and handed datagrams; through [`Out`] it says what to send and what to tell. It can be
 //! run over a real network by [`crate::drive`], or over a scripted one in a test, and cannot tell the difference.
 
+pub mod announce;
 pub mod broadcast;
+pub mod discover;
+pub mod follow;
 pub mod guard;
 pub mod ping;
+pub mod reach;
 pub mod send;
 pub mod serve;
 #[cfg(test)]
@@ -14,6 +18,7 @@ pub(crate) mod testing;
 use std::time::Duration;
 
 use crate::model::event::{Outcome, Refusal};
+use crate::model::interface::Table;
 use crate::model::stats::Ending;
 use crate::model::{Datagram, Event, Now, Transmit};
 
@@ -53,6 +58,9 @@ pub trait Engine {
 
     /// The time of [`Next::At`] has come, or somebody woke the run.
     fn due(&mut self, now: Now, out: &mut dyn Out);
+
+    /// The interfaces are others than before.
+    fn rewired(&mut self, _: Now, _: &Table, _: &mut dyn Out) {}
 
     /// What it waits for.
     fn next(&self) -> Next;

@@ -85,11 +85,11 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// When something was last told.
 #[derive(Debug, Default)]
-struct Told(Option<Duration>);
+pub(super) struct Told(Option<Duration>);
 
 impl Told {
     /// Whether it is time to tell it again.
-    fn is_due(&mut self, now: Now) -> bool {
+    pub(super) fn is_due(&mut self, now: Now) -> bool {
         let due = self.0.is_none_or(|last| now.run.saturating_sub(last) >= TELL_EVERY);
         if due {
             self.0 = Some(now.run);

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::event::Skipped;
+use crate::model::service::ServiceError;
 use crate::model::stats::Verdict;
 use crate::model::{Family, Link, RecordError, TargetError, TooLong};
 
@@ -219,6 +220,27 @@ pub enum Error {
         /// Why not.
         fault: Fault,
     },
+    /// A text that a service cannot have.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// A secret that cannot be used, or is not safe where it is.
+    #[error("{file}: {why}")]
+    Secret {
+        /// Its file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        instead: String,
+    },
+    /// A program that cannot be started.
+    #[error("cannot start {program}: {why}")]
+    Command {
+        /// The program.
+        program: String,
+        /// What the system says.
+        why: String,
+    },
     /// Options that make no sense together, or here.
     #[error("{what}")]
     Misuse {
@@ -259,9 +281,11 @@ impl Error {
     /// The exit code's meaning that the error deserves.
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::Target(_) | Self::NoSuchInterface { .. } | Self::NeedsZone { .. } | Self::Misuse { .. } => {
-                Verdict::Usage
-            }
+            Self::Target(_)
+            | Self::Service(_)
+            | Self::NoSuchInterface { .. }
+            | Self::NeedsZone { .. }
+            | Self::Misuse { .. } => Verdict::Usage,
             Self::TooLong(_)
             | Self::ProbeTooLong(_)
             | Self::Record(_)
@@ -269,10 +293,13 @@ impl Error {
             | Self::NotABroadcastAddress { .. }
             | Self::BroadcastForbidden { .. }
             | Self::NotADestination { .. }
+            | Self::Secret { .. }
             | Self::Input { .. } => Verdict::RefusedToSend,
-            Self::Resolve { .. } | Self::System { .. } | Self::Unsupported { .. } | Self::Output { .. } => {
-                Verdict::SystemRefused
-            }
+            Self::Resolve { .. }
+            | Self::Command { .. }
+            | Self::System { .. }
+            | Self::Unsupported { .. }
+            | Self::Output { .. } => Verdict::SystemRefused,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use crate::model::lesson::LessonRun;
+use crate::model::service::{Change, InstanceId, Service};
 use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
@@ -42,6 +43,8 @@ pub enum Event<'a> {
     Progress(Progress),
     /// The account of a responder, at the end.
     Responder(&'a Responder<'a>),
+    /// What happened to a service. [`Change::Listed`] comes at the end, once for each that is there.
+    Service(Change, &'a Service),
     /// The network says that a datagram was not delivered.
     Refused(Refusal),
     /// A server gave no answer.
@@ -65,6 +68,8 @@ pub enum Role {
     Echo,
     /// Answers with the length.
     Length,
+    /// Answers those who look for services.
+    Announce,
 }
 
 /// An open socket.
@@ -252,7 +257,7 @@ pub enum Ignored {
     OwnSource,
     /// It came by broadcast or multicast, and those were not asked to be answered.
     Broadcast,
-    /// It came by broadcast or multicast from outside this host's subnets.
+    /// It came from outside this host's subnets, by broadcast or multicast or to where only neighbours are answered.
     OffLink,
     /// It is itself an answer of this kind of server.
     OwnReply,
@@ -260,7 +265,7 @@ pub enum Ignored {
     SourceLimit,
     /// All sources together ask too often.
     TotalLimit,
-    /// The answer would be longer than a datagram.
+    /// The answer would be longer than a datagram, or, where that is the limit, than its question.
     ReplyTooLong,
     /// No answer to this run: another run's, another program's, or nothing of the kind.
     Foreign,
@@ -268,6 +273,26 @@ pub enum Ignored {
     Corrupt,
     /// From more responders than are told apart, or so far behind its last answer that among so many it is not remembered.
     TooMany,
+    /// A message of discovery that breaks its format: cut off, changed, or made wrong.
+    Malformed,
+    /// A message of discovery of another kind than is awaited here: our own question come back, for one.
+    WrongKind,
+    /// It is not signed, and who answers or is believed here must know the secret.
+    Unsigned,
+    /// Its signature is wrong: another secret, a forgery, an old message, or changed on the way.
+    BadSignature,
+    /// A signed answer from another address than it was signed for, of a service that answers from its own.
+    Relayed,
+    /// It asks for services of another type.
+    OtherType,
+    /// It asks another part of the services.
+    OtherPlace,
+    /// The asker knows this service already.
+    Known,
+    /// The asker has its answer to this question.
+    Answered,
+    /// More answers wait for their moment than are kept.
+    Busy,
 }
 
 impl Ignored {
@@ -289,6 +314,16 @@ impl Ignored {
             Self::Foreign => "foreign",
             Self::Corrupt => "corrupt",
             Self::TooMany => "too_many",
+            Self::Malformed => "malformed",
+            Self::WrongKind => "wrong_kind",
+            Self::Unsigned => "unsigned",
+            Self::BadSignature => "bad_signature",
+            Self::Relayed => "relayed",
+            Self::OtherType => "other_type",
+            Self::OtherPlace => "other_place",
+            Self::Known => "known",
+            Self::Answered => "answered",
+            Self::Busy => "busy",
         }
     }
 }
@@ -329,6 +364,10 @@ pub enum Notice {
         /// The longest time between two probes.
         most: Duration,
     },
+    /// Two responders have the same instance, each with a life of its own: the instance, and where they answer from.
+    IdClash(InstanceId, SocketAddr, SocketAddr),
+    /// The wall clock jumped against the run's: the host slept, or its clock was set. Everybody is asked again.
+    ClockJumped,
     /// Probes wait for the answer to the one before, because that takes longer than the interval that was asked for.
     HeldUp {
         /// The interval.
@@ -344,6 +383,19 @@ pub enum Notice {
         answered: u64,
         /// So many others answered, from another address than the one that was asked.
         elsewhere: u64,
+    },
+    /// An interface can be used from now on, and is.
+    InterfaceCame(Link),
+    /// An interface cannot be used any more.
+    InterfaceWent(Link),
+    /// Nobody answered who announces a service.
+    NobodyAnnounces {
+        /// The port that was asked.
+        asked: u16,
+        /// The port that answers come to.
+        port: u16,
+        /// Those were awaited who share the secret.
+        secret: bool,
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),

@@ -231,7 +231,7 @@ impl Selector {
 }
 
 /// Every address of every interface, as read at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Table(Vec<Interface>);
 
 impl Table {

@@ -5,6 +5,7 @@
 pub mod datagram;
 pub mod error;
 pub mod event;
+pub mod glob;
 pub mod interface;
 pub mod latency;
 pub mod lesson;
@@ -13,17 +14,20 @@ pub mod record;
 pub mod schedule;
 pub mod seen;
 pub mod segments;
+pub mod service;
 pub mod stats;
 pub mod target;
 
 pub use datagram::{Cast, Datagram, Destination, Link, Origin, Stamp, StampSource, Transmit};
 pub use error::{Error, Fault};
 pub use event::{Event, Now, Sink};
+pub use glob::Glob;
 pub use interface::{Interface, Selector, Unusable};
 pub use latency::Latency;
 pub use payload::{Payload, TooLong};
 pub use record::{Framing, Record, RecordError, Splitter};
 pub use schedule::{Repeat, Schedule};
 pub use segments::Segments;
+pub use service::{About, Attributes, InstanceId, Service, ServiceName, ServiceType, Trust};
 pub use stats::{Stats, Verdict};
 pub use target::{Cidr, Family, Host, Target, TargetError};

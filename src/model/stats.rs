@@ -139,9 +139,16 @@ pub struct Stats {
     pub verdict: Verdict,
     /// Lessons of the course, by how they went.
     pub lessons: Option<Tally>,
+    /// The exit code of the program that ran beneath, which then is that of the run.
+    pub command: Option<u8>,
 }
 
 impl Stats {
+    /// The exit code.
+    pub fn exit(&self) -> u8 {
+        self.command.unwrap_or(self.verdict.code())
+    }
+
     /// Counts a datagram that came.
     pub fn saw(&mut self, datagram: &Datagram<'_>) {
         self.received += 1;

@@ -9,6 +9,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use crate::model::error::Action;
 use crate::model::{Error, Family, Fault, Link};
 use crate::net::fault::system;
+use crate::net::options::Options;
 use crate::net::sys::{self, Bound};
 
 /// What became of wishes that may fail.
@@ -26,10 +27,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(socket: Socket, peer: Option<SocketAddr>, patient: bool, granted: Granted) -> io::Result<Self> {
+    pub(crate) fn new(socket: Socket, options: &Options, granted: Granted) -> io::Result<Self> {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
-        Ok(Self { bound: Bound { socket: Arc::new(socket), local, peer, patient }, granted })
+        let Options { connect: peer, patient, broadcast, .. } = *options;
+        Ok(Self { bound: Bound { socket: Arc::new(socket), local, peer, patient, broadcast }, granted })
     }
 
     /// The address it is bound to, with the real port.

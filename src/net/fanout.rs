@@ -27,11 +27,23 @@ pub struct Fanout {
     first: usize,
     /// The last destination whose way was looked up, with its source address.
     way: Option<(SocketAddr, IpAddr)>,
+    /// Where the system tells of interfaces that come and go, if that is wanted.
+    news: Option<sys::News>,
+    /// The group that is joined on interfaces that come.
+    group: Option<IpAddr>,
+    /// Whether the table is another one since this was last asked.
+    changed: bool,
 }
 
 /// Ends a wait from another thread.
 #[derive(Clone)]
 pub struct Waker(Arc<sys::Alarm>);
+
+impl std::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waker")
+    }
+}
 
 impl Waker {
     /// Ends the wait that goes on, or the next one.
@@ -43,7 +55,7 @@ impl Waker {
 impl Fanout {
     /// These endpoints as one. `table` tells casts and interfaces.
     pub const fn new(endpoints: Vec<Endpoint>, table: Table) -> Self {
-        Self { endpoints, table, waiter: None, first: 0, way: None }
+        Self { endpoints, table, waiter: None, first: 0, way: None, news: None, group: None, changed: false }
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -65,6 +77,46 @@ impl Fanout {
         };
         let endpoints = sources.iter().map(from).collect::<Result<_, _>>()?;
         Ok(Self::new(endpoints, table))
+    }
+
+    /// The endpoints of both as one, with the table of the first.
+    pub fn and(mut self, other: Self) -> Self {
+        self.endpoints.extend(other.endpoints);
+        self.waiter = None;
+        self
+    }
+
+    /// Looks out for interfaces and addresses that come and go, from now on. Where the system does not tell of them, they
+    /// are seen when the table is read again.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system has no means for it.
+    pub fn watch_interfaces(&mut self) -> Result<(), Error> {
+        let cannot = |error: &io::Error| system(Action::List, "the interfaces".to_owned(), error);
+        let news = sys::News::open().map_err(|error| cannot(&error))?;
+        if let (Some(waiter), Some(socket)) = (&mut self.waiter, news.socket()) {
+            waiter.add(socket).map_err(|error| cannot(&error))?;
+        }
+        self.news = Some(news);
+        // What changed before anybody looked out.
+        self.refresh();
+        Ok(())
+    }
+
+    /// Joins `group` on every interface that there is and that comes, by every endpoint of its IP version that is not there
+    /// to send to everybody. Interfaces that cannot are left out; those that could are returned.
+    pub fn join_everywhere(&mut self, group: IpAddr) -> Vec<Link> {
+        self.group = Some(group);
+        let mut links: Vec<Link> = self.table.rows().iter().map(|row| row.link().clone()).collect();
+        links.dedup();
+        links.retain(|link| self.join(group, link));
+        links
+    }
+
+    fn join(&self, group: IpAddr, link: &Link) -> bool {
+        let hears = |endpoint: &&Endpoint| !endpoint.bound().broadcast && endpoint.local().is_ipv4() == group.is_ipv4();
+        // Every one of them, not the first that can.
+        self.endpoints.iter().filter(hears).filter(|endpoint| endpoint.join(group, link).is_ok()).count() > 0
     }
 
     /// The first endpoint.
@@ -90,18 +142,29 @@ impl Fanout {
             Some(waiter) => waiter,
             None => {
                 let sockets = self.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.bound().socket));
+                let sockets = sockets.chain(self.news.as_ref().and_then(sys::News::socket));
                 sys::Waiter::new(sockets).map_err(|error| cannot_wait(&error))?
             }
         };
         Ok(self.waiter.insert(waiter))
     }
 
-    /// The endpoint that can send `item`: of its IP version, and bound to its source where that matters.
+    /// The endpoint that can send `item`: of its IP version; where there are several, the one that is there for its cast,
+    /// and bound to its source where that matters.
     fn endpoint_for(&self, item: &Item) -> Option<&Endpoint> {
         let same_family = |e: &&Endpoint| e.local().is_ipv4() == item.destination.is_ipv4();
-        let same_source = |e: &&Endpoint| item.source == Some(e.local().ip());
+        let everybody = self.endpoints.len() > 1 && self.is_everybody(item.destination.ip());
         let candidates = || self.endpoints.iter().filter(same_family);
-        candidates().find(same_source).or_else(|| candidates().next())
+        let of = |same_source: bool| move |e: &&Endpoint| !same_source || item.source == Some(e.local().ip());
+        let first = |same_cast: bool| {
+            let fitting = || candidates().filter(move |e| !same_cast || e.bound().broadcast == everybody);
+            fitting().find(of(true)).or_else(|| fitting().next())
+        };
+        first(true).or_else(|| first(false))
+    }
+
+    fn is_everybody(&self, address: IpAddr) -> bool {
+        cast_by_table(&self.table, address.to_canonical()) != Cast::Unicast
     }
 
     /// Source address and interface of a datagram that left.
@@ -178,10 +241,25 @@ impl Network for Fanout {
     }
 
     fn refresh(&mut self) {
-        if let Ok(table) = interfaces::list() {
-            self.table = table;
-            self.way = None;
+        let Ok(table) = interfaces::list() else { return };
+        self.way = None;
+        if table == self.table {
+            return;
         }
+        self.table = table;
+        self.changed = true;
+        if let Some(group) = self.group {
+            let _joined = self.join_everywhere(group);
+        }
+    }
+
+    fn changed(&mut self) -> Option<&Table> {
+        if self.news.as_ref().is_some_and(sys::News::take) {
+            self.refresh();
+            // Even where the table is the same: an address may have become good to send from.
+            self.changed = true;
+        }
+        std::mem::take(&mut self.changed).then_some(&self.table)
     }
 
     fn drops(&self) -> Option<u64> {

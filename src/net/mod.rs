@@ -28,6 +28,7 @@ mod sys;
 use std::time::Duration;
 
 use crate::model::event::Outcome;
+use crate::model::interface::Table;
 use crate::model::{Error, Fault};
 
 // For the lab, whose processes have networks of their own.
@@ -47,6 +48,11 @@ pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 /// The name that the system's own pages have for an error, `ECONNREFUSED` (errno(3)); in its absence a number.
 pub fn error_name(fault: Fault) -> String {
     fault.code.map_or_else(|| fault.to_string(), sys::error_name)
+}
+
+/// What this host calls itself, where the system tells.
+pub fn host_name() -> Option<String> {
+    sys::host_name().filter(|name| !name.is_empty())
 }
 
 /// Something that carries datagrams: sockets, or a script in a test.
@@ -72,6 +78,11 @@ pub trait Network {
 
     /// Looks at the interfaces again: addresses come and go.
     fn refresh(&mut self);
+
+    /// The table of interfaces, if anything about it has changed since this was last asked.
+    fn changed(&mut self) -> Option<&Table> {
+        None
+    }
 
     /// How many datagrams the kernel has dropped at the sockets, where it tells.
     fn drops(&self) -> Option<u64>;

@@ -20,7 +20,7 @@ pub const RECEIVE_BUFFER: usize = 4 << 20;
 pub struct Options {
     /// Local address and port; port 0 lets the system choose one.
     pub bind: SocketAddr,
-    /// SO_BROADCAST: it may send to broadcast addresses. Never on a socket that answers.
+    /// It is there to send to everybody: SO_BROADCAST over IPv4. Never on a socket that answers.
     pub broadcast: bool,
     /// SO_REUSEPORT: other sockets of the same user may have the same port. SO_REUSEADDR is never set: on Linux it lets
     /// any user take a port over.
@@ -102,7 +102,7 @@ impl Options {
         if let Some(peer) = self.connect {
             socket.connect(&peer.into()).map_err(|error| system(Action::Connect, peer.to_string(), &error))?;
         }
-        Endpoint::new(socket, self.connect, self.patient, granted).map_err(|error| self.failed(Action::Open, &error))
+        Endpoint::new(socket, self, granted).map_err(|error| self.failed(Action::Open, &error))
     }
 
     fn failed(&self, action: Action, error: &io::Error) -> Error {

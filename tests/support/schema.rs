@@ -27,6 +27,11 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
          lost:number duplicates:number reordered:number late:number corrupt:number in_flight:number since_seq:number rtt_us:object?",
     ),
     (
+        "service",
+        "ts:string change:string type:string name:string id:string addr:string? port:number iface:string? ifindex:number? \
+         trust:string attrs:object more:bool ttl_s:number age_ms:number paths:array",
+    ),
+    (
         "refused",
         "ts:string dst:string by:string? reason:string why:string ?mtu:number ?icmp_type:number ?icmp_code:number",
     ),

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use halloo::model::Verdict;
 
 /// The exit code of a run.
-pub(crate) fn code(verdict: Verdict) -> ExitCode {
-    ExitCode::from(verdict.code())
+pub(crate) fn code(code: u8) -> ExitCode {
+    ExitCode::from(code)
 }
 
 /// Prints why there is no run, or the help that was asked for.
@@ -17,7 +17,7 @@ pub(crate) fn refused(text: &str, to_stdout: bool, code: u8) -> ExitCode {
         // Help that could not be written was asked for in vain, unless whoever asked has left.
         Err(error) if to_stdout && error.kind() != io::ErrorKind::BrokenPipe => {
             let _unheeded = writeln!(io::stderr(), "halloo: cannot write standard output: {error}");
-            self::code(Verdict::SystemRefused)
+            self::code(Verdict::SystemRefused.code())
         }
         _ => ExitCode::from(code),
     }

@@ -16,7 +16,7 @@ fn wants_json() -> bool {
 fn main() -> ExitCode {
     match args::parse(std::env::args_os()) {
         Ok(args) => exit::code(cmd::run(&args)),
-        Err(refused) if refused.code != 0 && wants_json() => exit::code(cmd::refuse(&refused.text)),
+        Err(refused) if refused.code != 0 && wants_json() => exit::code(cmd::refuse(&refused.text).code()),
         Err(refused) => exit::refused(&refused.text, refused.to_stdout, refused.code),
     }
 }

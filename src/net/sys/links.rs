@@ -31,3 +31,8 @@ pub(super) fn links(mtu: impl Fn(&str) -> Option<u32>) -> io::Result<Vec<LinkFac
     }
     Ok(links)
 }
+
+/// gethostname(2).
+pub(crate) fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}

@@ -16,6 +16,8 @@ mod errno;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod news;
 #[cfg(unix)]
 mod pair;
 #[cfg(not(target_os = "linux"))]
@@ -32,6 +34,10 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(target_os = "linux")]
+pub(crate) use news::News;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::News;
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, has_ended, links, name_of,
     next_len, prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination,
@@ -42,9 +48,11 @@ pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
 #[cfg(unix)]
+pub(crate) use links::host_name;
+#[cfg(unix)]
 pub(crate) use pair::pair;
 #[cfg(windows)]
-pub(crate) use windows::{error_name, pair};
+pub(crate) use windows::{error_name, host_name, pair};
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -66,6 +74,8 @@ pub(crate) struct Bound {
     pub(crate) peer: Option<SocketAddr>,
     /// Whether a full send buffer is waited for.
     pub(crate) patient: bool,
+    /// Whether it is there to send to everybody.
+    pub(crate) broadcast: bool,
 }
 
 /// What the system says of an interface apart from its addresses.

@@ -39,6 +39,23 @@ pub(crate) fn bind_device(_: &Socket, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Changes are not told here: they are seen when the table of interfaces is read again.
+pub(crate) struct News;
+
+impl News {
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) const fn socket(&self) -> Option<std::sync::Arc<Socket>> {
+        None
+    }
+
+    pub(crate) const fn take(&self) -> bool {
+        false
+    }
+}
+
 /// Not told here.
 pub(crate) fn drops(_: &Socket) -> Option<u64> {
     None

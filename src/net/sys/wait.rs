@@ -61,8 +61,8 @@ impl Waiter {
         Ok(waiter)
     }
 
-    /// Level-triggered: what is left in the queue wakes again.
-    fn add(&mut self, socket: Arc<Socket>) -> io::Result<()> {
+    /// Waits on this one too. Level-triggered: what is left in the queue wakes again.
+    pub(crate) fn add(&mut self, socket: Arc<Socket>) -> io::Result<()> {
         let event = Event::readable(self.sockets.len());
         // SAFETY: the poller must not know the socket any more when that is closed. It stays open as long as it is in
         // `sockets`, from the next line on; and drop deletes it from the poller while it is there.

@@ -80,3 +80,8 @@ pub(crate) fn fault(error: &io::Error) -> Fault {
     };
     Fault { kind, code: error.raw_os_error() }
 }
+
+/// The name that the system gives every program.
+pub(crate) fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
+}

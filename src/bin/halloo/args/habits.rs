@@ -125,7 +125,9 @@ impl Line {
         };
         let sends = matches!(self.command.as_deref(), Some("send" | "broadcast"));
         let pings = self.command.as_deref() == Some("ping");
-        let to_everybody = self.command.as_deref() == Some("broadcast") || (pings && self.places.is_empty());
+        let announces = self.command.as_deref() == Some("announce");
+        let to_everybody =
+            self.command.as_deref() == Some("broadcast") || announces || (pings && self.places.is_empty());
         let own = match option {
             "--port" if to_everybody => return None,
             "-p" if to_everybody => "--port",

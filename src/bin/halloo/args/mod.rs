@@ -7,8 +7,10 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+mod announce;
 mod answers;
 mod broadcast;
+mod discover;
 mod everybody;
 mod habits;
 mod interfaces;
@@ -16,23 +18,29 @@ mod learn;
 mod listen;
 mod pacing;
 mod ping;
+mod reach;
 mod records;
 mod refused;
+mod secret;
 mod send;
 mod serve;
 mod socket;
 mod values;
 
+pub(crate) use announce::Announce;
 pub(crate) use answers::Answers;
 pub(crate) use broadcast::Broadcast;
+pub(crate) use discover::{Discover, Print};
 pub(crate) use everybody::{Aim, Everybody};
 pub(crate) use interfaces::Interfaces;
 pub(crate) use learn::{Lang, Learn};
 pub(crate) use listen::{Frame, Listen, Only, Show};
 pub(crate) use pacing::Pacing;
 pub(crate) use ping::{Match, Ping};
+pub(crate) use reach::Reach;
 pub(crate) use records::{Input, Records, Source};
 pub(crate) use refused::Refused;
+pub(crate) use secret::Secret;
 pub(crate) use send::Send;
 pub(crate) use serve::{Echo, Length, Serve};
 pub(crate) use socket::Socket;
@@ -89,6 +97,9 @@ pub(crate) enum Command {
     Send(Send),
     Broadcast(Broadcast),
     Ping(Ping),
+    Announce(Announce),
+    Discover(Discover),
+    Secret(Secret),
     Interfaces(Interfaces),
     Learn(Learn),
 }
@@ -106,8 +117,8 @@ EXAMPLES
   halloo broadcast 'who is there?' --wait 1s
   # exit code 1 when no answer comes
   halloo send 10.0.0.7:9000 hi --expect 1
-  # where a broadcast would go, and where not and why
-  halloo interfaces
+  # who announces a service here: halloo announce TYPE --port N
+  halloo discover
   # what a datagram is, by experiment
   halloo learn
 
@@ -144,6 +155,9 @@ impl Args {
             Command::Send(send) => send.records.check().and_then(|()| send.answers.check()),
             Command::Broadcast(broadcast) => broadcast.records.check().and_then(|()| broadcast.answers.check()),
             Command::Ping(ping) => ping.check(),
+            Command::Announce(announce) => announce.check(),
+            Command::Discover(discover) => discover.check(self.json),
+            Command::Secret(_) => Ok(()),
             Command::Interfaces(_) => Ok(()),
             Command::Learn(learn) => learn.check(self.json || learn.events),
         }

@@ -126,8 +126,17 @@ fn long_help_has_examples_and_the_exit_codes() {
 
 #[test]
 fn the_examples_are_lines_that_halloo_takes_and_a_terminal_of_80_columns_holds() {
-    let commands =
-        [send::EXAMPLES, broadcast::EXAMPLES, ping::EXAMPLES, listen::EXAMPLES, interfaces::EXAMPLES, learn::EXAMPLES];
+    let commands = [
+        send::EXAMPLES,
+        broadcast::EXAMPLES,
+        ping::EXAMPLES,
+        announce::EXAMPLES,
+        discover::EXAMPLES,
+        secret::EXAMPLES,
+        listen::EXAMPLES,
+        interfaces::EXAMPLES,
+        learn::EXAMPLES,
+    ];
     for examples in commands.into_iter().chain([TOP, serve::ECHO_EXAMPLES, serve::LENGTH_EXAMPLES]) {
         let shown: Vec<_> = examples.lines().filter(|line| line.starts_with("  ")).collect();
         assert!(shown.iter().all(|line| line.len() <= 80), "{shown:?}");
@@ -442,7 +451,7 @@ fn an_address_where_the_command_should_be() {
 fn words_that_are_no_commands() {
     meant("snd h x", "halloo send h x");
     meant("brodcast hi", "halloo broadcast hi");
-    says("hello", &["\"hello\" is not a command", "echo, length, listen, send, broadcast, ping, interfaces, learn"]);
+    says("hello", &["\"hello\" is not a command", "broadcast, ping, announce, discover, secret, interfaces, learn"]);
     assert!(!refused("hello").contains("did you mean"));
     says("--json", &["a command is missing"]);
 }
@@ -469,6 +478,7 @@ fn habits_of_nc_ping_and_tcpdump() {
     );
     meant("ping h --port 7", "halloo ping h:7");
     meant("ping --broadcast -p 7", "halloo ping --broadcast --port 7");
+    meant("announce chat -p 7000", "halloo announce chat --port 7000");
     meant("listen -i eth0 -c 5", "halloo listen --interface eth0 --count 5");
 }
 
@@ -489,11 +499,54 @@ fn options_that_are_not_there_and_values_that_are_missing() {
     meant("send h --wait 1,5", "halloo send h --wait 1.5");
 }
 
+fn discovered(text: &str) -> Discover {
+    match line(&format!("discover {text}")).map(|args| args.command) {
+        Ok(Command::Discover(discover)) => discover,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
 #[test]
-fn no_line_names_what_does_not_exist() {
-    let mut all: Vec<String> = vec![line("--help").unwrap_err().text];
-    all.extend(Args::command().get_subcommands().map(|c| line(&format!("{} --help", c.get_name())).unwrap_err().text));
-    for gone in ["announce", "discover"] {
-        assert!(all.iter().all(|text| !text.contains(gone)), "{gone}");
+fn a_service_is_announced_with_what_it_says() {
+    let args = line("announce chat --port 7000 --attr room=blue --attr a= --ttl 1m -- sh -c --json").unwrap();
+    assert!(!args.json);
+    let Command::Announce(announce) = args.command else { panic!("{args:?}") };
+    assert_eq!((announce.kind.text(), announce.port, announce.ttl.as_secs()), ("chat", 7000, 60));
+    assert_eq!(announce.attributes().unwrap().pairs().collect::<Vec<_>>(), [("a", ""), ("room", "blue")]);
+    assert_eq!(announce.command, ["sh", "-c", "--json"]);
+    for (text, part) in [
+        ("announce", "TYPE"),
+        ("announce chat", "--port"),
+        ("announce chat --port 0", "at least 1"),
+        ("announce chat --port 1 --attr a=1 --attr a=2", "there twice"),
+        ("announce chat --port 1 --advertise 255.255.255.255", "one host"),
+        ("announce chat --port 1 --timeout 1s -- true", "--timeout"),
+        ("announce chat --port 1 -4 -6", "--ipv6"),
+    ] {
+        says(text, &[part]);
+    }
+    meant("announce Chat --port 1", "halloo announce chat --port 1");
+}
+
+#[test]
+fn services_are_looked_for_with_an_end() {
+    assert_eq!((discovered("").expect(), discovered("").deadline()), (None, None));
+    let three = Duration::from_secs(3);
+    assert_eq!((discovered("--expect 2").expect(), discovered("--expect 2").deadline()), (Some(2), Some(three)));
+    let one = discovered("chat --resolve pi --print addr:port --wait 1s");
+    assert_eq!((one.expect(), one.deadline(), one.print), (Some(1), Some(three / 3), Some(Print::AddressAndPort)));
+    let fits = |wanted: &Discover, name: &str| wanted.wanted().is_none_or(|wanted| wanted(&name.parse().unwrap()));
+    assert!(fits(&one, "pi") && !fits(&one, "pi2") && fits(&discovered(""), "x"));
+    let some = discovered("--name 'pi*'");
+    assert!(fits(&some, "pi2") && !fits(&some, "api"));
+    for (text, part) in [
+        ("discover --watch --expect 2", "--expect"),
+        ("discover --resolve a --name b", "--name"),
+        ("discover --print addr --json", "--json"),
+        ("discover --secret-file -", "standard input"),
+        ("discover Chat", "no type"),
+        ("secret", "FILE"),
+    ] {
+        says(text, &[part]);
     }
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
-use halloo::model::{Cidr, Family, Host, Selector, Target, TargetError};
+use halloo::model::service::ServiceError;
+use halloo::model::{Attributes, Cidr, Family, Glob, Host, Selector, ServiceName, ServiceType, Target, TargetError};
 
 use super::refused::Mistake;
 
@@ -318,6 +319,56 @@ pub(super) fn broadcast_address(text: &str) -> Result<Ipv4Addr, Mistake> {
     })
 }
 
+/// What a service says, key and value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Attribute(pub(crate) String, pub(crate) String);
+
+/// The type of a service.
+pub(super) fn service_type(text: &str) -> Result<ServiceType, Mistake> {
+    text.parse().map_err(|error: ServiceError| {
+        let mistake = Mistake::new(error.to_string());
+        let lower = text.to_ascii_lowercase();
+        if lower != text && lower.parse::<ServiceType>().is_ok() { mistake.instead(lower) } else { mistake }
+    })
+}
+
+/// The name of a service.
+pub(super) fn service_name(text: &str) -> Result<ServiceName, Mistake> {
+    text.parse().map_err(|error: ServiceError| Mistake::new(error.to_string()))
+}
+
+/// A pattern for names.
+#[expect(clippy::unnecessary_wraps, reason = "every other reader of a value may refuse")]
+pub(super) fn glob(text: &str) -> Result<Glob, Mistake> {
+    Ok(Glob::new(text))
+}
+
+/// `KEY=VALUE`
+pub(super) fn attribute(text: &str) -> Result<Attribute, Mistake> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(Mistake::new(format!("{text:?} is no KEY=VALUE")).hint("an empty value: KEY="));
+    };
+    match Attributes::new([(key, value)]) {
+        Ok(_) => Ok(Attribute(key.to_owned(), value.to_owned())),
+        Err(error) => Err(Mistake::new(error.to_string())),
+    }
+}
+
+/// How long a service holds: whole seconds that fit into 16 bits.
+pub(super) fn service_ttl(text: &str) -> Result<Duration, Mistake> {
+    let read = duration(text)?;
+    let whole = read.subsec_nanos() == 0 && (1..=65_535).contains(&read.as_secs());
+    if whole { Ok(read) } else { Err(Mistake::new(format!("{text:?} is not from 1s to 65535s, in whole seconds"))) }
+}
+
+/// The address of one host.
+pub(super) fn unicast_address(text: &str) -> Result<IpAddr, Mistake> {
+    let wrong = || Mistake::new(format!("{text:?} is not the address of one host, such as 192.168.1.5"));
+    let address: IpAddr = text.parse().map_err(|_| wrong())?;
+    let many = matches!(address, IpAddr::V4(v4) if v4.is_broadcast()) || address.is_multicast();
+    if many || address.is_unspecified() { Err(wrong()) } else { Ok(address) }
+}
+
 /// The bytes of an argument.
 pub(super) fn bytes() -> impl TypedValueParser<Value = Bytes> {
     OsStringValueParser::new().try_map(bytes_of)
@@ -491,6 +542,25 @@ mod tests {
         assert_eq!(broadcast_address("10.77.0.255").unwrap(), Ipv4Addr::new(10, 77, 0, 255));
         for text in ["10.77.0.255:9", "ff02::1", "eth0", "10.77.0"] {
             says(broadcast_address(text), "not an IPv4 broadcast address");
+        }
+    }
+
+    #[test]
+    fn what_a_service_says() {
+        assert_eq!(attribute("a=b=c").unwrap(), Attribute("a".into(), "b=c".into()));
+        assert_eq!(attribute("a=").unwrap(), Attribute("a".into(), String::new()));
+        says(attribute("a"), "KEY=VALUE");
+        says(attribute("=a"), "no key");
+        says(attribute(&format!("a={}", "x".repeat(201))), "at most 200");
+        says(service_type("Chat room"), "is no type");
+        says(service_name(""), "1 to 63");
+        assert_eq!(service_ttl("1m").unwrap().as_secs(), 60);
+        for text in ["0", "1.5s", "65536s"] {
+            says(service_ttl(text), "whole seconds");
+        }
+        assert!(unicast_address("fd00::1").is_ok());
+        for text in ["x", "255.255.255.255", "ff02::1", "0.0.0.0", "10.0.0.1:1"] {
+            says(unicast_address(text), "of one host");
         }
     }
 

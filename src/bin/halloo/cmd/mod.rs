@@ -2,9 +2,11 @@
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
 //! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
-//! the run, [`prompt`] the prompt of `-i`. [`way`] is how one address is reached, [`everybody`] how all are.
+//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`way`] is how one address is reached, [`everybody`] how all are.
 
+mod announce;
 mod broadcast;
+mod discover;
 mod everybody;
 mod feed;
 mod interfaces;
@@ -14,9 +16,11 @@ mod ping;
 mod prompt;
 mod records;
 mod run;
+mod secret;
 mod send;
 mod serve;
 mod signals;
+mod task;
 mod terminal;
 mod way;
 
@@ -33,8 +37,8 @@ pub(crate) fn refuse(text: &str) -> Verdict {
     Output::JSON.fail(&Error::Misuse { what, instead })
 }
 
-/// Does what was typed, and says what it deserves.
-pub(crate) fn run(args: &Args) -> Verdict {
+/// Does what was typed, and says the exit code it deserves.
+pub(crate) fn run(args: &Args) -> u8 {
     let output = Output::new(args);
     let result = match &args.command {
         Command::Echo(echo) => serve::echo(echo, &output),
@@ -43,8 +47,14 @@ pub(crate) fn run(args: &Args) -> Verdict {
         Command::Send(send) => send::run(send, &output),
         Command::Broadcast(broadcast) => broadcast::run(broadcast, &output),
         Command::Ping(ping) => ping::run(ping, &output),
+        // It may have the code of the program that runs beneath it.
+        Command::Announce(announce) => {
+            return announce::run(announce, &output).unwrap_or_else(|error| output.fail(&error).code());
+        }
+        Command::Discover(discover) => discover::run(discover, &output),
+        Command::Secret(secret) => secret::run(secret, &output),
         Command::Interfaces(interfaces) => interfaces::run(interfaces, &output),
         Command::Learn(learn) => learn::run(learn, &output),
     };
-    result.unwrap_or_else(|error: Error| output.fail(&error))
+    result.unwrap_or_else(|error: Error| output.fail(&error)).code()
 }

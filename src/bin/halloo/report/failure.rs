@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use halloo::model::error::{Action, Fault, FaultKind};
 use halloo::model::event::{Failed, Skipped};
-use halloo::model::target::canonical;
+use halloo::model::target::{DISCOVERY_PORT, canonical};
 use halloo::model::{Error, Family, RecordError, TargetError};
 
 use super::escape::{Name, harmless};
@@ -58,6 +58,9 @@ pub(crate) const fn reason(error: &Error) -> &'static str {
         Error::NotADestination { .. } => "not_a_destination",
         Error::NeedsZone { .. } => "needs_zone",
         Error::System { fault, .. } => words::fault(fault.kind),
+        Error::Service(_) => "bad_service",
+        Error::Secret { .. } => "secret",
+        Error::Command { .. } => "command",
         Error::Misuse { .. } => "misuse",
         Error::Unsupported { .. } => "unsupported",
         Error::Input { .. } => "input",
@@ -122,7 +125,7 @@ fn hints(error: &Error) -> Vec<String> {
             if forms.is_empty() { Vec::new() } else { vec![format!("write {}", forms.join(" or "))] }
         }
         Error::System { action, on, fault } => of_system(*action, on, fault.kind),
-        Error::Misuse { instead, .. } => instead.lines().map(str::to_owned).collect(),
+        Error::Misuse { instead, .. } | Error::Secret { instead, .. } => instead.lines().map(str::to_owned).collect(),
         Error::Input { .. } => one("no datagram was made of it; '--file PATH' reads a file, '--stdin' standard input"),
         _ => Vec::new(),
     }
@@ -213,6 +216,12 @@ fn of_system(action: Action, on: &str, kind: FaultKind) -> Vec<String> {
 
 fn of_binding(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
     match kind {
+        FaultKind::AddressInUse if local.is_some_and(|local| local.port() == DISCOVERY_PORT) => vec![
+            format!(
+                "another program has UDP port {DISCOVERY_PORT}: 'ss -ulpn' shows which; 'halloo announce' shares it with those of the same user alone"
+            ),
+            "--discovery-port N is another one, which has to be the same on every host".to_owned(),
+        ],
         FaultKind::AddressInUse => {
             let port = local.map_or("that port".to_owned(), |local| format!("UDP port {}", local.port()));
             vec![
@@ -257,6 +266,9 @@ fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static s
         }
         FaultKind::QueueFull => "it leaves faster than the link takes it: a lower --rate, or a larger --send-buffer",
         FaultKind::Refused => "no program there has the port open; 'halloo echo' on that host opens one",
+        FaultKind::Invalid if group => {
+            "over IPv6, an address that is new is first tried out for a second or two; no group can be sent to from it until then"
+        }
         FaultKind::Invalid => "port 0 and addresses of another IP version than the source's cannot be sent to",
         FaultKind::Unsupported => "this IP version is switched off on this host",
         FaultKind::OutOfResources => "'ulimit -n' shows how many descriptors a process may have",

@@ -4,10 +4,12 @@ use std::io::{self, BufWriter, Write};
 
 use halloo::model::event::{Role, Sink};
 use halloo::model::lesson::Status;
+use halloo::model::service::Change;
 use halloo::model::{Event, Interface, Now};
 
 use super::lessons::{self, Shown};
 use super::responders::Responders;
+use super::services::{self, Services};
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -29,8 +31,8 @@ impl<D: Write, N: Write> Human<D, N> {
 
 impl<D: Write, N: Write> Sink for Human<D, N> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
-        if self.lines.keeps(event) {
-            return if self.lines.responders.is_full() { self.lines.table(&mut self.data) } else { Ok(()) };
+        if self.lines.keeps(now, event) {
+            return if self.lines.is_full() { self.lines.table(&mut self.data) } else { Ok(()) };
         }
         self.lines.table(&mut self.data)?;
         if !self.lines.shows(event) || self.lines.repeats(event) {
@@ -78,6 +80,8 @@ pub(crate) struct Lines {
     interfaces: Vec<Interface>,
     /// The same, of who answered.
     responders: Responders,
+    /// The same, of services.
+    services: Services,
     /// Probes so far.
     probes: u64,
     /// Whether a refusal was shown.
@@ -91,16 +95,18 @@ impl Lines {
             answers: false,
             interfaces: Vec::new(),
             responders: Responders::default(),
+            services: Services::default(),
             probes: 0,
             refused: false,
         }
     }
 
     /// Takes an event that has no line of its own: it is told with others. Says whether it was one.
-    fn keeps(&mut self, event: &Event<'_>) -> bool {
+    fn keeps(&mut self, now: Now, event: &Event<'_>) -> bool {
         match event {
             Event::Interface(row) => self.interfaces.push((*row).clone()),
-            Event::Responder(_) if self.options.quiet => {}
+            Event::Responder(_) | Event::Service(..) if self.options.quiet => {}
+            Event::Service(Change::Listed, service) => self.services.add(now, service),
             Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
             Event::Progress(progress) => self.probes = progress.sent,
             _ => return false,
@@ -128,7 +134,7 @@ impl Lines {
             Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
             // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
             // probe says where that went.
-            Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive | Style::Ping)),
+            Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive | Style::Ping | Style::Announce)),
             _ => !quiet,
         }
     }
@@ -157,15 +163,22 @@ impl Lines {
             }
             Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
             Event::Lesson(run) => rows::lesson(run, out),
+            Event::Service(change, service) => services::change(now, *change, service, out),
             Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
             // New events of the library, until they get their own line here.
             _ => Ok(()),
         }
     }
 
+    /// Whether a table has to be written, so that strangers cannot make it grow.
+    const fn is_full(&self) -> bool {
+        self.responders.is_full() || self.services.is_full()
+    }
+
     /// Writes the tables of what was kept so far, if anything was.
     fn table(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.responders.write(self.options.width, out)?;
+        self.services.write(out)?;
         if self.interfaces.is_empty() {
             return Ok(());
         }

@@ -23,7 +23,7 @@
 //!
 //! | event | further keys |
 //! |---|---|
-//! | `listening` | `role` (`listen`, `echo`, `length`), `local`, `receive_buffer`, `receive_buffer_granted` (as the kernel counts), `groups` (`group`, `iface`, `ifindex`) |
+//! | `listening` | `role` (`listen`, `echo`, `length`, `announce`), `local`, `receive_buffer`, `receive_buffer_granted` (as the kernel counts), `groups` (`group`, `iface`, `ifindex`) |
 //! | `sent` | `seq`, `src`, `dst`, `iface`, `ifindex`, `cast`, `len` |
 //! | `planned` (a dry run) | `addr` (of this host), `dst`, `iface`, `ifindex`, `cast` |
 //! | `error`, of one send | `dst`, `iface`, `ifindex`, `len`, `reason` (a stable word), `why` (a text), `errno` ? |
@@ -33,6 +33,7 @@
 //! | `recv` | `ts_src`, `seq`, `src`, `dst`, `iface`, `ifindex`, `cast`, `self`, `len`, `wire_len` ?, `truncated`, `ttl`, `data` or `data_b64` |
 //! | `reply` | as `recv`; `seq` is the number of the probe that it answers, `null` where datagrams are not numbered; `rtt_us`, `from_another`, `duplicate`, `late` |
 //! | `responder` (of `ping`, at the end) | `responder` (its address and port), `iface`, `ifindex`, `self`, `from_another`, `sent` (probes of its time; `sent` = `received` + `late` + `lost`), `received` (in time), `lost`, `duplicates`, `reordered`, `late`, `corrupt`, `in_flight` (probes beside `sent` that could still have been answered in time), `since_seq` (the first probe of its time), `rtt_us`: `null`, or `min`, `mean`, `p50`, `p90`, `p99`, `max`, `jitter` |
+//! | `service` (of `discover`; once for each that is there at the end, `change` = `listed`; with `--watch` for each change) | `change` (`found`, `path`: heard by another way too, `updated`, `stale`, `gone`, `listed`), `type`, `name`, `id` (the same for ever, however it is heard), `addr` and `port` (to connect to), `iface`, `ifindex`, `trust` (`verified`, `unverified`, `mismatch`), `attrs` (an object of strings), `more` (attributes are left out; `--full` gets them), `ttl_s`, `age_ms` (since it was last heard), `paths` (each way: `addr`, `src` it answered from, `iface`, `ifindex`, `claimed`: the address that it says it answered from where that is another, else `null`) |
 //! | `refused` | `dst`, `by`, `reason`, `why`, `mtu` ?, `icmp_type` ?, `icmp_code` ? |
 //! | `ignored` | `ts_src`, `reason`, `why`, `src`, `dst`, `iface`, `ifindex`, `cast`, `len`; the datagram itself is in the `recv` before, where there is one |
 //! | `notice` | `notice` (a stable word), `text` |

@@ -92,7 +92,7 @@ pub(crate) const fn of_notice(notice: &Notice) -> Option<Shown> {
         Notice::SmallReceiveBuffer(..) => Shown::OVERFLOW,
         Notice::Broadcasting(..) => Shown::PERMISSION,
         Notice::OddBroadcast(..) => Shown::MASK,
-        Notice::BroadcastSilence { .. } => Shown::REPLIES,
+        Notice::BroadcastSilence { .. } | Notice::NobodyAnnounces { .. } => Shown::REPLIES,
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`human`]: lines for people; data on one writer, notes on another. [`rows`] holds the layout of the lines.
 //! - [`responders`]: the table of who answered. [`live`]: a line on the terminal that says how far a run is.
+//! - [`services`]: the services that were found.
 //! - [`json`]: one JSON object per event, its schema, and reading a recording back.
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
@@ -29,6 +30,7 @@ pub(crate) mod pcap;
 pub(crate) mod raw;
 mod responders;
 mod rows;
+mod services;
 mod summary;
 mod words;
 
@@ -41,6 +43,7 @@ pub(crate) use json::{Json, replay};
 pub(crate) use live::Live;
 pub(crate) use pcap::Pcap;
 pub(crate) use raw::{Frame, Raw};
+pub(crate) use services::{Board, Part, Print, Told};
 
 /// How the lines for people look.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +97,10 @@ pub(crate) enum Style {
     Interfaces,
     /// A line for each lesson.
     Learn,
+    /// What is announced, and what becomes of questions.
+    Announce,
+    /// A table of services, or a line for each change.
+    Discover,
 }
 
 /// How payloads are shown.

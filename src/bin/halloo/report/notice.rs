@@ -67,6 +67,13 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::InputUnread => {
             "standard input is not read: --lines sends each line, --stdin all of it as one datagram".to_owned()
         }
+        Notice::IdClash(id, one, other) => format!(
+            "{one} and {other} announce themselves as the same instance, {id}: a copied disk or container has to draw its own"
+        ),
+        Notice::InterfaceCame(link) => format!("{} can be used now, and is", Name(&link.name)),
+        Notice::InterfaceWent(link) => format!("{} cannot be used any more", Name(&link.name)),
+        Notice::NobodyAnnounces { asked, port, secret } => nobody_announces(*asked, *port, *secret),
+        Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);
             format!("group {group} is not joined on {name}: {fault}; 'halloo interfaces' shows which interfaces are up")
@@ -74,6 +81,16 @@ pub(crate) fn text(notice: &Notice) -> String {
         // New notices of the library, until they get their own words here.
         _ => "something that this version of the program has no words for".to_owned(),
     }
+}
+
+fn nobody_announces(asked: u16, port: u16, secret: bool) -> String {
+    let there = if secret { " with the same secret" } else { "" };
+    format!(
+        "nobody was found. 'halloo announce' has to run there{there}, and UDP port {asked} must be open there. Stateful \
+         firewalls on this host drop the answers, for they come from other addresses than were asked: one rule lets them in, \
+         'nft add rule inet filter input udp dport {port} accept' (your table and chain may have other names), with \
+         'halloo discover --source-port {port}', which keeps the port"
+    )
 }
 
 fn small_receive_buffer(asked: usize, granted: usize) -> String {
@@ -109,8 +126,13 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::Resolved(..) => "resolved",
         Notice::BroadcastSilence { .. } => "broadcast_silence",
         Notice::SlowedDown { .. } => "slowed_down",
+        Notice::IdClash(..) => "id_clash",
+        Notice::ClockJumped => "clock_jumped",
         Notice::HeldUp { .. } => "held_up",
         Notice::TooFew { .. } => "too_few",
+        Notice::InterfaceCame(_) => "interface_came",
+        Notice::InterfaceWent(_) => "interface_went",
+        Notice::NobodyAnnounces { .. } => "nobody_announces",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }

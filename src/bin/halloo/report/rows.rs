@@ -71,7 +71,8 @@ pub(crate) fn sent(options: &Options, now: Now, sent: &Sent, out: &mut impl Writ
             return writeln!(out, "sent {len} B");
         }
         Style::Receive => write!(out, "{} ", TimeOfDay(now.wall))?,
-        Style::Send | Style::Ping | Style::Interfaces | Style::Learn => {}
+        Style::Announce => write!(out, "{} ", TimeOfDay(now.wall))?,
+        Style::Send | Style::Ping | Style::Interfaces | Style::Learn | Style::Discover => {}
     }
     write!(out, "sent {len} B ")?;
     if let Some(source) = source {
@@ -264,7 +265,7 @@ pub(crate) fn ignored(
 ) -> io::Result<()> {
     write!(out, "{} ", TimeOfDay(datagram.stamp.wall))?;
     way(datagram, out)?;
-    let what = if options.style == Style::Ping { "not counted" } else { "not answered" };
+    let what = if matches!(options.style, Style::Ping | Style::Discover) { "not counted" } else { "not answered" };
     writeln!(out, "{}  {what}: {}", Size(datagram), words::ignored(why))
 }
 

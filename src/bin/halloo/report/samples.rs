@@ -13,9 +13,11 @@ use halloo::model::event::{
 };
 use halloo::model::interface::Facts;
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
+use halloo::model::service::{Change, Path};
 use halloo::model::stats::Verdict;
 use halloo::model::{
-    Cast, Datagram, Event, Interface, Latency, Link, Now, Origin, RecordError, Stamp, StampSource, Stats, Unusable,
+    About, Attributes, Cast, Datagram, Event, InstanceId, Interface, Latency, Link, Now, Origin, RecordError, Service,
+    Stamp, StampSource, Stats, Trust, Unusable,
 };
 
 /// Two writers whose text can be looked at while a sink holds them.
@@ -138,8 +140,37 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::HeldUp { interval: Duration::from_millis(1), round_trip: Duration::from_micros(1_712) },
         Notice::TooFew { expected: 3, answered: 1, elsewhere: 0 },
         Notice::SlowedDown { unanswered: 3, most: Duration::from_secs(3) },
+        Notice::IdClash(InstanceId(7), anywhere, "10.77.0.3:1061".parse().unwrap()),
+        Notice::ClockJumped,
+        Notice::InterfaceCame(eth0()),
+        Notice::InterfaceWent(eth0()),
+        Notice::NobodyAnnounces { asked: 1061, port: 40_000, secret: true },
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
     ]
+}
+
+/// A service that was heard by two ways, and says that it is elsewhere.
+pub(super) fn service() -> Service {
+    let path = |source: &str, index, name: &str| Path {
+        link: Some(Link { index, name: name.into() }),
+        source: source.parse().unwrap(),
+        claimed: Some(Ipv4Addr::new(172, 17, 0, 2).into()),
+    };
+    Service {
+        about: About {
+            id: InstanceId(0xab),
+            name: "pi".parse().unwrap(),
+            kind: "chat".parse().unwrap(),
+            port: 7000,
+            advertised: None,
+            attributes: Attributes::new([("room", "blue"), ("os", "linux")]).unwrap(),
+            ttl: Duration::from_secs(30),
+        },
+        more: false,
+        trust: Trust::Mismatch,
+        paths: vec![path("10.77.0.2:1061", 2, "eth0"), path("[fe80::77:2%3]:1061", 3, "wlan0")],
+        heard: Duration::from_millis(2),
+    }
 }
 
 /// Two round trips.
@@ -238,7 +269,7 @@ pub(super) fn lesson() -> LessonRun {
 /// Every kind of event once, every notice included, in an order that a run could have.
 pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
     let bad = RecordError::Hex { number: 2, why: "3 digits are no whole number of bytes".into() };
-    let (rows, stats, lesson) = (interfaces(), stats(), lesson());
+    let (rows, stats, lesson, service) = (interfaces(), stats(), lesson(), service());
     let (whole, cut) = (datagram(b"hi"), Datagram { wire_len: 20_001, ..datagram(b"\xff\xfe") });
     let reply = Reply {
         datagram: &whole,
@@ -274,6 +305,7 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
         Event::Reply(reply),
         Event::Responder(&responder),
         Event::Responder(&silent),
+        Event::Service(Change::Found, &service),
         Event::Refused(Refusal {
             destination: "10.0.0.7:1060".parse().unwrap(),
             by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),

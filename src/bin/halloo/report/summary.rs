@@ -14,7 +14,10 @@ pub(crate) fn write(style: Style, answers: bool, probes: u64, stats: &Stats, out
         Style::Interfaces => Ok(()),
         Style::Learn => learned(stats, out),
         Style::Ping => pinged(probes, stats, out),
-        Style::Receive => received(answers, stats, out),
+        Style::Receive => received(if answers { "answered" } else { "" }, stats, out),
+        // Announcements are sent without a question.
+        Style::Announce => received("sent", stats, out),
+        Style::Discover => discovered(stats, out),
         Style::Send | Style::Broadcast => sent(stats, out),
     }
 }
@@ -61,6 +64,20 @@ fn pinged(probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     ending(stats, out)
 }
 
+/// `-- 9 services; 6 sent, 1 skipped, 18 answers in 0.5 s`
+fn discovered(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "-- {}; {} sent", Counted(stats.responders.unwrap_or(0), "service", "services"), stats.sent)?;
+    some(stats.failed, "failed", out)?;
+    some(stats.skipped, "skipped", out)?;
+    write!(out, ", {}", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
+    some(stats.filtered, "filtered out", out)?;
+    losses(stats, out)?;
+    for (why, count) in &stats.ignored {
+        some(*count, &why.name().replace('_', " "), out)?;
+    }
+    ending(stats, out)
+}
+
 /// What every sender's line ends with.
 fn ending(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     some(stats.truncated, "truncated", out)?;
@@ -68,14 +85,14 @@ fn ending(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, " in {:.1} s", stats.elapsed.as_secs_f64())
 }
 
-fn received(answers: bool, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+fn received(what_was_sent: &str, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     write!(out, "-- {}, {} B, ", Counted(stats.received, "datagram", "datagrams"), stats.bytes)?;
     if stats.peers.is_full() {
         write!(out, "at least ")?;
     }
     write!(out, "{}", Counted(stats.peers.len() as u64, "sender", "senders"))?;
-    if answers {
-        write!(out, ", {} answered", stats.sent)?;
+    if !what_was_sent.is_empty() {
+        write!(out, ", {} {what_was_sent}", stats.sent)?;
         some(stats.failed, "failed", out)?;
     }
     write!(out, ", {} truncated, ", stats.truncated)?;
@@ -128,6 +145,12 @@ mod tests {
         assert_eq!(line(Style::Send, &stats), "-- 1 sent; 1 reply from 1 address, 1 duplicate in 0.0 s\n");
         let stats = Stats { sent: 1, replies: Some(0), responders: Some(0), refused: 1, ..Stats::default() };
         assert_eq!(line(Style::Send, &stats), "-- 1 sent; 0 replies, 1 refused by the network in 0.0 s\n");
+    }
+
+    #[test]
+    fn of_services() {
+        let found = Stats { sent: 6, skipped: 1, replies: Some(18), responders: Some(9), ..Stats::default() };
+        assert_eq!(line(Style::Discover, &found), "-- 9 services; 6 sent, 1 skipped, 18 answers in 0.0 s\n");
     }
 
     #[test]

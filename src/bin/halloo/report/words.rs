@@ -124,15 +124,27 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
             "its source is an IPv6 address of this host, which anybody on the wire can forge; ::1 is answered"
         }
         Ignored::Broadcast => "it came by broadcast or multicast; --answer-broadcast answers those",
-        Ignored::OffLink => "it came by broadcast or multicast from outside this host's subnets",
+        Ignored::OffLink => "it came from outside this host's subnets",
         Ignored::OwnReply => "it is itself an answer of this kind of server",
         Ignored::SourceLimit => "this source asks too often",
         Ignored::TotalLimit => "all sources together ask too often",
-        Ignored::ReplyTooLong => "the answer would be longer than a datagram",
+        Ignored::ReplyTooLong => {
+            "the answer would be longer than a datagram, or than its question where that is the limit"
+        }
         Ignored::Foreign => {
             "it is no probe of this run: of another run, another program, or an answer of its own (--match any)"
         }
         Ignored::Corrupt => "it is an answer that was changed on the way",
+        Ignored::Malformed => "it is a message of discovery that breaks its format",
+        Ignored::WrongKind => "it is a message of discovery of another kind than is awaited here",
+        Ignored::Unsigned => "it is not signed, and the secret is asked for here",
+        Ignored::BadSignature => "its signature is wrong: another secret, a forgery, or changed on the way",
+        Ignored::Relayed => "it is signed for another address than it came from",
+        Ignored::OtherType => "it asks for services of another type",
+        Ignored::OtherPlace => "it asks another part of the services",
+        Ignored::Known => "the asker knows this service already",
+        Ignored::Answered => "the asker has its answer to this question",
+        Ignored::Busy => "more answers wait for their moment than are kept",
         Ignored::TooMany => "more addresses answer than can be told apart, or be remembered so far back",
     }
 }
@@ -143,6 +155,7 @@ pub(crate) const fn role(role: Role) -> &'static str {
         Role::Listen => "listen",
         Role::Echo => "echo",
         Role::Length => "length",
+        Role::Announce => "announce",
     }
 }
 

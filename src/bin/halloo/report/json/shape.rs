@@ -12,11 +12,15 @@ use halloo::model::event::{
 use halloo::model::interface::BroadcastFrom;
 use halloo::model::latency::Figures;
 use halloo::model::lesson::{Fact, LessonRun, Observed, Tally, Value};
+use halloo::model::service::Change;
 use halloo::model::target::canonical;
-use halloo::model::{Datagram, Error, Event, Interface, Link, Now, RecordError, StampSource, Stats};
+use halloo::model::{
+    Attributes, Datagram, Error, Event, InstanceId, Interface, Link, Now, RecordError, Service, StampSource, Stats,
+};
 use serde::{Serialize, Serializer};
 
 use crate::report::clock::Timestamp;
+use crate::report::services::{self, Host};
 use crate::report::words::{self, WhatIcmpSays, WhyUnusable};
 use crate::report::{failure, notice};
 
@@ -148,6 +152,24 @@ pub(super) enum Shape<'a> {
         since_seq: u32,
         rtt_us: Option<RoundTrips>,
     },
+    Service {
+        ts: Ts,
+        change: &'static str,
+        #[serde(rename = "type")]
+        kind: &'a str,
+        name: &'a str,
+        id: Text<InstanceId>,
+        addr: Option<Text<Host>>,
+        port: u16,
+        #[serde(flatten)]
+        link: By<'a>,
+        trust: &'static str,
+        attrs: Attrs<'a>,
+        more: bool,
+        ttl_s: u64,
+        age_ms: f64,
+        paths: Vec<Heard<'a>>,
+    },
     Refused {
         ts: Ts,
         dst: Text<SocketAddr>,
@@ -232,6 +254,25 @@ impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.values().map(|(name, value)| (name, ValueShape(value))))
     }
+}
+
+/// What a service says, by key.
+pub(super) struct Attrs<'a>(&'a Attributes);
+
+impl Serialize for Attrs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.pairs())
+    }
+}
+
+/// One way that a service was heard by.
+#[derive(Serialize)]
+pub(super) struct Heard<'a> {
+    addr: Text<Host>,
+    src: Text<SocketAddr>,
+    #[serde(flatten)]
+    link: By<'a>,
+    claimed: Option<Text<IpAddr>>,
 }
 
 #[derive(Serialize)]
@@ -398,6 +439,7 @@ pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> 
         Event::Received(told) => received(told),
         Event::Reply(told) => reply(told),
         Event::Responder(told) => responder(ts, told),
+        Event::Service(change, told) => service(now, *change, told),
         Event::Refused(told) => refused(ts, told),
         Event::Ignored(why, datagram) => ignored(*why, datagram),
         Event::Notice(told) => Shape::Notice { ts, notice: notice::word(told), text: notice::text(told) },
@@ -506,6 +548,32 @@ fn responder<'a>(ts: Ts, told: &'a Responder<'a>) -> Shape<'a> {
     }
 }
 
+fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
+    let heard = |path| Heard {
+        addr: Text(Host(told.address(path))),
+        src: address(path.source),
+        link: By::link(path.link.as_ref()),
+        claimed: path.claimed.map(ip),
+    };
+    let first = services::way(told);
+    Shape::Service {
+        ts: Ts(now.wall),
+        change: change.name(),
+        kind: told.about.kind.text(),
+        name: told.about.name.text(),
+        id: Text(told.about.id),
+        addr: first.map(|path| Text(Host(told.address(path)))),
+        port: told.about.port,
+        link: By::link(first.and_then(|path| path.link.as_ref())),
+        trust: told.trust.name(),
+        attrs: Attrs(&told.about.attributes),
+        more: told.more,
+        ttl_s: told.about.ttl.as_secs(),
+        age_ms: told.age(now.run).as_micros() as f64 / 1000.0,
+        paths: told.paths.iter().map(heard).collect(),
+    }
+}
+
 fn refused(ts: Ts, told: &Refusal) -> Shape<'_> {
     let mtu = if let Unreachable::TooLong(mtu) = told.what { mtu } else { None };
     let icmp = if let Unreachable::Other(kind, code) = told.what { Some((kind, code)) } else { None };
@@ -578,7 +646,7 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         refused: stats.refused,
         lessons: stats.lessons.map(|Tally { ok, surprise, skip }| Lessons { ok, surprise, skip }),
         elapsed_s: stats.elapsed.as_secs_f64(),
-        exit: stats.verdict.code(),
+        exit: stats.exit(),
     }
 }
 

@@ -43,6 +43,7 @@ const SCHEMA: &[(&str, &str)] = &[
         "responder iface ifindex self from_another sent received lost duplicates reordered late corrupt in_flight \
          since_seq rtt_us",
     ),
+    ("service", "change type name id addr port iface ifindex trust attrs more ttl_s age_ms paths"),
     ("refused", "dst by reason why mtu? icmp_type? icmp_code?"),
     ("ignored", "ts_src reason why src dst iface ifindex cast len"),
     ("notice", "notice text"),
@@ -101,6 +102,11 @@ fn the_values_are_those_of_the_events() {
         assert_eq!(keys(times), ["jitter", "max", "mean", "min", "p50", "p90", "p99"]);
         assert_eq!((&times["min"], &times["mean"], &times["jitter"]), (&400.0.into(), &500.0.into(), &12.5.into()));
         assert!(find("responder", 1)["rtt_us"].is_null());
+        let service = find("service", 0);
+        assert_eq!((&service["addr"], &service["attrs"]["room"]), (&"10.77.0.2".into(), &"blue".into()));
+        assert_eq!((&service["age_ms"], &service["ttl_s"]), (&5.0.into(), &30.into()));
+        let path = &service["paths"][1];
+        assert_eq!((&path["addr"], &path["claimed"]), (&"fe80::77:2%3".into(), &"172.17.0.2".into()));
         let error = find("error", 0);
         assert_eq!((&error["reason"], &error["errno"]), (&"not_permitted".into(), &13.into()));
         assert_eq!(find("refused", 1)["mtu"], 1400);

@@ -1,0 +1,127 @@
+//! `halloo announce`.
+
+use std::io;
+
+use halloo::discovery::{draws, instance, sockets};
+use halloo::drive::Stop;
+use halloo::engine::announce::{Announcer, Plan};
+use halloo::engine::broadcast;
+use halloo::engine::follow::{Ear, Follow};
+use halloo::engine::guard::{Guard, Rules};
+use halloo::engine::reach::{DISCOVERY_PORT, Reach};
+use halloo::model::{About, Error, Event, Now, ServiceName, Sink, Verdict};
+use halloo::net::{Batch, host_name, interfaces};
+use halloo::wire::beacon::{Draws, MOST_BYTES};
+
+use crate::args::{self, RateLimit};
+use crate::cmd::run::{Output, Setup, run as run_to_the_end};
+use crate::cmd::task::{Code, Task};
+use crate::cmd::{secret, serve};
+use crate::report::Style;
+
+/// Announces a service until it is told to end, or a program has ended. Says the exit code.
+pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
+    let shared = secret::shared(args.reach.secret_file.as_deref())?;
+    let table = interfaces::list()?;
+    let reach = reach(&args.reach);
+    let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
+    let ear = Ear { interfaces: serve::names(&table, &reach.interfaces)?, ..Ear::default() };
+    let opened = sockets::announcing(&reach, &destinations, &table)?;
+    let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;
+    network.watch_interfaces()?;
+    let mut draws = draws()?;
+    let plan = Plan {
+        listening,
+        skipped,
+        notices: notices.into_iter().chain(of_sockets).collect(),
+        about: about(args, &mut draws)?,
+        destinations: destinations.clone(),
+        secret: shared,
+        guard: Guard::new(rules(args), reach.port),
+        allow_routed: args.allow_routed,
+        draws,
+        deadline: args.timeout,
+    };
+    let mut engine = Follow::new(Announcer::new(plan), reach, destinations, ear);
+    let batch = Batch::new(MOST_BYTES + 1);
+    if args.command.is_empty() {
+        let setup = Setup::new(&mut network, batch, true)?;
+        run_to_the_end(&mut engine, &mut network, setup, output.sink(Style::Announce))?;
+        return Ok(engine.inner().stats().verdict.code());
+    }
+    let stop = Stop::default();
+    let task = Task::start(&args.command, stop.clone(), network.waker()?)?;
+    // Standard output is the program's own.
+    let sink =
+        Box::new(Beneath { inner: output.sink_to(Style::Announce, io::stderr(), io::stderr()), code: task.code() });
+    let ended = run_to_the_end(&mut engine, &mut network, Setup { batch, stop }, sink);
+    let code = task.end();
+    ended.map(|()| match engine.inner().stats().verdict {
+        Verdict::Done => code,
+        // The network broke before the program ended.
+        other => other.code(),
+    })
+}
+
+/// Where it is announced, or looked for.
+pub(super) fn reach(args: &args::Reach) -> Reach {
+    Reach {
+        interfaces: args.interface.clone(),
+        family: args.family(),
+        port: args.discovery_port.unwrap_or(DISCOVERY_PORT),
+    }
+}
+
+fn about(args: &args::Announce, draws: &mut Draws) -> Result<About, Error> {
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => host_name().ok_or_else(no_name)?.parse::<ServiceName>()?,
+    };
+    Ok(About {
+        id: instance(&args.kind, &name, args.port, draws),
+        name,
+        kind: args.kind.clone(),
+        port: args.port,
+        advertised: args.advertise,
+        attributes: args.attributes()?,
+        ttl: args.ttl,
+    })
+}
+
+fn no_name() -> Error {
+    Error::Misuse {
+        what: "this host has no name that the service could have".to_owned(),
+        instead: "write one: --name NAME".to_owned(),
+    }
+}
+
+fn rules(args: &args::Announce) -> Rules {
+    let rate = match args.rate_limit {
+        RateLimit::PerSecond(rate) => Some(rate.get()),
+        RateLimit::Off => None,
+    };
+    Rules { any_port: false, answer_broadcast: true, rate }
+}
+
+/// Tells the exit code of the program in the summary.
+struct Beneath {
+    inner: Box<dyn Sink>,
+    code: Code,
+}
+
+impl Sink for Beneath {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Summary(stats) if stats.verdict == Verdict::Done => {
+                let mut stats = (*stats).clone();
+                stats.command = self.code.get().copied();
+                self.inner.event(now, &Event::Summary(&stats))
+            }
+            event => self.inner.event(now, event),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,102 @@
+//! `halloo secret`, and reading what it wrote.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use halloo::model::{Error, Event, Stats, Verdict};
+use halloo::wire::beacon::Secret;
+
+use crate::args;
+use crate::cmd::run::{Output, tell};
+use crate::report::Style;
+
+/// The variable that names the file where no option does.
+const VARIABLE: &str = "HALLOO_SECRET_FILE";
+
+/// More than anybody's secret has.
+const LONGEST: u64 = 1 << 16;
+
+/// Writes a new one.
+pub(super) fn run(args: &args::Secret, output: &Output) -> Result<Verdict, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::Input { name: "random numbers of the system".to_owned(), why: error.to_string() })?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    make(&args.file)
+        .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
+        .map_err(|error| not_made(&args.file, &error))?;
+    if !output.json && !output.quiet {
+        let note = "32 random bytes as text, for you alone to read (mode 600); every host of yours needs a copy";
+        // Whoever closed it does not want to know.
+        let _unheeded = writeln!(io::stderr(), "wrote {}: {note}", args.file.display());
+    }
+    tell(output.sink(Style::Interfaces), [Event::Summary(&Stats::default())])?;
+    Ok(Verdict::Done)
+}
+
+/// Makes the file, which must not be there yet, for its owner alone from the beginning.
+fn make(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn not_made(path: &Path, error: &io::Error) -> Error {
+    let (why, instead) = match error.kind() {
+        ErrorKind::AlreadyExists => (
+            "it is there already, and is not overwritten".to_owned(),
+            "those who share a secret would not believe each other any more; to replace it, remove it first",
+        ),
+        _ => (format!("cannot be written: {error}"), "write it where you may make files"),
+    };
+    Error::Secret { file: path.display().to_string(), why, instead: instead.to_owned() }
+}
+
+/// The secret that is shared here: that of `file`, else of the file that [`VARIABLE`] names, else none.
+///
+/// # Errors
+/// [`Error::Secret`]: it cannot be read, others can read it, or it can be guessed.
+pub(super) fn shared(file: Option<&Path>) -> Result<Option<Secret>, Error> {
+    let named = || std::env::var_os(VARIABLE).filter(|name: &OsString| !name.is_empty()).map(PathBuf::from);
+    match file.map(Path::to_owned).or_else(named) {
+        Some(file) => read(&file).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn read(path: &Path) -> Result<Secret, Error> {
+    let refused = |why: String, instead: &str| Error::Secret {
+        file: path.display().to_string(),
+        why,
+        instead: instead.replace("FILE", &path.display().to_string()),
+    };
+    let unreadable = |error: io::Error| {
+        refused(format!("the secret cannot be read: {error}"), "'halloo secret FILE' writes a new one")
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    // Asked of what was opened: the name may lead elsewhere a moment later.
+    let facts = file.metadata().map_err(unreadable)?;
+    if let Some(mode) = open_to_others(&facts) {
+        return Err(refused(format!("others may read or change the secret (mode {mode:03o})"), "chmod 600 FILE"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(unreadable)?;
+    Secret::new(bytes.trim_ascii()).map_err(|weak| refused(weak.to_string(), "'halloo secret' writes a random one"))
+}
+
+/// The permissions, if they let anybody but the owner in.
+#[cfg(unix)]
+fn open_to_others(facts: &Metadata) -> Option<u32> {
+    let mode = std::os::unix::fs::MetadataExt::mode(facts) & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+/// Not told by the standard library here.
+#[cfg(not(unix))]
+const fn open_to_others(_: &Metadata) -> Option<u32> {
+    None
+}

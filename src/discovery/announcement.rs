@@ -1,0 +1,207 @@
+//! A service that is announced by a thread of its own.
+
+use std::io;
+use std::net::IpAddr;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use super::{TTL, draws, sockets};
+use crate::drive::{self, Stop, SystemClock};
+use crate::engine::announce::{Announcer, Plan};
+use crate::engine::broadcast;
+use crate::engine::follow::{Ear, Follow};
+use crate::engine::guard::{DEFAULT_RATE, Guard, Rules};
+use crate::engine::reach::Reach;
+use crate::model::service::ServiceError;
+use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
+use crate::net::{Batch, Waker, interfaces};
+use crate::wire::beacon::{MOST_BYTES, Secret};
+
+/// A service to be announced. What it is given is looked at by [`Announcement::serve`].
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    kind: String,
+    port: u16,
+    name: Option<String>,
+    attributes: Vec<(String, String)>,
+    ttl: Duration,
+    advertised: Option<IpAddr>,
+    secret: Option<Secret>,
+    interfaces: Vec<String>,
+    at_port: u16,
+    id: Option<InstanceId>,
+}
+
+impl Announcement {
+    /// A service of this type, used by this port. Its name is that of the host.
+    pub fn new(kind: impl Into<String>, port: u16) -> Self {
+        Self {
+            kind: kind.into(),
+            port,
+            name: None,
+            attributes: Vec::new(),
+            ttl: TTL,
+            advertised: None,
+            secret: None,
+            interfaces: Vec::new(),
+            at_port: Reach::default().port,
+            id: None,
+        }
+    }
+
+    /// Gives it another name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Has it say one thing more.
+    #[must_use]
+    pub fn attr(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.push((key.into(), value.into()));
+        self
+    }
+
+    /// How long it holds unheard, in whole seconds from 1 to 65535; 30 unless said otherwise.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// The address to use it by, where that is not one of this host: that of a container's host, for one.
+    #[must_use]
+    pub const fn advertise(mut self, address: IpAddr) -> Self {
+        self.advertised = Some(address);
+        self
+    }
+
+    /// Answers only those who share the secret, and proves to them to have it.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// On this interface only: a name, a number or an address; may be repeated. Without it, on every one that can.
+    #[must_use]
+    pub fn interface(mut self, interface: impl Into<String>) -> Self {
+        self.interfaces.push(interface.into());
+        self
+    }
+
+    /// At another UDP port than [`DISCOVERY_PORT`](crate::engine::reach::DISCOVERY_PORT).
+    #[must_use]
+    pub const fn at_port(mut self, port: u16) -> Self {
+        self.at_port = port;
+        self
+    }
+
+    /// Which instance it is: the same for ever, so that it is still one after a restart. Whoever keeps none has another one
+    /// each time; [`instance()`](super::instance()) keeps it on disk.
+    #[must_use]
+    pub const fn id(mut self, id: InstanceId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Announces it, and answers for it, until what this returns is dropped or stopped.
+    ///
+    /// # Errors
+    /// A text that a service cannot have, an interface that is not there, a port that another user's program has.
+    pub fn serve(self) -> Result<Serving, Error> {
+        let table = interfaces::list()?;
+        let reach = Reach { interfaces: super::search::selectors(&self.interfaces)?, family: None, port: self.at_port };
+        let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
+        let sockets::Announcing { mut network, listening, .. } = sockets::announcing(&reach, &destinations, &table)?;
+        network.watch_interfaces()?;
+        let ear = Ear { interfaces: super::search::names(&table, &reach)?, ..Ear::default() };
+        let mut draws = draws()?;
+        let drawn = InstanceId(u64::from_be_bytes(draws.nonce().echo()));
+        let about = self.about(self.id.unwrap_or(drawn))?;
+        let rules = Rules { any_port: false, answer_broadcast: true, rate: Some(DEFAULT_RATE) };
+        let plan = Plan {
+            listening,
+            skipped,
+            notices,
+            about,
+            destinations: destinations.clone(),
+            secret: self.secret,
+            guard: Guard::new(rules, self.at_port),
+            allow_routed: false,
+            draws,
+            deadline: None,
+        };
+        let (stop, waker) = (Stop::default(), network.waker()?);
+        let asked = stop.clone();
+        let run = move || {
+            let mut engine = Follow::new(Announcer::new(plan), reach, destinations, ear);
+            let batch = Batch::new(MOST_BYTES + 1);
+            // Nobody is there to be told what broke it; whoever looks for the service sees it go.
+            let _unheeded =
+                drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &asked);
+        };
+        let spawned = Builder::new().name("halloo announce".to_owned()).spawn(run);
+        let failed =
+            |error: io::Error| Error::Input { name: "a thread of the system".to_owned(), why: error.to_string() };
+        Ok(Serving { stop, waker, thread: Some(spawned.map_err(failed)?) })
+    }
+
+    fn about(&self, id: InstanceId) -> Result<About, ServiceError> {
+        let name = self.name.clone().unwrap_or_else(host_name);
+        let pairs = self.attributes.iter().map(|(key, value)| (&**key, &**value));
+        Ok(About {
+            id,
+            name: name.parse()?,
+            kind: self.kind.parse()?,
+            port: self.port,
+            advertised: self.advertised,
+            attributes: Attributes::new(pairs)?,
+            ttl: Duration::from_secs(self.ttl.as_secs().clamp(1, u16::MAX.into())),
+        })
+    }
+}
+
+/// What a service is called that was given no name.
+pub(super) fn host_name() -> String {
+    crate::net::host_name().unwrap_or_else(|| "unnamed".to_owned())
+}
+
+/// A service that is being announced. When it goes, the service says goodbye.
+#[derive(Debug)]
+pub struct Serving {
+    stop: Stop,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// Says goodbye, and waits until that has left.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.request();
+        self.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            let _unheeded = thread.join();
+        }
+    }
+}
+
+/// Takes what is told, and forgets it.
+pub(super) struct Nobody;
+
+impl Sink for Nobody {
+    fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! Service discovery, ready to use: the engines, their sockets and a thread put together.
+//!
+//! A program announces itself for as long as it holds what [`Announcement::serve`] gives:
+//!
+//! ```
+//! use halloo::discovery::{Announcement, Discovery};
+//! use std::time::Duration;
+//!
+//! // Only on loopback here, and at a port of its own; without these two lines, on every interface.
+//! let announcement = Announcement::new("chat", 7000).interface("lo").at_port(11_061);
+//! let serving = announcement.name("pi").attr("room", "blue").serve()?;
+//!
+//! let discovery = Discovery::new("chat").interface("lo").at_port(11_061);
+//! let found = discovery.expect(1).within(Duration::from_secs(5)).collect()?;
+//! assert_eq!(found[0].about.name.text(), "pi");
+//! assert_eq!(found[0].address(&found[0].paths[0]).port(), 7000);
+//!
+//! // It says goodbye; letting it go out of scope does the same.
+//! serving.stop();
+//! # Ok::<(), halloo::model::Error>(())
+//! ```
+//!
+//! Without a secret everything found is [`Trust::Unverified`](crate::model::Trust): anybody on the LAN can have said it.
+
+mod announcement;
+mod instance;
+mod search;
+pub mod sockets;
+
+pub use announcement::{Announcement, Serving};
+pub use instance::{draws, instance};
+pub use search::Discovery;
+
+/// How long a service holds unheard, unless it says otherwise: a host that vanishes is gone after so long.
+pub const TTL: std::time::Duration = std::time::Duration::from_secs(30);

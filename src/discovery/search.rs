@@ -1,0 +1,136 @@
+//! Looking for services, once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announcement::Nobody;
+use super::{draws, sockets};
+use crate::drive::{self, Stop, SystemClock};
+use crate::engine::broadcast;
+use crate::engine::discover::{Discoverer, Plan};
+use crate::engine::follow::{Ear, Follow};
+use crate::engine::reach::Reach;
+use crate::model::error::Broken;
+use crate::model::interface::Table;
+use crate::model::{Error, Selector, Service, ServiceType};
+use crate::net::{Batch, interfaces};
+use crate::wire::beacon::{MOST_BYTES, Secret};
+
+/// Services to be looked for. What it is given is looked at by [`Discovery::collect`].
+#[derive(Clone, Debug, Default)]
+pub struct Discovery {
+    kind: Option<String>,
+    secret: Option<Secret>,
+    interfaces: Vec<String>,
+    expect: Option<u64>,
+    within: Option<Duration>,
+    full: bool,
+    at_port: Option<u16>,
+}
+
+impl Discovery {
+    /// Services of this type.
+    pub fn new(kind: impl Into<String>) -> Self {
+        Self { kind: Some(kind.into()), ..Self::default() }
+    }
+
+    /// Services of every type.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Asks those who share the secret, and finds out who has it: see [`Service::trust`].
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// On this interface only: a name, a number or an address; may be repeated. Without it, on every one that can.
+    #[must_use]
+    pub fn interface(mut self, interface: impl Into<String>) -> Self {
+        self.interfaces.push(interface.into());
+        self
+    }
+
+    /// Ends as soon as so many are found; with a secret, verified ones.
+    #[must_use]
+    pub const fn expect(mut self, services: u64) -> Self {
+        self.expect = Some(services);
+        self
+    }
+
+    /// Ends after so long. It ends earlier when asking again has brought nobody new, unless more are expected.
+    #[must_use]
+    pub const fn within(mut self, time: Duration) -> Self {
+        self.within = Some(time);
+        self
+    }
+
+    /// Makes room for answers with many attributes: every question is 1,392 bytes long.
+    #[must_use]
+    pub const fn full(mut self) -> Self {
+        self.full = true;
+        self
+    }
+
+    /// At another UDP port than [`DISCOVERY_PORT`](crate::engine::reach::DISCOVERY_PORT).
+    #[must_use]
+    pub const fn at_port(mut self, port: u16) -> Self {
+        self.at_port = Some(port);
+        self
+    }
+
+    /// Asks, and returns everything that was found, by name. Nothing found is no error.
+    ///
+    /// # Errors
+    /// A text that is no type, an interface that is not there, what the system refuses.
+    pub fn collect(self) -> Result<Vec<Service>, Error> {
+        let table = interfaces::list()?;
+        let default = Reach::default();
+        let interfaces = selectors(&self.interfaces)?;
+        let reach = Reach { interfaces, family: None, port: self.at_port.unwrap_or(default.port) };
+        let broadcast::Plan { destinations, .. } = reach.plan(&table)?;
+        let kind: Option<ServiceType> = self.kind.as_deref().map(str::parse).transpose()?;
+        let (mut network, _) = sockets::asking(&reach, 0, false, &destinations, &table)?;
+        let plan = Plan {
+            destinations: destinations.clone(),
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            kind,
+            secret: self.secret,
+            draws: draws()?,
+            room: if self.full { MOST_BYTES } else { 0 },
+            watch: false,
+            expect: self.expect,
+            deadline: self.within,
+            lenient: true,
+        };
+        let mut engine = Follow::new(Discoverer::new(plan), reach, destinations, Ear::default());
+        let batch = Batch::new(MOST_BYTES + 1);
+        let run =
+            drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &Stop::default());
+        match run {
+            Err(Broken::Network(error)) => Err(error),
+            Ok(()) | Err(Broken::Sink(_)) => Ok(engine.inner().services().into_iter().cloned().collect()),
+        }
+    }
+}
+
+/// Interfaces as people write them.
+pub(super) fn selectors(texts: &[String]) -> Result<Vec<Selector>, Error> {
+    let read = |text: &String| {
+        text.parse().map_err(|error: crate::model::interface::SelectorError| Error::Misuse {
+            what: error.to_string(),
+            instead: "a name, a number or one of its addresses".to_owned(),
+        })
+    };
+    texts.iter().map(read).collect()
+}
+
+/// The names of the chosen interfaces, by which datagrams are told apart.
+pub(super) fn names(table: &Table, reach: &Reach) -> Result<Vec<Arc<str>>, Error> {
+    let mut names: Vec<_> = table.select(&reach.interfaces)?.iter().map(|row| Arc::clone(&row.link().name)).collect();
+    names.dedup();
+    Ok(names)
+}

@@ -1,0 +1,360 @@
+//! The services that answered: each once, with all its ways, believed as far as it proved itself, in bounded memory.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::model::event::Ignored;
+use crate::model::service::{Change, InstanceId, Path, Service, Trust};
+use crate::model::target::canonical;
+use crate::model::{Datagram, Link};
+use crate::wire::beacon::{Echo, Goodbye, Nonce, Order, Reply};
+
+/// Services told apart. Each takes some 600 bytes; one that fills the longest question, some 2 KiB.
+pub const MOST_SERVICES: usize = 131_072;
+
+/// Of these, the ones that proved nothing, where a secret is asked for: enough to see that somebody is there without it,
+/// few enough that they never take the place of those who have it.
+const MOST_UNPROVED: usize = 1_024;
+
+/// Services of one address: far more than a host has, so that one that forges them cannot fill the table alone.
+const MOST_OF_ONE: u32 = 256;
+
+/// Ways to one service.
+const MOST_PATHS: usize = 16;
+
+/// An answer, and when and on what question it came.
+pub(super) struct Answer<'a> {
+    pub(super) reply: Reply,
+    /// It is signed with the secret.
+    pub(super) signed: bool,
+    pub(super) datagram: &'a Datagram<'a>,
+    /// The way that was asked on.
+    pub(super) walk: usize,
+    /// The time when everybody was asked.
+    pub(super) cycle: u32,
+    pub(super) now: Duration,
+}
+
+/// What an answer did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Taken {
+    /// Something to tell.
+    Changed(InstanceId, Change),
+    /// Known, and now heard this time too.
+    Heard,
+    /// Heard this time already, on an earlier question: it did not learn that it is known.
+    Again,
+    /// The same question answered twice.
+    Duplicate,
+    /// Another responder has the same instance: where the two answer from.
+    Clash(InstanceId, SocketAddr, SocketAddr),
+}
+
+/// All services.
+#[derive(Debug)]
+pub(super) struct Found {
+    entries: HashMap<InstanceId, Entry>,
+    sources: HashMap<IpAddr, u32>,
+    /// Only what is signed is believed.
+    secret: bool,
+    unproved: usize,
+    verified: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    service: Service,
+    signed: bool,
+    order: Order,
+    /// The start before this one.
+    boot_before: Option<u32>,
+    clash_told: bool,
+    /// When it was last heard by each way that is asked, and on which question.
+    heard: Vec<(u32, Echo)>,
+    stale: bool,
+    /// It is said to have gone.
+    doubted: bool,
+    /// Whose count it is in.
+    counted: IpAddr,
+}
+
+impl Found {
+    pub(super) fn new(secret: bool) -> Self {
+        Self { entries: HashMap::new(), sources: HashMap::new(), secret, unproved: 0, verified: 0 }
+    }
+
+    /// How many there are that count: with a secret, those that have it.
+    pub(super) fn believed(&self) -> u64 {
+        if self.secret { self.verified as u64 } else { self.entries.len() as u64 }
+    }
+
+    pub(super) fn get(&self, id: InstanceId) -> Option<&Service> {
+        self.entries.get(&id).map(|entry| &entry.service)
+    }
+
+    /// Everything, by name.
+    pub(super) fn all(&self) -> Vec<&Service> {
+        let mut all: Vec<&Service> = self.entries.values().map(|entry| &entry.service).collect();
+        all.sort_by(|a, b| (&a.about.name, a.about.id).cmp(&(&b.about.name, b.about.id)));
+        all
+    }
+
+    // ---- answers ---------------------------------------------------------------------------------------------------
+
+    /// Takes an answer.
+    ///
+    /// # Errors
+    /// Why it is not believed, or has no room.
+    pub(super) fn take(&mut self, answer: Answer<'_>) -> Result<Taken, Ignored> {
+        let id = answer.reply.about.id;
+        let before = self.is_verified(id);
+        let taken = self.take_as_it_is(id, answer);
+        self.verified = self.verified + usize::from(self.is_verified(id)) - usize::from(before);
+        taken
+    }
+
+    fn is_verified(&self, id: InstanceId) -> bool {
+        self.get(id).is_some_and(|service| service.trust == Trust::Verified)
+    }
+
+    fn take_as_it_is(&mut self, id: InstanceId, answer: Answer<'_>) -> Result<Taken, Ignored> {
+        match self.entries.get_mut(&id) {
+            None => self.insert(answer),
+            Some(entry) if entry.signed && !answer.signed => Err(Ignored::Unsigned),
+            Some(entry) if !entry.signed && answer.signed => {
+                self.unproved -= 1;
+                *entry = Entry { counted: entry.counted, ..Entry::of(answer) };
+                Ok(Taken::Changed(id, Change::Updated))
+            }
+            Some(entry) => entry.take(answer),
+        }
+    }
+
+    fn insert(&mut self, answer: Answer<'_>) -> Result<Taken, Ignored> {
+        let unproved = self.secret && !answer.signed;
+        let source = canonical(answer.datagram.source).ip();
+        let full = self.entries.len() >= MOST_SERVICES || (unproved && self.unproved >= MOST_UNPROVED);
+        let of_one = self.sources.get(&source).copied().unwrap_or(0);
+        // Whoever has the secret is not limited to an address: many may be behind one.
+        if full || (!answer.signed && of_one >= MOST_OF_ONE) {
+            return Err(Ignored::TooMany);
+        }
+        let id = answer.reply.about.id;
+        *self.sources.entry(source).or_default() += 1;
+        self.unproved += usize::from(unproved);
+        self.entries.insert(id, Entry::of(answer));
+        Ok(Taken::Changed(id, Change::Found))
+    }
+
+    // ---- who was heard ---------------------------------------------------------------------------------------------
+
+    /// The places of those that need not answer on this way this time, ascending. Only what proved itself is among them:
+    /// a forgery must not keep the one it imitates from answering.
+    pub(super) fn known(&self, nonce: &Nonce, walk: usize, cycle: u32) -> Vec<u32> {
+        let known = self.entries.values().filter(|entry| entry.is_settled(self.secret) && entry.was_heard(walk, cycle));
+        let mut places: Vec<u32> = known.map(|entry| nonce.place(entry.service.about.id)).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Those that nobody has heard this time are stale from now on; says which were not before.
+    pub(super) fn now_stale(&mut self, cycle: u32) -> Vec<InstanceId> {
+        let missed = |entry: &&mut Entry| !entry.stale && entry.heard.iter().all(|(heard, _)| *heard != cycle);
+        let mut ids: Vec<InstanceId> = Vec::new();
+        for entry in self.entries.values_mut().filter(missed) {
+            entry.stale = true;
+            ids.push(entry.service.about.id);
+        }
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Takes out those whose time is over: silent when everybody was asked, and for the whole time they gave themselves.
+    pub(super) fn take_expired(&mut self, now: Duration) -> Vec<Service> {
+        self.take_out(|entry| entry.stale && entry.expires() <= now)
+    }
+
+    /// When the next one expires.
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        self.entries.values().filter(|entry| entry.stale).map(Entry::expires).min()
+    }
+
+    /// The shortest time that any of them holds.
+    pub(super) fn shortest_ttl(&self) -> Option<Duration> {
+        self.entries.values().map(|entry| entry.service.about.ttl).min()
+    }
+
+    // ---- hints -----------------------------------------------------------------------------------------------------
+
+    /// Whether an announcement is news: of somebody new, or of a new start.
+    pub(super) fn is_news(&self, id: InstanceId, order: Order) -> bool {
+        self.entries.get(&id).is_none_or(|entry| entry.order.boot != order.boot || entry.stale)
+    }
+
+    /// Doubts that a service is still there. Says whether that is worth asking.
+    pub(super) fn doubt(&mut self, goodbye: &Goodbye) -> bool {
+        let Some(entry) = self.entries.get_mut(&goodbye.id) else { return false };
+        let newer = goodbye.order.boot == entry.order.boot && goodbye.order.seq > entry.order.seq;
+        entry.doubted |= newer;
+        newer
+    }
+
+    /// Takes out those of `ids` that are said to have gone, were asked at this time, and have not answered since.
+    pub(super) fn take_doubted(&mut self, asked: Duration, ids: &BTreeSet<InstanceId>) -> Vec<Service> {
+        for entry in self.entries.values_mut().filter(|entry| entry.service.heard >= asked) {
+            entry.doubted = false;
+        }
+        self.take_out(|entry| entry.doubted && ids.contains(&entry.service.about.id))
+    }
+
+    fn take_out(&mut self, gone: impl Fn(&Entry) -> bool) -> Vec<Service> {
+        let (secret, mut out) = (self.secret, Vec::new());
+        for (_, entry) in self.entries.extract_if(|_, entry| gone(entry)) {
+            self.unproved -= usize::from(secret && !entry.signed);
+            self.verified -= usize::from(entry.service.trust == Trust::Verified);
+            if let Some(count) = self.sources.get_mut(&entry.counted) {
+                *count -= 1;
+            }
+            out.push(entry.service);
+        }
+        self.sources.retain(|_, count| *count > 0);
+        out.sort_by_key(|service| service.about.id);
+        out
+    }
+}
+
+impl Entry {
+    fn of(answer: Answer<'_>) -> Self {
+        let path = path_of(&answer);
+        let trust = trust_of(&answer, &path);
+        let counted = path.source.ip();
+        let Answer { reply, signed, walk, cycle, now, .. } = answer;
+        let Reply { echo, order, about, more, .. } = reply;
+        let service = Service { about, more, trust, paths: vec![path], heard: now };
+        let (boot_before, clash_told, heard) = (None, false, Vec::new());
+        let (stale, doubted) = (false, false);
+        let mut entry = Self { service, signed, order, boot_before, clash_told, heard, stale, doubted, counted };
+        entry.hear(walk, cycle, echo);
+        entry
+    }
+
+    /// Takes an answer that proves as much as those before.
+    fn take(&mut self, answer: Answer<'_>) -> Result<Taken, Ignored> {
+        let path = path_of(&answer);
+        let trust = trust_of(&answer, &path);
+        if (trust, self.service.trust) == (Trust::Mismatch, Trust::Verified) {
+            return Err(Ignored::Relayed);
+        }
+        if let Some(other) = self.clash(answer.walk, &answer.reply) {
+            let id = self.service.about.id;
+            return Ok(Taken::Clash(id, other, path.source));
+        }
+        let again = self.was_heard(answer.walk, answer.cycle);
+        let same_question = self.has_answered(answer.walk, answer.reply.echo);
+        self.hear(answer.walk, answer.cycle, answer.reply.echo);
+        self.service.heard = answer.now;
+        let back = std::mem::take(&mut self.stale);
+        let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
+        if better {
+            // The ways that led past a relay are not its own.
+            self.service.paths.clear();
+        }
+        let new_path = self.add(path);
+        let id = self.service.about.id;
+        self.service.trust = trust;
+        let says_else = self.update(answer.reply);
+        Ok(match () {
+            () if back || better || says_else => Taken::Changed(id, Change::Updated),
+            () if new_path => Taken::Changed(id, Change::Path),
+            () if same_question => Taken::Duplicate,
+            () if again => Taken::Again,
+            () => Taken::Heard,
+        })
+    }
+
+    /// Where the other responder of this instance answers from, if there seem to be two: both answered one question, or
+    /// an earlier start is back.
+    fn clash(&mut self, walk: usize, reply: &Reply) -> Option<SocketAddr> {
+        let boot = reply.order.boot;
+        if boot == self.order.boot {
+            return None;
+        }
+        let two = self.has_answered(walk, reply.echo) || self.boot_before == Some(boot);
+        if !two || std::mem::replace(&mut self.clash_told, true) {
+            return None;
+        }
+        self.service.paths.first().map(|path| path.source)
+    }
+
+    /// Takes what it says now, if that is newer. Says whether it is anything else than before.
+    fn update(&mut self, reply: Reply) -> bool {
+        let same_start = reply.order.boot == self.order.boot;
+        if same_start && reply.order.seq < self.order.seq {
+            return false;
+        }
+        if !same_start {
+            self.boot_before = Some(self.order.boot);
+        }
+        self.order = reply.order;
+        // A short answer does not take back what a long one said.
+        let shortened = reply.more && !self.service.more && reply.about.name == self.service.about.name;
+        if shortened || (self.service.about == reply.about && self.service.more == reply.more) {
+            return false;
+        }
+        self.service.about = reply.about;
+        self.service.more = reply.more;
+        true
+    }
+
+    fn add(&mut self, path: Path) -> bool {
+        let same = |known: &Path| known.source == path.source && known.link == path.link;
+        if self.service.paths.iter().any(same) || self.service.paths.len() >= MOST_PATHS {
+            return false;
+        }
+        self.service.paths.push(path);
+        true
+    }
+
+    fn hear(&mut self, walk: usize, cycle: u32, echo: Echo) {
+        if self.heard.len() <= walk {
+            self.heard.resize(walk + 1, (0, Echo::default()));
+        }
+        self.heard[walk] = (cycle, echo);
+    }
+
+    fn was_heard(&self, walk: usize, cycle: u32) -> bool {
+        self.heard.get(walk).is_some_and(|(heard, _)| *heard == cycle)
+    }
+
+    fn has_answered(&self, walk: usize, echo: Echo) -> bool {
+        self.heard.get(walk).is_some_and(|(_, answered)| *answered == echo)
+    }
+
+    /// Whether there is nothing left to prove.
+    fn is_settled(&self, secret: bool) -> bool {
+        !secret || self.service.trust == Trust::Verified
+    }
+
+    fn expires(&self) -> Duration {
+        self.service.heard + self.service.about.ttl
+    }
+}
+
+fn path_of(answer: &Answer<'_>) -> Path {
+    let source = canonical(answer.datagram.source);
+    let link: Option<Link> = answer.datagram.link.clone();
+    let claimed = answer.reply.address.map(|address| address.to_canonical()).filter(|address| *address != source.ip());
+    Path { link, source, claimed }
+}
+
+/// An answer is verified if it is signed for the address it came from, or came from the one it is signed to be used by.
+fn trust_of(answer: &Answer<'_>, path: &Path) -> Trust {
+    let reply = &answer.reply;
+    let own = reply.address.is_some() && path.claimed.is_none();
+    match answer.signed {
+        false => Trust::Unverified,
+        true if own || reply.about.advertised == Some(path.source.ip()) => Trust::Verified,
+        true => Trust::Mismatch,
+    }
+}

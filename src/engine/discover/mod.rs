@@ -1,0 +1,660 @@
+//! Finding services: who is there, by which ways, and how far that can be believed.
+//!
+//! Everybody is asked on every way at once; `walk` says when and at what pace, `found` keeps what is found. A run
+//! ends when all ways are done, when so many as were expected are found, or at its deadline; a watching run then waits,
+//! and asks everybody again when a third of the shortest time to live has passed. A service that does not answer then is
+//! stale, and gone when it has been silent for its whole time.
+//!
+//! **What is believed.** With a secret, only what is signed for this run's own challenge counts: the rest is told as
+//! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
+//! a reason to ask, and nothing else: nobody comes or goes by it. Without a secret nothing is more than unverified.
+//!
+//! **What it sends.** The queries of a run are at least 3 ms apart on each way, and a quiet LAN gets three within half a
+//! second. RFC 8085 3.1.3 would have them 3 s apart; it is left for the sake of who waits, within a bound: the number of
+//! queries is finite, and grows only with answers that come. A watching run asks every 10 s at most, besides hints, of
+//! which it follows up a few in each second.
+
+mod found;
+mod walk;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+pub use found::MOST_SERVICES;
+
+use crate::engine::serve::Told;
+use crate::engine::{Engine, Next, Out};
+use crate::model::event::{Ignored, Notice, Outcome, Refusal, Skipped};
+use crate::model::service::{Change, InstanceId, Service, ServiceType};
+use crate::model::stats::Ending;
+use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+use crate::wire::beacon::{Announce, Draws, Goodbye, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read};
+use found::{Answer, Found, Taken};
+use walk::{Slice, Step, Walk};
+
+/// Whom to look for, and how long.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where to ask. Those of one interface and one IP version are asked together, as one way.
+    pub destinations: Vec<Destination>,
+    /// Interfaces left out, to be told.
+    pub skipped: Vec<Skipped>,
+    /// What the user should know, to be told.
+    pub notices: Vec<Notice>,
+    /// Only services of this type.
+    pub kind: Option<ServiceType>,
+    /// What services must share, if anything.
+    pub secret: Option<Secret>,
+    /// Random numbers. Whoever can guess them can forge answers where there is no secret.
+    pub draws: Draws,
+    /// Bytes of an answer to make room for; 0 for a name and a few attributes.
+    pub room: usize,
+    /// Go on when everybody is found, and tell who comes and goes.
+    pub watch: bool,
+    /// So many services end the run, and fewer are an error. With a secret, verified ones. More than
+    /// some ten thousand also make the first round careful.
+    pub expect: Option<u64>,
+    /// The end of the run. Where fewer than expected are found, it goes on asking until then.
+    pub deadline: Option<Duration>,
+    /// Some sent and some not is good enough.
+    pub lenient: bool,
+}
+
+/// A watching run asks again after this at the earliest (RFC 8085 3.1.3 asks for 3 s; answers are traffic too).
+const REFRESH_FLOOR: Duration = Duration::from_secs(10);
+
+/// It asks again after this part of the shortest time to live, so that two rounds of silence are no death.
+const REFRESH_PART: u32 = 3;
+
+/// Hints are followed up after a random part of this, so that watchers that hear the same do not ask together.
+const HINT_SPREAD: Duration = Duration::from_millis(250);
+
+/// The time between two follow-ups of hints.
+const HINT_GAP: Duration = Duration::from_secs(1);
+
+/// Hints followed up at once. What is beyond is found when everybody is asked.
+const MOST_HINTS: usize = 32;
+
+/// The rounds that ask after a hint.
+const HINT_ROUNDS: u32 = 2;
+
+/// Ways to single hosts are begun so far apart: 100 a second, so that a sweep of a subnet does not ask for all its
+/// hardware addresses at once (Linux keeps 1,024 neighbours by default).
+const SWEEP_GAP: Duration = Duration::from_millis(10);
+
+/// Questions whose answers still count, for each way.
+const LIVE: usize = 8;
+
+/// A watching run looks at the clock so often: a host that slept asks as soon after it as this.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What the wall clock may gain or lose against the run's between two looks without having been set.
+const JUMP: Duration = Duration::from_secs(2);
+
+/// The longest time between two attempts to find what is still missing.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A question that may be answered.
+#[derive(Debug)]
+struct Asked {
+    nonce: Nonce,
+    walk: usize,
+    round: u32,
+    /// Bytes of the longest query with it: no honest answer has more.
+    longest: usize,
+}
+
+/// What the ways are asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Doing {
+    /// For everybody.
+    Everybody,
+    /// After hints, since this time.
+    Hints(Duration),
+    /// Nothing: this is when everybody was last asked.
+    Resting(Duration),
+    /// Nothing any more.
+    Over,
+}
+
+/// Looks for services.
+#[derive(Debug)]
+pub struct Discoverer {
+    plan: Plan,
+    walks: Vec<Walk>,
+    asked: VecDeque<Asked>,
+    found: Found,
+    doing: Doing,
+    /// When everybody was last asked.
+    began: Duration,
+    cycle: u32,
+    rounds: u32,
+    patience: u32,
+    hints: BTreeSet<InstanceId>,
+    /// Those that are followed up.
+    followed: BTreeSet<InstanceId>,
+    hint_at: Option<Duration>,
+    hinted: Duration,
+    expiry: Option<Duration>,
+    clock: Option<Clock>,
+    bytes: Vec<u8>,
+    source_port: Option<u16>,
+    told_failed: Told,
+    told_refused: Told,
+    stats: Stats,
+}
+
+impl Discoverer {
+    /// A discoverer by `plan`.
+    pub fn new(plan: Plan) -> Self {
+        let stats =
+            Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
+        Self {
+            walks: ways(&plan.destinations),
+            found: Found::new(plan.secret.is_some()),
+            plan,
+            asked: VecDeque::new(),
+            doing: Doing::Everybody,
+            began: Duration::ZERO,
+            cycle: 0,
+            rounds: 0,
+            patience: 0,
+            hints: BTreeSet::new(),
+            followed: BTreeSet::new(),
+            hint_at: None,
+            hinted: Duration::ZERO,
+            expiry: None,
+            clock: None,
+            bytes: Vec::new(),
+            source_port: None,
+            told_failed: Told::default(),
+            told_refused: Told::default(),
+            stats,
+        }
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Everything found so far, by name.
+    pub fn services(&self) -> Vec<&Service> {
+        self.found.all()
+    }
+
+    /// Queries that make up one asking of everybody, so far: rounds, over all ways.
+    pub const fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    /// The interfaces have changed: these are the destinations now, and everybody is asked again.
+    pub fn readdress(&mut self, now: Now, destinations: Vec<Destination>) {
+        if self.is_over() {
+            return;
+        }
+        self.walks = ways(&destinations);
+        self.plan.destinations = destinations;
+        self.asked.clear();
+        self.ask_everybody(now.run);
+    }
+
+    // ---- asking ----------------------------------------------------------------------------------------------------
+
+    fn ask_everybody(&mut self, now: Duration) {
+        let there = self.found.believed();
+        let guess = if self.cycle == 0 { self.plan.expect.unwrap_or(0) } else { there };
+        self.cycle += 1;
+        self.began = now;
+        self.doing = Doing::Everybody;
+        self.begin_walks(now, guess / self.walks.len().max(1) as u64);
+    }
+
+    /// Asks for those who are missing still; who was heard need not answer again.
+    fn ask_once_more(&mut self, now: Duration) {
+        self.doing = Doing::Everybody;
+        self.begin_walks(now, 0);
+    }
+
+    fn ask_after_hints(&mut self, now: Duration) {
+        self.cycle += 1;
+        self.hint_at = None;
+        self.followed = std::mem::take(&mut self.hints);
+        self.hinted = now;
+        self.doing = Doing::Hints(now);
+        self.begin_walks(now, 0);
+    }
+
+    fn begin_walks(&mut self, now: Duration, guess: u64) {
+        let mut at = now;
+        for walk in &mut self.walks {
+            let single = walk.to.iter().all(|destination| destination.cast == Cast::Unicast);
+            walk.begin(if single { at } else { now }, guess);
+            at += if single { SWEEP_GAP } else { Duration::ZERO };
+        }
+    }
+
+    /// Lets every way do what is due.
+    fn walk_on(&mut self, now: Now, out: &mut dyn Out) {
+        for at in 0..self.walks.len() {
+            while let Some(step) = self.walks[at].step(now.run) {
+                match step {
+                    Step::Ask(slice) => self.send(at, slice, out),
+                    Step::Round => self.begin_round(now.run, at),
+                    Step::Done => break,
+                }
+            }
+        }
+        if self.walks.iter().all(Walk::is_idle) {
+            self.all_done(now, out);
+        }
+    }
+
+    fn begin_round(&mut self, now: Duration, at: usize) {
+        self.rounds += 1;
+        let nonce = self.plan.draws.nonce();
+        let round = self.rounds;
+        if self.asked.len() >= LIVE * self.walks.len() {
+            self.asked.pop_front();
+        }
+        self.asked.push_back(Asked { nonce, walk: at, round, longest: 0 });
+        let walk = &mut self.walks[at];
+        if matches!(self.doing, Doing::Hints(_)) {
+            if walk.rounds() >= HINT_ROUNDS {
+                return walk.rest();
+            }
+            return walk.ask_places(now, self.followed.iter().map(|id| nonce.place(*id)).collect());
+        }
+        walk.round(now, self.found.known(&nonce, at, self.cycle));
+    }
+
+    fn send(&mut self, at: usize, slice: Slice, out: &mut dyn Out) {
+        let Some(asked) = self.asked.iter_mut().rfind(|asked| asked.walk == at) else { return };
+        let Slice { window, range, known } = slice;
+        let query = Query { nonce: asked.nonce, window, kind: self.plan.kind.clone(), range, known };
+        query.write(self.plan.room, self.plan.secret.as_ref(), &mut self.bytes);
+        asked.longest = asked.longest.max(self.bytes.len());
+        for destination in &self.walks[at].to {
+            let family = Family::of(destination.address.ip());
+            let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
+            out.send(Transmit {
+                payload,
+                destination: destination.address,
+                source: destination.source,
+                link: destination.link.clone(),
+                ticket: at as u64,
+            });
+        }
+    }
+
+    // ---- the end of an asking --------------------------------------------------------------------------------------
+
+    fn all_done(&mut self, now: Now, out: &mut dyn Out) {
+        match self.doing {
+            Doing::Everybody if self.plan.watch => {
+                let at = self.time(now);
+                for id in self.found.now_stale(self.cycle) {
+                    self.tell(id, Change::Stale, out);
+                }
+                self.expire(at, out);
+                self.doing = Doing::Resting(self.began);
+            }
+            Doing::Everybody if self.is_short() && self.plan.deadline.is_some() => {
+                self.patience += 1;
+                self.doing = Doing::Resting(now.run);
+            }
+            Doing::Everybody => self.doing = Doing::Over,
+            Doing::Hints(since) => {
+                let since = since + self.slept();
+                for service in self.found.take_doubted(since, &self.followed) {
+                    out.tell(&Event::Service(Change::Gone, &service));
+                }
+                self.followed.clear();
+                self.doing = Doing::Resting(self.began);
+            }
+            Doing::Resting(_) | Doing::Over => {}
+        }
+    }
+
+    fn expire(&mut self, at: Duration, out: &mut dyn Out) {
+        for service in self.found.take_expired(at) {
+            out.tell(&Event::Service(Change::Gone, &service));
+        }
+        self.expiry = self.found.next_expiry();
+    }
+
+    /// When everybody is asked again.
+    fn again_at(&self) -> Option<Duration> {
+        let Doing::Resting(since) = self.doing else { return None };
+        if !self.plan.watch {
+            let patience = Duration::from_millis(100) * (1 << self.patience.min(10));
+            return Some(since + patience.min(LONGEST_PATIENCE));
+        }
+        let shortest = self.found.shortest_ttl().map_or(REFRESH_FLOOR, |ttl| ttl / REFRESH_PART);
+        Some(since + shortest.max(REFRESH_FLOOR))
+    }
+
+    fn is_short(&self) -> bool {
+        self.plan.expect.is_some_and(|expect| self.found.believed() < expect)
+    }
+
+    fn end_if_all_are_found(&mut self) {
+        let expect = self.plan.expect.filter(|_| !self.plan.watch);
+        if expect.is_some_and(|expect| self.stats.responders.unwrap_or(0) >= expect) {
+            self.doing = Doing::Over;
+        }
+    }
+
+    // ---- answers ---------------------------------------------------------------------------------------------------
+
+    fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) -> Result<(), Ignored> {
+        if datagram.is_truncated() {
+            return Err(Ignored::Malformed);
+        }
+        let (message, seal) = read(datagram.payload).map_err(|why| match why {
+            Unreadable::Foreign => Ignored::Foreign,
+            Unreadable::Broken => Ignored::Malformed,
+        })?;
+        match message {
+            Message::Reply(reply) => self.answered(now, reply, &seal, datagram, out),
+            Message::Announce(announce) => self.announced(now, &announce, &seal),
+            Message::Goodbye(goodbye) => self.goodbye(now, &goodbye, &seal),
+            Message::Query(_) => Err(Ignored::WrongKind),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        now: Now,
+        reply: Reply,
+        seal: &Seal<'_>,
+        datagram: &Datagram<'_>,
+        out: &mut dyn Out,
+    ) -> Result<(), Ignored> {
+        let question = self.asked.iter().rfind(|asked| asked.nonce.echo() == reply.echo).ok_or(Ignored::Foreign)?;
+        let Asked { nonce, walk, round, longest } = *question;
+        if datagram.payload.len() > longest {
+            return Err(Ignored::ReplyTooLong);
+        }
+        let signed = match &self.plan.secret {
+            Some(secret) if seal.is_there() && !seal.is_of(secret, Some(&nonce)) => return Err(Ignored::BadSignature),
+            Some(_) => seal.is_there(),
+            // Without a secret nothing can be checked: a signature is as good as none.
+            None => false,
+        };
+        if self.plan.kind.as_ref().is_some_and(|kind| *kind != reply.about.kind) {
+            return Err(Ignored::OtherType);
+        }
+        let (cycle, now) = (self.cycle, self.time(now));
+        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now });
+        let counts = signed || self.plan.secret.is_none();
+        self.pace(walk, round, now, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
+        self.account(taken?, counts, out);
+        Ok(())
+    }
+
+    /// Tells the way how fast answers come.
+    fn pace(&mut self, at: usize, round: u32, now: Duration, new: bool) {
+        let latest = self.asked.iter().rfind(|asked| asked.walk == at).is_some_and(|asked| asked.round == round);
+        let now = now.saturating_sub(self.slept());
+        let Some(walk) = self.walks.get_mut(at) else { return };
+        if latest {
+            return walk.heard(now, new);
+        }
+        self.stats.late = self.stats.late.map(|n| n + 1);
+        if new {
+            walk.heard_late();
+        }
+    }
+
+    fn account(&mut self, taken: Taken, counts: bool, out: &mut dyn Out) {
+        let add = |counter: &mut Option<u64>, n: u64| *counter = counter.map(|before| before + n);
+        match taken {
+            Taken::Duplicate => return add(&mut self.stats.duplicates, 1),
+            Taken::Heard | Taken::Again => {}
+            Taken::Changed(id, change) => {
+                self.tell(id, change, out);
+                if counts && matches!(change, Change::Found | Change::Updated) {
+                    self.stats.responders = Some(self.found.believed());
+                    self.end_if_all_are_found();
+                }
+            }
+            Taken::Clash(id, one, other) => out.tell(&Event::Notice(Notice::IdClash(id, one, other))),
+        }
+        add(&mut self.stats.replies, 1);
+    }
+
+    fn tell(&self, id: InstanceId, change: Change, out: &mut dyn Out) {
+        if let Some(service) = self.found.get(id) {
+            out.tell(&Event::Service(change, service));
+        }
+    }
+
+    // ---- hints -----------------------------------------------------------------------------------------------------
+
+    fn announced(&mut self, now: Now, announce: &Announce, seal: &Seal<'_>) -> Result<(), Ignored> {
+        self.check_hint(seal)?;
+        let Announce { order, about } = announce;
+        if self.plan.kind.as_ref().is_some_and(|kind| *kind != about.kind) {
+            return Err(Ignored::OtherType);
+        }
+        if self.found.is_news(about.id, *order) {
+            self.follow_up(now, about.id);
+        }
+        Ok(())
+    }
+
+    fn goodbye(&mut self, now: Now, goodbye: &Goodbye, seal: &Seal<'_>) -> Result<(), Ignored> {
+        self.check_hint(seal)?;
+        if self.found.doubt(goodbye) {
+            self.follow_up(now, goodbye.id);
+        }
+        Ok(())
+    }
+
+    fn check_hint(&self, seal: &Seal<'_>) -> Result<(), Ignored> {
+        match &self.plan.secret {
+            _ if !self.plan.watch => Err(Ignored::WrongKind),
+            Some(_) if !seal.is_there() => Err(Ignored::Unsigned),
+            Some(secret) if !seal.is_of(secret, None) => Err(Ignored::BadSignature),
+            _ => Ok(()),
+        }
+    }
+
+    fn follow_up(&mut self, now: Now, id: InstanceId) {
+        if self.hints.len() < MOST_HINTS {
+            self.hints.insert(id);
+        }
+        let soon = now.run + Duration::from_nanos(self.plan.draws.below(HINT_SPREAD.as_nanos() as u64));
+        self.hint_at = self.hint_at.or(Some(soon.max(self.hinted + HINT_GAP)));
+    }
+
+    // ---- the clock -------------------------------------------------------------------------------------------------
+
+    /// The time of the run, with the time that the host slept.
+    fn time(&self, now: Now) -> Duration {
+        now.run + self.slept()
+    }
+
+    fn slept(&self) -> Duration {
+        self.clock.map_or(Duration::ZERO, |clock| clock.slept)
+    }
+
+    /// Asks everybody again if the host seems to have slept, or to be somewhere else in time.
+    fn look_at_the_clock(&mut self, now: Now, out: &mut dyn Out) {
+        let clock = self.clock.get_or_insert(Clock { last: now, slept: Duration::ZERO });
+        if clock.jumped(now) && self.plan.watch && self.doing != Doing::Over {
+            out.tell(&Event::Notice(Notice::ClockJumped));
+            self.ask_everybody(now.run);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.doing == Doing::Over
+    }
+
+    fn verdict(&self) -> Verdict {
+        let Stats { sent, failed, refused, .. } = self.stats;
+        let found = self.found.believed();
+        match () {
+            () if sent == 0 && failed > 0 => Verdict::SystemRefused,
+            () if found == 0 && refused > 0 => Verdict::PeerRefused,
+            () if found < self.plan.expect.unwrap_or(1) && !self.plan.watch => Verdict::TooFew,
+            () if failed > 0 && !self.plan.lenient => Verdict::Partly,
+            () => Verdict::Done,
+        }
+    }
+}
+
+/// The two clocks when they were last looked at.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    last: Now,
+    /// What the wall clock gained on the other, in jumps.
+    slept: Duration,
+}
+
+impl Clock {
+    /// Whether the wall clock has gone another way than the run's since the last look.
+    fn jumped(&mut self, now: Now) -> bool {
+        let passed = now.run.saturating_sub(self.last.run);
+        let before = std::mem::replace(&mut self.last, now);
+        match now.wall.duration_since(before.wall) {
+            Ok(wall) if wall > passed + JUMP => {
+                self.slept += wall - passed;
+                true
+            }
+            Ok(wall) => passed > wall + JUMP,
+            Err(back) => back.duration() + passed > JUMP,
+        }
+    }
+}
+
+/// The ways: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
+/// answers once.
+fn ways(destinations: &[Destination]) -> Vec<Walk> {
+    let mut ways: Vec<Vec<Destination>> = Vec::new();
+    let together = |a: &Destination, b: &Destination| {
+        let everybody = a.cast != Cast::Unicast && b.cast != Cast::Unicast;
+        everybody
+            && a.link.is_some()
+            && a.link == b.link
+            && a.address.is_ipv4() == b.address.is_ipv4()
+            && a.source == b.source
+    };
+    for destination in destinations {
+        match ways.iter_mut().find(|way| way.iter().all(|other| together(other, destination))) {
+            Some(way) => way.push(destination.clone()),
+            None => ways.push(vec![destination.clone()]),
+        }
+    }
+    ways.into_iter().map(Walk::new).collect()
+}
+
+impl Engine for Discoverer {
+    fn start(&mut self, now: Now, out: &mut dyn Out) {
+        self.stats.skipped = self.plan.skipped.len() as u64;
+        for skipped in std::mem::take(&mut self.plan.skipped) {
+            out.tell(&Event::Skipped(skipped));
+        }
+        for notice in std::mem::take(&mut self.plan.notices) {
+            out.tell(&Event::Notice(notice));
+        }
+        self.look_at_the_clock(now, out);
+        self.ask_everybody(now.run);
+        self.walk_on(now, out);
+    }
+
+    fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
+        if self.is_over() {
+            return;
+        }
+        self.stats.saw(datagram);
+        if let Err(reason) = self.take(now, datagram, out) {
+            *self.stats.ignored.entry(reason).or_default() += 1;
+            out.tell(&Event::Ignored(reason, datagram));
+        }
+    }
+
+    fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
+        match outcome.result {
+            Ok(source) => {
+                self.source_port = source.map(|source| source.port()).or(self.source_port);
+                self.stats.sent += 1;
+                self.stats.sent_bytes += outcome.len as u64;
+            }
+            Err(fault) => {
+                self.stats.failed += 1;
+                if self.told_failed.is_due(now) {
+                    out.tell(&outcome.failed(fault));
+                }
+            }
+        }
+    }
+
+    fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
+        self.stats.refused += 1;
+        if self.told_refused.is_due(now) {
+            out.tell(&Event::Refused(refusal.clone()));
+        }
+    }
+
+    fn due(&mut self, now: Now, out: &mut dyn Out) {
+        if self.is_over() {
+            return;
+        }
+        if self.plan.deadline.is_some_and(|deadline| deadline <= now.run) {
+            self.doing = Doing::Over;
+            return;
+        }
+        self.look_at_the_clock(now, out);
+        let at = self.time(now);
+        if self.expiry.is_some_and(|expiry| expiry <= at) {
+            self.expire(at, out);
+        }
+        if self.again_at().is_some_and(|again| again <= now.run) {
+            if self.plan.watch {
+                self.ask_everybody(now.run);
+            } else {
+                self.ask_once_more(now.run);
+            }
+        } else if matches!(self.doing, Doing::Resting(_)) && self.hint_at.is_some_and(|hint| hint <= now.run) {
+            self.ask_after_hints(now.run);
+        }
+        self.walk_on(now, out);
+    }
+
+    fn next(&self) -> Next {
+        let resting = matches!(self.doing, Doing::Resting(_));
+        let tick = self.clock.filter(|_| resting && self.plan.watch).map(|clock| clock.last.run + TICK);
+        let expiry = self.expiry.map(|expiry| expiry.saturating_sub(self.slept()));
+        let hint = self.hint_at.filter(|_| resting);
+        let others = [self.plan.deadline, self.again_at(), hint, tick, expiry];
+        let walks = self.walks.iter().filter_map(Walk::due);
+        match walks.chain(others.into_iter().flatten()).min() {
+            _ if self.is_over() => Next::Done,
+            Some(at) => Next::At(at),
+            None => Next::Done,
+        }
+    }
+
+    fn stop(&mut self, _: Now, _: &mut dyn Out) {
+        self.doing = Doing::Over;
+    }
+
+    fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        let to_everybody = self.plan.destinations.iter().any(|destination| destination.cast != Cast::Unicast);
+        if let Some(port) = self.source_port.filter(|_| to_everybody && self.stats.received == 0) {
+            out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
+        }
+        for service in self.found.all() {
+            out.tell(&Event::Service(Change::Listed, service));
+        }
+        self.stats.responders = Some(self.found.believed());
+        self.stats.close(now.run, ending, self.verdict());
+        out.tell(&Event::Summary(&self.stats));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,678 @@
+//! The asker among real responders on a scripted LAN, and among liars.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use super::*;
+use crate::engine::announce::{self, Announcer};
+use crate::engine::guard::{Guard, Rules};
+use crate::engine::testing::{at, reply_from};
+use crate::model::event::{Listening, Role};
+use crate::model::{About, Attributes, Link, Trust};
+use crate::wire::beacon::Order;
+use proptest::prelude::*;
+
+// ---- a LAN ----------------------------------------------------------------------------------------------------------
+
+/// Everything that an engine says.
+#[derive(Debug, Default)]
+struct Said {
+    sends: Vec<(SocketAddr, Vec<u8>)>,
+    changes: Vec<(u64, Change, Service)>,
+    ignored: Vec<Ignored>,
+    notices: Vec<Notice>,
+    now: u64,
+}
+
+impl Out for Said {
+    fn send(&mut self, transmit: Transmit<'_>) {
+        self.sends.push((transmit.destination, transmit.payload.bytes().to_vec()));
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Service(change, service) => self.changes.push((self.now, *change, (*service).clone())),
+            Event::Ignored(reason, _) => self.ignored.push(*reason),
+            Event::Notice(notice) => self.notices.push(notice.clone()),
+            _ => {}
+        }
+    }
+}
+
+impl Said {
+    /// When this first happened to the service.
+    fn when(&self, id: u64, change: Change) -> Option<u64> {
+        let found = self.changes.iter().find(|(_, what, service)| *what == change && service.about.id.0 == id);
+        found.map(|(when, ..)| *when)
+    }
+
+    fn count(&self, change: Change) -> usize {
+        self.changes.iter().filter(|(_, what, _)| *what == change).count()
+    }
+
+    fn service(&self, id: u64) -> Option<&Service> {
+        self.changes.iter().rev().map(|(.., service)| service).find(|service| service.about.id.0 == id)
+    }
+}
+
+/// A host: its responder, and the subnets it is on.
+struct Host {
+    engine: Announcer,
+    number: u8,
+    subnets: Vec<u8>,
+}
+
+/// The asker on subnets 1 and 2, and hosts. Time goes by milliseconds.
+struct Lan {
+    asker: Discoverer,
+    said: Said,
+    hosts: Vec<Host>,
+    now: u64,
+    /// What the wall clock is ahead.
+    ahead: Duration,
+    /// Everything that hosts sent, to be used against them.
+    captured: Vec<(String, Vec<u8>)>,
+}
+
+fn key(byte: u8) -> Secret {
+    Secret::new(&[byte; 32]).unwrap()
+}
+
+fn link(subnet: u8) -> Link {
+    Link { index: u32::from(subnet) + 1, name: format!("eth{subnet}").into() }
+}
+
+fn to_all(subnet: u8) -> Destination {
+    let address = SocketAddr::from(([10, 0, subnet, 255], 1061));
+    Destination { address, source: None, link: Some(link(subnet)), mtu: None, cast: Cast::Broadcast }
+}
+
+fn asking(secret: Option<Secret>) -> Plan {
+    Plan {
+        destinations: vec![to_all(1), to_all(2)],
+        skipped: Vec::new(),
+        notices: Vec::new(),
+        kind: "chat".parse().ok(),
+        secret,
+        draws: Draws::new([9; 32]),
+        room: 0,
+        watch: false,
+        expect: None,
+        deadline: None,
+        lenient: false,
+    }
+}
+
+fn about(id: u64) -> About {
+    About {
+        id: InstanceId(id),
+        name: format!("host {id}").parse().unwrap(),
+        kind: "chat".parse().unwrap(),
+        port: 80,
+        advertised: None,
+        attributes: Attributes::default(),
+        ttl: Duration::from_secs(30),
+    }
+}
+
+/// A host whose instance is its number.
+fn host(number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
+    let engine = Announcer::new(announce::Plan {
+        listening: Listening {
+            role: Role::Announce,
+            local: "0.0.0.0:1061".parse().unwrap(),
+            groups: Vec::new(),
+            receive_buffer: (1, None),
+        },
+        skipped: Vec::new(),
+        notices: Vec::new(),
+        about: about(number.into()),
+        destinations: subnets.iter().map(|subnet| to_all(*subnet)).collect(),
+        secret,
+        guard: Guard::new(Rules { any_port: false, answer_broadcast: true, rate: Some(1000) }, 1061),
+        allow_routed: false,
+        draws: Draws::new([number; 32]),
+        deadline: None,
+    });
+    Host { engine, number, subnets: subnets.to_vec() }
+}
+
+impl Lan {
+    fn new(plan: Plan, hosts: Vec<Host>) -> Self {
+        let mut lan = Self {
+            asker: Discoverer::new(plan),
+            said: Said::default(),
+            hosts,
+            now: 0,
+            ahead: Duration::ZERO,
+            captured: Vec::new(),
+        };
+        lan.asker.start(at(0), &mut lan.said);
+        lan.pass();
+        lan
+    }
+
+    fn time(&self) -> Now {
+        let now = at(self.now);
+        Now { wall: now.wall + self.ahead, ..now }
+    }
+
+    /// Lets time pass until this moment, or the end of the run. Returns whether it ended.
+    fn until(&mut self, end: u64) -> bool {
+        while self.now < end && self.asker.next() != Next::Done {
+            self.now += 1;
+            self.pass();
+        }
+        self.asker.next() == Next::Done
+    }
+
+    /// One millisecond: what is due is done, what is sent arrives.
+    fn pass(&mut self) {
+        let now = self.time();
+        self.said.now = self.now;
+        if matches!(self.asker.next(), Next::At(due) if due <= now.run) {
+            self.asker.due(now, &mut self.said);
+        }
+        for (to, bytes) in std::mem::take(&mut self.said.sends) {
+            let source = "10.0.1.1:5000".parse().ok();
+            let outcome = Outcome { ticket: 0, len: bytes.len(), destination: to, link: None, result: Ok(source) };
+            self.asker.sent(now, &outcome, &mut self.said);
+            self.query(to, &bytes);
+        }
+        for place in 0..self.hosts.len() {
+            let mut said = Said::default();
+            let host = &mut self.hosts[place];
+            if matches!(host.engine.next(), Next::At(due) if due <= now.run) {
+                host.engine.due(now, &mut said);
+            }
+            self.host_said(place, said);
+        }
+    }
+
+    fn query(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let SocketAddr::V4(v4) = to else { return };
+        let subnet = v4.ip().octets()[2];
+        let asker = format!("10.0.{subnet}.1:5000");
+        for place in 0..self.hosts.len() {
+            let mut said = Said::default();
+            let host = &mut self.hosts[place];
+            if host.subnets.contains(&subnet) {
+                let local = SocketAddr::from(([10, 0, subnet, host.number], 0)).ip();
+                let cast = Some(Cast::Broadcast);
+                let datagram = Datagram { local: Some(local), cast, ..reply_from(&asker, bytes) };
+                host.engine.received(at(self.now), &datagram, &mut said);
+            }
+            self.host_said(place, said);
+        }
+    }
+
+    fn host_said(&mut self, place: usize, said: Said) {
+        for (to, bytes) in said.sends {
+            let SocketAddr::V4(v4) = to else { continue };
+            let subnet = v4.ip().octets()[2];
+            let source = format!("10.0.{subnet}.{}:1061", self.hosts[place].number);
+            self.captured.push((source.clone(), bytes.clone()));
+            self.hear(&source, &bytes);
+        }
+    }
+
+    /// The asker hears this.
+    fn hear(&mut self, source: &str, bytes: &[u8]) {
+        let subnet = source.split('.').nth(2).and_then(|part| part.parse().ok()).unwrap_or(1);
+        let datagram = Datagram { link: Some(link(subnet)), ..reply_from(source, bytes) };
+        self.asker.received(self.time(), &datagram, &mut self.said);
+    }
+
+    fn finish(&mut self) {
+        self.asker.finish(self.time(), &Ending::default(), &mut self.said);
+    }
+
+    fn start_hosts(&mut self) {
+        for place in 0..self.hosts.len() {
+            let mut said = Said::default();
+            self.hosts[place].engine.start(at(self.now), &mut said);
+            self.host_said(place, said);
+        }
+    }
+}
+
+/// Nine hosts: four on each of two subnets, one on both.
+fn nine(secret: Option<&Secret>) -> Vec<Host> {
+    let subnets = |number| match number {
+        2..=5 => vec![1],
+        6..=9 => vec![2],
+        _ => vec![1, 2],
+    };
+    (2..=10).map(|number| host(number, &subnets(number), secret.cloned())).collect()
+}
+
+/// An answer of instance `id` to the round that is being asked on a way.
+fn answer(lan: &Lan, way: usize, id: u64, address: &str, secret: Option<&Secret>) -> Vec<u8> {
+    let asked = lan.asker.asked.iter().rfind(|asked| asked.walk == way).unwrap();
+    let mut bytes = Vec::new();
+    let order = Order { boot: id as u32, seq: 1 };
+    let (echo, address) = (asked.nonce.echo(), address.parse().ok());
+    Reply { echo, address, order, about: about(id), more: false }.write(&asked.nonce, secret, &mut bytes);
+    bytes
+}
+
+/// The start that a host's answers speak of: whoever hears them can read it.
+fn boot_of(lan: &Lan, source: &str) -> u32 {
+    let (_, bytes) = lan.captured.iter().find(|(from, _)| from == source).unwrap();
+    let Ok((Message::Reply(reply), _)) = read(bytes) else { panic!("not a reply") };
+    reply.order.boot
+}
+
+// ---- a quiet LAN ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn nine_hosts_on_two_subnets_are_nine_services() {
+    for secret in [None, Some(key(1))] {
+        let mut lan = Lan::new(asking(secret.clone()), nine(secret.as_ref()));
+        assert!(lan.until(600), "it takes more than 0.6 s");
+        lan.finish();
+        assert_eq!((lan.said.count(Change::Found), lan.said.count(Change::Listed)), (9, 9));
+        assert!(lan.said.changes.iter().all(|(when, change, _)| *change == Change::Listed || *when <= 150));
+        let trust = if secret.is_some() { Trust::Verified } else { Trust::Unverified };
+        assert!(lan.said.changes.iter().all(|(.., service)| service.trust == trust));
+        let both = lan.said.service(10).unwrap();
+        let ways: BTreeSet<&str> = both.paths.iter().filter_map(|path| Some(&*path.link.as_ref()?.name)).collect();
+        assert_eq!(ways.into_iter().collect::<Vec<_>>(), ["eth1", "eth2"]);
+        let stats = lan.asker.stats();
+        assert_eq!((stats.responders, stats.duplicates, stats.verdict), (Some(9), Some(0), Verdict::Done));
+        assert_eq!((stats.received, stats.ignored.len()), (10, 0));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_a_duplicate_and_one_that_comes_late_is_late() {
+    let mut lan = Lan::new(asking(None), vec![host(2, &[1], None)]);
+    lan.until(120);
+    let (source, bytes) = lan.captured[0].clone();
+    lan.hear(&source, &bytes);
+    let counted = |lan: &Lan| (lan.asker.stats().replies, lan.asker.stats().duplicates, lan.asker.stats().late);
+    assert_eq!(counted(&lan), (Some(1), Some(1), Some(0)));
+    let another = answer(&lan, 0, 9, "10.0.1.9", None);
+    lan.until(300);
+    lan.hear("10.0.1.9:1061", &another);
+    assert_eq!(counted(&lan), (Some(2), Some(1), Some(1)));
+    assert!(lan.said.when(9, Change::Found).is_some());
+}
+
+#[test]
+fn it_ends_early_with_as_many_as_expected_and_late_with_fewer() {
+    let mut lan = Lan::new(Plan { expect: Some(9), ..asking(None) }, nine(None));
+    assert!(lan.until(105), "all were there after 100 ms");
+    let plan = Plan { expect: Some(10), deadline: Some(Duration::from_secs(5)), ..asking(None) };
+    let mut lan = Lan::new(plan, nine(None));
+    assert!(!lan.until(4_990) && lan.until(5_010));
+    lan.finish();
+    assert_eq!(lan.asker.stats().verdict, Verdict::TooFew);
+    // One answer on each way: who is known is silent.
+    assert_eq!(lan.asker.stats().replies, Some(10));
+    assert!(lan.asker.rounds() < 60, "{} rounds", lan.asker.rounds());
+}
+
+#[test]
+fn nobody_there_is_too_few() {
+    let mut lan = Lan::new(asking(None), Vec::new());
+    assert!(lan.until(650));
+    lan.finish();
+    assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 8));
+    assert!(matches!(lan.said.notices[..], [Notice::BroadcastSilence { port: 5000 }]));
+}
+
+#[test]
+fn a_sweep_asks_host_after_host() {
+    let one = |n: u8| Destination {
+        address: SocketAddr::from(([10, 0, 1, n], 1061)),
+        source: None,
+        link: Some(link(1)),
+        mtu: None,
+        cast: Cast::Unicast,
+    };
+    let plan = Plan { destinations: (1..=200).map(one).collect(), ..asking(None) };
+    let mut lan = Lan::new(plan, vec![host(200, &[1], None)]);
+    lan.until(1_000);
+    assert!((90..500).contains(&lan.asker.rounds()), "{} rounds in the first second", lan.asker.rounds());
+    assert!(lan.until(4_000));
+    assert_eq!(lan.asker.services().len(), 1);
+}
+
+#[test]
+fn services_of_another_type_are_silent_and_ignored_if_not() {
+    let plan = Plan { kind: "print".parse().ok(), ..asking(None) };
+    let mut lan = Lan::new(plan, nine(None));
+    let foreign = answer(&lan, 0, 77, "10.0.1.77", None);
+    lan.hear("10.0.1.77:1061", &foreign);
+    // Longer than any question: no responder of this protocol says that.
+    let asked = &lan.asker.asked[0];
+    let value = "v".repeat(150);
+    let about = About { attributes: Attributes::new([("k", &*value)]).unwrap(), ..about(78) };
+    let (echo, order) = (asked.nonce.echo(), Order { boot: 1, seq: 1 });
+    let mut long = Vec::new();
+    Reply { echo, address: None, order, about, more: false }.write(&asked.nonce, None, &mut long);
+    lan.hear("10.0.1.78:1061", &long);
+    lan.until(650);
+    assert_eq!((lan.said.changes.len(), &*lan.said.ignored), (0, &[Ignored::OtherType, Ignored::ReplyTooLong][..]));
+}
+
+// ---- liars ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn with_a_secret_a_lie_is_counted_and_never_verified() {
+    let mut lan = Lan::new(asking(Some(key(1))), vec![host(2, &[1], Some(key(1)))]);
+    let unsigned = answer(&lan, 0, 50, "10.0.1.50", None);
+    let wrong_key = answer(&lan, 0, 51, "10.0.1.51", Some(&key(2)));
+    let mut lie = |source: &str, bytes: &[u8]| {
+        lan.said.ignored.clear();
+        lan.hear(source, bytes);
+        lan.said.ignored.first().copied()
+    };
+    assert_eq!(lie("10.0.1.50:1061", &unsigned), None);
+    assert_eq!(lie("10.0.1.51:1061", &wrong_key), Some(Ignored::BadSignature));
+    assert!(lan.until(600));
+    let (source, genuine) = lan.captured[0].clone();
+    let mut lie = |source: &str, bytes: &[u8]| {
+        lan.asker.doing = Doing::Everybody;
+        lan.said.ignored.clear();
+        lan.hear(source, bytes);
+        lan.said.ignored.first().copied()
+    };
+    // Every bit changed, the answer passed on from elsewhere, our own question come back, an older run's answer.
+    for bit in 0..genuine.len() * 8 {
+        let mut changed = genuine.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let said = lie(&source, &changed);
+        let counted =
+            [Ignored::BadSignature, Ignored::Malformed, Ignored::Foreign, Ignored::Unsigned, Ignored::WrongKind];
+        assert!(said.is_some_and(|said| counted.contains(&said)), "bit {bit}: {said:?}");
+    }
+    assert_eq!(lie("10.0.1.66:1061", &genuine), Some(Ignored::Relayed));
+    let mut question = Vec::new();
+    let query = Query { nonce: Nonce([1; 32]), window: WINDOW, kind: None, range: (0, u32::MAX), known: Vec::new() };
+    query.write(0, Some(&key(1)), &mut question);
+    assert_eq!(lie("10.0.1.66:1061", &question), Some(Ignored::WrongKind));
+    let mut other = Lan::new(Plan { draws: Draws::new([8; 32]), ..asking(Some(key(1))) }, Vec::new());
+    other.hear(&source, &genuine);
+    assert_eq!(other.said.ignored, [Ignored::Foreign]);
+    lan.finish();
+    let verified: Vec<&Service> =
+        lan.asker.services().into_iter().filter(|service| service.trust == Trust::Verified).collect();
+    assert_eq!(verified.len(), 1);
+    assert_eq!((verified[0].about.id.0, verified[0].paths.len()), (2, 1));
+    assert_eq!(lan.asker.stats().responders, Some(1));
+}
+
+const WINDOW: Duration = Duration::from_millis(100);
+
+#[test]
+fn an_answer_passed_on_is_a_mismatch_until_the_service_itself_is_heard() {
+    let mut lan = Lan::new(asking(Some(key(1))), Vec::new());
+    let genuine = answer(&lan, 0, 2, "10.0.1.2", Some(&key(1)));
+    lan.hear("10.0.1.66:1061", &genuine);
+    let shown = lan.said.service(2).unwrap();
+    assert_eq!((shown.trust, shown.paths[0].claimed), (Trust::Mismatch, "10.0.1.2".parse().ok()));
+    assert_eq!(lan.asker.stats().responders, Some(0));
+    lan.hear("10.0.1.2:1061", &genuine);
+    let shown = lan.said.service(2).unwrap();
+    assert_eq!((shown.trust, shown.paths.len(), shown.paths[0].claimed), (Trust::Verified, 1, None));
+    // A host that says itself by which address it is to be used, and is heard from that one, is no mismatch.
+    let asked = &lan.asker.asked[0];
+    let (nonce, order) = (asked.nonce, Order { boot: 1, seq: 1 });
+    let about = About { advertised: "10.0.1.9".parse().ok(), ..about(3) };
+    let mut bytes = Vec::new();
+    let address = "172.17.0.2".parse().ok();
+    Reply { echo: nonce.echo(), address, order, about, more: false }.write(&nonce, Some(&key(1)), &mut bytes);
+    lan.hear("10.0.1.9:1061", &bytes);
+    assert_eq!(lan.said.service(3).unwrap().trust, Trust::Verified);
+}
+
+#[test]
+fn a_forger_cannot_silence_the_one_it_imitates() {
+    // It answers first with the genuine instance, unsigned: the genuine one must still be asked, and replaces it.
+    let mut lan = Lan::new(asking(Some(key(1))), vec![host(2, &[1], Some(key(1)))]);
+    let forged = answer(&lan, 0, 2, "10.0.1.66", None);
+    lan.hear("10.0.1.66:1061", &forged);
+    assert_eq!(lan.said.service(2).unwrap().trust, Trust::Unverified);
+    assert!(lan.until(700));
+    let shown = lan.said.service(2).unwrap();
+    assert_eq!((shown.trust, shown.paths.len()), (Trust::Verified, 1));
+    assert_eq!(shown.paths[0].source.to_string(), "10.0.1.2:1061");
+    let again = answer(&lan, 0, 2, "10.0.1.66", None);
+    lan.asker.doing = Doing::Everybody;
+    lan.hear("10.0.1.66:1061", &again);
+    assert_eq!(lan.said.ignored, [Ignored::Unsigned]);
+}
+
+#[test]
+fn ten_thousand_forged_services_hide_nobody_and_take_bounded_memory() {
+    for secret in [None, Some(key(1))] {
+        let late = host(2, &[1], secret.clone());
+        let mut lan = Lan::new(asking(secret.clone()), Vec::new());
+        for id in 0..10_000u64 {
+            // From 100 addresses, in the middle of the run.
+            let address = format!("10.0.1.{}", 100 + id % 100);
+            let forged = answer(&lan, 0, 1_000 + id, &address, None);
+            lan.hear(&format!("{address}:1061"), &forged);
+        }
+        lan.hosts.push(late);
+        lan.until(10_000);
+        lan.finish();
+        assert!(lan.said.when(2, Change::Found).is_some(), "the genuine one is hidden");
+        let count = lan.asker.services().len();
+        let most = if secret.is_some() { 1_024 + 1 } else { 10_001 };
+        assert_eq!(count, most);
+        let believed = if secret.is_some() { 1 } else { 10_001 };
+        assert_eq!(lan.asker.stats().responders, Some(believed));
+    }
+}
+
+#[test]
+fn one_forger_fills_no_table() {
+    let mut lan = Lan::new(asking(None), Vec::new());
+    for id in 0..5_000u64 {
+        let forged = answer(&lan, 0, id, "10.0.1.66", None);
+        lan.hear("10.0.1.66:1061", &forged);
+    }
+    assert_eq!(lan.asker.services().len(), 256);
+    assert_eq!(lan.asker.stats().ignored[&Ignored::TooMany], 5_000 - 256);
+}
+
+#[test]
+fn two_of_one_instance_are_told_once() {
+    let mut lan = Lan::new(asking(None), Vec::new());
+    for boot in [1, 2, 1, 2] {
+        let asked = &lan.asker.asked[0];
+        let (nonce, order) = (asked.nonce, Order { boot, seq: 1 });
+        let mut bytes = Vec::new();
+        let address = format!("10.0.1.{boot}");
+        let reply = Reply { echo: nonce.echo(), address: address.parse().ok(), order, about: about(2), more: false };
+        reply.write(&nonce, None, &mut bytes);
+        lan.hear(&format!("{address}:1061"), &bytes);
+    }
+    let clashes = lan.said.notices.iter().filter(|notice| matches!(notice, Notice::IdClash(..))).count();
+    assert_eq!((clashes, lan.asker.services().len()), (1, 1));
+}
+
+// ---- watching -------------------------------------------------------------------------------------------------------
+
+fn watching(secret: Option<Secret>) -> Plan {
+    Plan { watch: true, ..asking(secret) }
+}
+
+#[test]
+fn a_host_that_vanishes_is_stale_and_then_gone_within_its_time() {
+    let mut lan = Lan::new(watching(Some(key(1))), nine(Some(&key(1))));
+    lan.until(5_000);
+    lan.hosts.remove(0);
+    lan.until(60_000);
+    let (stale, gone) = (lan.said.when(2, Change::Stale).unwrap(), lan.said.when(2, Change::Gone).unwrap());
+    assert!((10_000..11_500).contains(&stale), "stale after {stale} ms");
+    // Last heard within the first 100 ms; its time is 30 s.
+    assert!((30_000..30_200).contains(&gone), "gone after {gone} ms");
+    assert_eq!((lan.said.count(Change::Stale), lan.said.count(Change::Gone)), (1, 1));
+    assert_eq!(lan.asker.services().len(), 8);
+}
+
+#[test]
+fn a_host_that_comes_back_is_told() {
+    let mut lan = Lan::new(watching(None), nine(None));
+    lan.until(5_000);
+    let away = lan.hosts.remove(0);
+    lan.until(15_000);
+    lan.hosts.push(away);
+    lan.until(25_000);
+    let told: Vec<Change> =
+        lan.said.changes.iter().filter(|(.., s)| s.about.id.0 == 2).map(|(_, change, _)| *change).collect();
+    assert_eq!(told, [Change::Found, Change::Stale, Change::Updated]);
+}
+
+#[test]
+fn a_goodbye_is_asked_about_and_believed_only_if_nobody_answers() {
+    for secret in [None, Some(key(1))] {
+        let mut lan = Lan::new(watching(secret.clone()), nine(secret.as_ref()));
+        lan.until(3_000);
+        // Forged for host 3, which is there; true of host 2.
+        let mut forged = Vec::new();
+        let boot = boot_of(&lan, "10.0.1.3:1061");
+        Goodbye { order: Order { boot, seq: u32::MAX }, id: InstanceId(3) }.write(None, &mut forged);
+        lan.hear("10.0.1.66:1061", &forged);
+        let mut leaving = lan.hosts.remove(0);
+        let mut said = Said::default();
+        leaving.engine.stop(at(lan.now), &mut said);
+        for (_, bytes) in said.sends {
+            lan.hear("10.0.1.2:40000", &bytes);
+        }
+        lan.until(9_000);
+        let gone = lan.said.when(2, Change::Gone).unwrap();
+        assert!(gone < 3_700, "gone after {gone} ms");
+        assert_eq!(lan.said.when(3, Change::Gone), None);
+        assert_eq!(lan.said.ignored.contains(&Ignored::Unsigned), secret.is_some());
+        lan.until(12_000);
+        assert_eq!((lan.said.count(Change::Stale), lan.asker.services().len()), (0, 8));
+    }
+}
+
+#[test]
+fn a_true_goodbye_said_again_after_a_restart_removes_nobody() {
+    let mut lan = Lan::new(watching(Some(key(1))), vec![host(2, &[1], Some(key(1)))]);
+    lan.until(3_000);
+    let mut said = Said::default();
+    lan.hosts[0].engine.stop(at(3_000), &mut said);
+    let goodbye = said.sends.remove(0).1;
+    // Back at once: the same instance, another start.
+    lan.hosts[0].engine = host(2, &[1], Some(key(1))).engine;
+    lan.hear("10.0.1.2:40000", &goodbye);
+    lan.until(12_000);
+    lan.hear("10.0.1.66:40000", &goodbye);
+    lan.until(20_000);
+    assert_eq!((lan.said.count(Change::Gone), lan.asker.services().len()), (0, 1));
+}
+
+#[test]
+fn an_announcement_is_a_reason_to_ask_and_no_more() {
+    let mut lan = Lan::new(watching(Some(key(1))), Vec::new());
+    lan.until(3_000);
+    let mut announced = Vec::new();
+    let order = Order { boot: 1, seq: 1 };
+    Announce { order, about: about(2) }.write(Some(&key(1)), &mut announced);
+    lan.hear("10.0.1.2:40000", &announced);
+    lan.until(5_000);
+    assert_eq!(lan.said.changes.len(), 0);
+    lan.hosts.push(host(3, &[1], Some(key(1))));
+    lan.start_hosts();
+    lan.until(9_000);
+    let found = lan.said.when(3, Change::Found).unwrap();
+    assert!(found < 6_000, "found after {found} ms");
+    assert_eq!(lan.said.service(3).unwrap().trust, Trust::Verified);
+}
+
+#[test]
+fn a_flood_of_hints_buys_few_questions() {
+    let mut lan = Lan::new(watching(None), Vec::new());
+    lan.until(2_000);
+    let before = lan.asker.rounds();
+    for id in 0..5_000u64 {
+        let mut announced = Vec::new();
+        Announce { order: Order { boot: 1, seq: 1 }, about: about(id) }.write(None, &mut announced);
+        lan.hear("10.0.1.66:40000", &announced);
+        lan.until(2_000 + id);
+    }
+    let asked = lan.asker.rounds() - before;
+    assert!(asked <= 2 * 3 * 6, "{asked} rounds in 5 s");
+    assert!(lan.asker.hints.len() <= MOST_HINTS);
+}
+
+#[test]
+fn a_host_that_slept_asks_again_at_once() {
+    for jump in [3_600, 5] {
+        let mut lan = Lan::new(watching(None), nine(None));
+        lan.until(2_000);
+        let replies = lan.asker.stats().replies;
+        lan.ahead = Duration::from_secs(jump);
+        lan.until(5_000);
+        assert!(lan.said.notices.iter().any(|notice| matches!(notice, Notice::ClockJumped)));
+        assert_eq!(lan.asker.stats().replies, replies.map(|n| n + 10));
+        assert_eq!(lan.said.count(Change::Gone) + lan.said.count(Change::Stale), 0);
+    }
+    // What vanished meanwhile is gone as soon as it has not answered.
+    let mut lan = Lan::new(watching(None), nine(None));
+    lan.until(2_000);
+    lan.ahead = Duration::from_secs(3_600);
+    lan.hosts.remove(0);
+    lan.until(6_000);
+    assert!(lan.said.when(2, Change::Gone).is_some_and(|gone| gone < 5_000));
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_nobody() {
+    let mut lan = Lan::new(watching(None), nine(None));
+    lan.ahead = Duration::from_secs(100);
+    lan.until(2_000);
+    lan.ahead = Duration::ZERO;
+    lan.until(40_000);
+    assert_eq!(lan.said.count(Change::Gone) + lan.said.count(Change::Stale), 0);
+}
+
+#[test]
+fn a_new_interface_is_asked_at_once() {
+    let plan = Plan { destinations: vec![to_all(1)], ..watching(None) };
+    let mut lan = Lan::new(plan, nine(None));
+    lan.until(2_000);
+    assert_eq!(lan.asker.services().len(), 5);
+    lan.asker.readdress(at(2_000), vec![to_all(1), to_all(2)]);
+    lan.until(2_200);
+    assert_eq!(lan.asker.services().len(), 9);
+}
+
+// ---- the clock of the engine ----------------------------------------------------------------------------------------
+
+#[test]
+fn jumps_are_told_from_time_that_passes() {
+    let start = Now { run: Duration::ZERO, wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000) };
+    let later = |run: u64, wall: u64| Now {
+        run: Duration::from_secs(run),
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(wall),
+    };
+    let jumped = |now| Clock { last: start, slept: Duration::ZERO }.jumped(now);
+    assert!(!jumped(later(500, 1_500)) && !jumped(later(500, 1_501)));
+    assert!(jumped(later(500, 1_600)) && jumped(later(500, 1_400)) && jumped(later(1, 900)));
+}
+
+proptest! {
+    #[test]
+    fn no_answer_panics_and_none_is_verified_without_the_secret(
+        id: u64, source: SocketAddr, damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut lan = Lan::new(asking(Some(key(1))), Vec::new());
+        let mut bytes = answer(&lan, 0, id, "10.0.1.2", Some(&key(2)));
+        for (place, byte) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let datagram = Datagram { source, ..reply_from("10.0.1.2:1061", &bytes) };
+        lan.asker.received(lan.time(), &datagram, &mut lan.said);
+        prop_assert!(lan.asker.services().iter().all(|service| service.trust == Trust::Unverified));
+    }
+}

@@ -1,0 +1,48 @@
+//! News of interfaces and addresses, told by the kernel (rtnetlink(7)).
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket as open,
+};
+use socket2::Socket;
+
+/// The groups of what is told: interfaces, IPv4 addresses, IPv6 addresses (linux/rtnetlink.h, RTMGRP_*).
+const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+
+/// Room for a piece of a message. What the news are is not read: the table of interfaces is.
+const PIECE: usize = 4096;
+
+/// A socket that the kernel tells of every change.
+pub(crate) struct News(Arc<Socket>);
+
+impl News {
+    /// Listens from now on, in the network of the calling thread.
+    pub(crate) fn open() -> io::Result<Self> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let socket = open(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
+        Ok(Self(Arc::new(socket.into())))
+    }
+
+    /// What to wait for.
+    pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    /// Takes what there is, and says whether there was anything.
+    pub(crate) fn take(&self) -> bool {
+        let (mut piece, mut any) = ([0; PIECE], false);
+        loop {
+            match recv(self.0.as_raw_fd(), &mut piece, MsgFlags::MSG_DONTWAIT) {
+                // More than the socket holds was told at once: that is news as well.
+                Ok(_) | Err(Errno::ENOBUFS) => any = true,
+                Err(Errno::EINTR) => {}
+                Err(_) => return any,
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Bytes to messages.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use minicbor::decode::Decoder;
+
+use super::cbor::{Broken, Known, map, whole_map};
+use super::write::{ANNOUNCE, GOODBYE, KINDS, QUERY, REPLY};
+use super::{
+    Announce, Echo, Goodbye, HEADER, MAC, MAGIC, MOST_BYTES, MOST_KNOWN, MOST_WINDOW, MUST_KNOW, Message, Nonce, Order,
+    Query, Reply, Secret, WITH_MAC,
+};
+use crate::model::service::{About, Attributes, InstanceId, ServiceName, ServiceType};
+
+/// Why some bytes are no message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unreadable {
+    /// Nothing of this protocol, or of a later one: another magic, kind, or a flag that must be known.
+    Foreign,
+    /// Of this protocol, and broken: cut off, changed, or made wrong.
+    Broken,
+}
+
+impl From<Broken> for Unreadable {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
+/// What proves a message, if something does.
+#[derive(Clone, Copy, Debug)]
+pub struct Seal<'b> {
+    label: &'static [u8],
+    bytes: &'b [u8],
+    mac: Option<&'b [u8]>,
+}
+
+impl Seal<'_> {
+    /// Whether there is a MAC at all.
+    pub const fn is_there(&self) -> bool {
+        self.mac.is_some()
+    }
+
+    /// Whether whoever wrote it had the secret. A reply needs the nonce that it answers.
+    pub fn is_of(&self, secret: &Secret, nonce: Option<&Nonce>) -> bool {
+        let nonce = nonce.map_or(&[][..], |nonce| &nonce.0);
+        self.mac.is_some_and(|mac| secret.proves(&[self.label, nonce, self.bytes], mac))
+    }
+}
+
+/// Reads a datagram.
+///
+/// # Errors
+/// [`Unreadable`] for bytes that are no message.
+pub fn read(bytes: &[u8]) -> Result<(Message, Seal<'_>), Unreadable> {
+    let (head, rest) = bytes.split_first_chunk::<HEADER>().ok_or(Unreadable::Foreign)?;
+    let [m0, m1, m2, m3, kind, flags, len @ ..] = *head;
+    if [m0, m1, m2, m3] != MAGIC || flags & MUST_KNOW != 0 {
+        return Err(Unreadable::Foreign);
+    }
+    let kind = KINDS.iter().position(|known| known.0 == kind).ok_or(Unreadable::Foreign)?;
+    let len = usize::from(u16::from_be_bytes(len));
+    let mac_len = if flags & WITH_MAC == 0 { 0 } else { MAC };
+    if bytes.len() > MOST_BYTES || rest.len() != len + mac_len {
+        return Err(Unreadable::Broken);
+    }
+    let (body, mac) = rest.split_at(len);
+    let message = match kind {
+        QUERY => Message::Query(query(body)?),
+        REPLY => Message::Reply(reply(body)?),
+        ANNOUNCE => Message::Announce(announce(body)?),
+        GOODBYE => Message::Goodbye(goodbye(body)?),
+        _ => return Err(Unreadable::Foreign),
+    };
+    let seal =
+        Seal { label: KINDS[kind].1, bytes: &bytes[..HEADER + len], mac: Some(mac).filter(|mac| !mac.is_empty()) };
+    Ok((message, seal))
+}
+
+// ---- the bodies -----------------------------------------------------------------------------------------------------
+
+fn query(body: &[u8]) -> Result<Query, Broken> {
+    let (mut nonce, mut window, mut kind, mut known) = (None, None, None, Vec::new());
+    let (mut lo, mut hi) = (0, u32::MAX);
+    whole_map(body, |key, value| {
+        match key {
+            "n" => nonce = Some(Nonce(array(value)?)),
+            "w" => window = Some(milliseconds(value)?),
+            "t" => kind = Some(value.str()?.parse().map_err(|_| Broken)?),
+            "lo" => lo = value.u32()?,
+            "hi" => hi = value.u32()?,
+            "kn" => known = places(value.bytes()?)?,
+            "pad" => drop(value.bytes()?),
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })?;
+    let (nonce, window) = nonce.zip(window).ok_or(Broken)?;
+    if lo > hi {
+        return Err(Broken);
+    }
+    Ok(Query { nonce, window, kind, range: (lo, hi), known })
+}
+
+fn reply(body: &[u8]) -> Result<Reply, Broken> {
+    let (mut echo, mut address, mut more, mut said) = (None, None, false, Said::default());
+    whole_map(body, |key, value| {
+        match key {
+            "e" => echo = Some(array::<{ size_of::<Echo>() }>(value)?),
+            "a" => address = Some(ip(value)?),
+            "m" => more = value.bool()?,
+            _ => return said.take(key, value),
+        }
+        Ok(Known::Yes)
+    })?;
+    let (order, about) = said.whole()?;
+    Ok(Reply { echo: echo.ok_or(Broken)?, address, order, about, more })
+}
+
+fn announce(body: &[u8]) -> Result<Announce, Broken> {
+    let mut said = Said::default();
+    whole_map(body, |key, value| said.take(key, value))?;
+    let (order, about) = said.whole()?;
+    Ok(Announce { order, about })
+}
+
+fn goodbye(body: &[u8]) -> Result<Goodbye, Broken> {
+    let mut said = Said::default();
+    whole_map(body, |key, value| said.take(key, value))?;
+    Ok(Goodbye { order: said.order()?, id: said.id.ok_or(Broken)? })
+}
+
+/// What a responder says, as far as it is read.
+#[derive(Default)]
+struct Said {
+    id: Option<InstanceId>,
+    boot: Option<u32>,
+    seq: Option<u32>,
+    name: Option<ServiceName>,
+    kind: Option<ServiceType>,
+    port: Option<u16>,
+    advertised: Option<IpAddr>,
+    attributes: Attributes,
+    ttl: Option<Duration>,
+}
+
+impl Said {
+    fn take<'b>(&mut self, key: &'b str, value: &mut Decoder<'b>) -> Result<Known, Broken> {
+        match key {
+            "id" => self.id = Some(InstanceId(u64::from_be_bytes(array(value)?))),
+            "b" => self.boot = Some(value.u32()?),
+            "q" => self.seq = Some(value.u32()?),
+            "nm" => self.name = Some(value.str()?.parse().map_err(|_| Broken)?),
+            "t" => self.kind = Some(value.str()?.parse().map_err(|_| Broken)?),
+            "p" => self.port = Some(value.u16()?),
+            "ad" => self.advertised = Some(ip(value)?),
+            "at" => self.attributes = attributes(value)?,
+            "ttl" => self.ttl = Some(seconds(value)?),
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    }
+
+    fn order(&self) -> Result<Order, Broken> {
+        let (boot, seq) = self.boot.zip(self.seq).ok_or(Broken)?;
+        Ok(Order { boot, seq })
+    }
+
+    fn whole(self) -> Result<(Order, About), Broken> {
+        let order = self.order()?;
+        let about = About {
+            id: self.id.ok_or(Broken)?,
+            name: self.name.ok_or(Broken)?,
+            kind: self.kind.ok_or(Broken)?,
+            port: self.port.ok_or(Broken)?,
+            advertised: self.advertised,
+            attributes: self.attributes,
+            ttl: self.ttl.ok_or(Broken)?,
+        };
+        Ok((order, about))
+    }
+}
+
+// ---- the values -----------------------------------------------------------------------------------------------------
+
+fn array<const N: usize>(value: &mut Decoder<'_>) -> Result<[u8; N], Broken> {
+    value.bytes()?.try_into().map_err(|_| Broken)
+}
+
+fn milliseconds(value: &mut Decoder<'_>) -> Result<Duration, Broken> {
+    let window = Duration::from_millis(value.u32()?.into());
+    if window.is_zero() || window > MOST_WINDOW { Err(Broken) } else { Ok(window) }
+}
+
+fn seconds(value: &mut Decoder<'_>) -> Result<Duration, Broken> {
+    match value.u16()? {
+        0 => Err(Broken),
+        seconds => Ok(Duration::from_secs(seconds.into())),
+    }
+}
+
+fn ip(value: &mut Decoder<'_>) -> Result<IpAddr, Broken> {
+    let bytes = value.bytes()?;
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).map_err(|_| Broken)
+}
+
+fn places(bytes: &[u8]) -> Result<Vec<u32>, Broken> {
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    let places: Vec<u32> = chunks.iter().map(|chunk| u32::from_be_bytes(*chunk)).collect();
+    let fits = rest.is_empty() && places.len() <= MOST_KNOWN && places.is_sorted();
+    if fits { Ok(places) } else { Err(Broken) }
+}
+
+fn attributes(value: &mut Decoder<'_>) -> Result<Attributes, Broken> {
+    let mut pairs = Vec::new();
+    map(value, |key, value| {
+        pairs.push((key, value.str()?));
+        Ok(())
+    })?;
+    Attributes::new(pairs).map_err(|_| Broken)
+}

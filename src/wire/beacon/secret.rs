@@ -1,0 +1,149 @@
+//! The shared secret, and random numbers drawn from a seed.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use super::Nonce;
+
+/// A key as HMAC uses it: one block of SHA-256, filled with zeros, or the hash of a longer one (RFC 2104 section 2).
+const BLOCK: usize = 64;
+
+/// A secret that is easily guessed: bytes there were.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WeakSecret(pub usize);
+
+impl fmt::Display for WeakSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, least) = (self.0, Secret::LEAST);
+        write!(f, "a secret of {bytes} bytes can be guessed from one captured message; give at least {least}")
+    }
+}
+
+impl std::error::Error for WeakSecret {}
+
+/// What those share who believe each other. It never prints itself, and is overwritten when it goes.
+///
+/// The overwriting is what safe code can do: copies that the compiler made on the stack stay where they are.
+#[derive(Clone)]
+pub struct Secret(Box<[u8; BLOCK]>);
+
+impl Secret {
+    /// The fewest bytes: 128 random bits cannot be searched. A passphrase of so many characters may still be guessed.
+    pub const LEAST: usize = 16;
+
+    /// Takes the bytes of a secret, as many as there are.
+    ///
+    /// # Errors
+    /// [`WeakSecret`] when there are fewer than [`Secret::LEAST`].
+    pub fn new(bytes: &[u8]) -> Result<Self, WeakSecret> {
+        if bytes.len() < Self::LEAST {
+            return Err(WeakSecret(bytes.len()));
+        }
+        let mut key = Box::new([0; BLOCK]);
+        if bytes.len() > BLOCK {
+            key[..32].copy_from_slice(&Sha256::digest(bytes));
+        } else {
+            key[..bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(Self(key))
+    }
+
+    /// The MAC over all parts in a row.
+    pub(super) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.over(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether it is the MAC over all parts in a row, in a time that does not depend on where it differs.
+    pub(super) fn proves(&self, parts: &[&[u8]], mac: &[u8]) -> bool {
+        self.over(parts).verify_slice(mac).is_ok()
+    }
+
+    fn over(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut hmac = Hmac::new((&*self.0).into());
+        parts.iter().for_each(|part| hmac.update(part));
+        hmac
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.fill(0);
+        // Seen from outside, so that the zeros are not left out as never read.
+        std::hint::black_box(&self.0);
+    }
+}
+
+/// Random numbers, drawn from a seed of the system's: the same seed gives the same numbers, another one nothing in common.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    seed: Secret,
+    drawn: u64,
+}
+
+impl Draws {
+    /// Draws from a seed of random bytes.
+    pub fn new(seed: [u8; 32]) -> Self {
+        let mut key = Box::new([0; BLOCK]);
+        key[..32].copy_from_slice(&seed);
+        Self { seed: Secret(key), drawn: 0 }
+    }
+
+    /// A nonce.
+    pub fn nonce(&mut self) -> Nonce {
+        self.drawn += 1;
+        Nonce(self.seed.seal(&[b"halloo1 draw", &self.drawn.to_be_bytes()]))
+    }
+
+    /// A number below `end`, uniformly; 0 where that is 0. Its bias is less than `end` / 2^64.
+    pub fn below(&mut self, end: u64) -> u64 {
+        let number = u64::from_be_bytes(self.nonce().echo());
+        ((u128::from(number) * u128::from(end)) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_never_prints_itself() {
+        let secret = Secret::new(b"correct horse battery staple").unwrap();
+        assert_eq!(format!("{secret:?} {:?}", Draws::new([7; 32])), "Secret(..) Draws { seed: Secret(..), drawn: 0 }");
+    }
+
+    #[test]
+    fn it_is_hmac_sha_256_as_published() {
+        // RFC 4231 test cases 1 and 6: a short key, and one longer than a block.
+        let short = Secret::new(&[0x0b; 20]).unwrap();
+        assert_eq!(short.seal(&[b"Hi ", b"There"])[..4], [0xb0, 0x34, 0x4c, 0x61]);
+        let long = Secret::new(&[0xaa; 131]).unwrap();
+        let mac = long.seal(&[b"Test Using Larger Than Block-Size Key - Hash Key First"]);
+        assert_eq!(mac[..4], [0x60, 0xe4, 0x31, 0x59]);
+        assert!(long.proves(&[b"Test Using Larger Than Block-Size Key - Hash Key First"], &mac));
+        assert!(!long.proves(&[b"Test"], &mac) && !long.proves(&[b"Test"], &mac[..31]));
+    }
+
+    #[test]
+    fn a_short_one_is_refused() {
+        assert_eq!(Secret::new(b"swordfish").err(), Some(WeakSecret(9)));
+    }
+
+    #[test]
+    fn draws_are_repeatable_uniform_and_below() {
+        let (mut one, mut same) = (Draws::new([1; 32]), Draws::new([1; 32]));
+        assert_eq!(one.nonce(), same.nonce());
+        assert_ne!(one.nonce(), Draws::new([2; 32]).nonce());
+        let mut seen = [0; 10];
+        (0..1000).for_each(|_| seen[one.below(10) as usize] += 1);
+        assert!(seen.iter().all(|count| (60..150).contains(count)), "{seen:?}");
+        assert_eq!(one.below(0), 0);
+    }
+}

@@ -1,0 +1,334 @@
+//! The format is as written down, and whatever comes is read or refused.
+
+use super::*;
+use crate::model::service::Attributes;
+use proptest::prelude::*;
+
+const NONCE: Nonce = Nonce([0x5a; 32]);
+
+fn secret() -> Secret {
+    Secret::new(&[0x11; 32]).unwrap()
+}
+
+fn about() -> About {
+    About {
+        id: InstanceId(0x0123_4567_89ab_cdef),
+        name: "kitchen pi!".parse().unwrap(),
+        kind: "chat".parse().unwrap(),
+        port: 1061,
+        advertised: None,
+        attributes: Attributes::new([("version", "1.4.2"), ("os", "linux"), ("room", "lab-2")]).unwrap(),
+        ttl: Duration::from_secs(30),
+    }
+}
+
+fn reply() -> Reply {
+    let address = "10.77.0.2".parse().ok();
+    Reply { echo: NONCE.echo(), address, order: Order { boot: 0xdead_beef, seq: 7 }, about: about(), more: false }
+}
+
+fn query(known: Vec<u32>) -> Query {
+    Query { nonce: NONCE, window: Duration::from_millis(100), kind: "chat".parse().ok(), range: (0, u32::MAX), known }
+}
+
+fn write(message: &Message, room: usize, secret: Option<&Secret>) -> Vec<u8> {
+    let mut out = Vec::new();
+    match message {
+        Message::Query(query) => query.write(room, secret, &mut out),
+        Message::Reply(reply) => reply.write(&NONCE, secret, &mut out),
+        Message::Announce(announce) => announce.write(secret, &mut out),
+        Message::Goodbye(goodbye) => goodbye.write(secret, &mut out),
+    }
+    out
+}
+
+fn nonce_of(message: &Message) -> Option<&'static Nonce> {
+    matches!(message, Message::Reply(_)).then_some(&NONCE)
+}
+
+fn every_message() -> [Message; 4] {
+    let Reply { order, about, .. } = reply();
+    let id = about.id;
+    [
+        Message::Query(query(vec![1, 2, 9])),
+        Message::Reply(reply()),
+        Message::Announce(Announce { order, about }),
+        Message::Goodbye(Goodbye { order, id }),
+    ]
+}
+
+#[test]
+fn a_goodbye_byte_by_byte() {
+    let goodbye = Goodbye { order: Order { boot: 1, seq: 300 }, id: InstanceId(0x0123_4567_89ab_cdef) };
+    let expected = [
+        b"HLO1\x04\x00\x00\x15".as_slice(), // magic, kind 4, no flags, 21 bytes of body
+        b"\xa3",                            // a map of 3 pairs
+        b"\x62id\x48\x01\x23\x45\x67\x89\xab\xcd\xef",
+        b"\x61b\x01",
+        b"\x61q\x19\x01\x2c",
+    ];
+    assert_eq!(write(&Message::Goodbye(goodbye), 0, None), expected.concat());
+}
+
+#[test]
+fn a_query_byte_by_byte() {
+    let asked = Query { range: (0x10, 0xff), kind: None, ..query(vec![0x11, 0xee]) };
+    let bytes = write(&Message::Query(asked), 0, None);
+    let expected = [
+        b"HLO1\x01\x00\x00\xb8".as_slice(), // magic, kind 1, no flags, 184 bytes of body
+        b"\xa6",
+        b"\x61n\x58\x20",
+        &[0x5a; 32],
+        b"\x61w\x18\x64",
+        b"\x62lo\x10",
+        b"\x62hi\x18\xff",
+        b"\x62kn\x48\x00\x00\x00\x11\x00\x00\x00\xee",
+        b"\x63pad\x58\x74",
+        &[0; 0x74],
+    ];
+    assert_eq!(bytes, expected.concat());
+    assert_eq!(bytes.len(), LEAST_QUERY);
+}
+
+#[test]
+fn a_reply_byte_by_byte() {
+    let bytes = write(&Message::Reply(reply()), 0, Some(&secret()));
+    let expected = [
+        b"HLO1\x02\x01\x00\x70".as_slice(), // magic, kind 2, a MAC follows, 112 bytes of body
+        b"\xaa",
+        b"\x61e\x48\x5a\x5a\x5a\x5a\x5a\x5a\x5a\x5a",
+        b"\x61a\x44\x0a\x4d\x00\x02",
+        b"\x62id\x48\x01\x23\x45\x67\x89\xab\xcd\xef",
+        b"\x61b\x1a\xde\xad\xbe\xef",
+        b"\x61q\x07",
+        b"\x62nm\x6bkitchen pi!",
+        b"\x61t\x64chat",
+        b"\x61p\x19\x04\x25",
+        b"\x62at\xa3\x62os\x65linux\x64room\x65lab-2\x67version\x651.4.2",
+        b"\x63ttl\x18\x1e",
+    ]
+    .concat();
+    assert_eq!(bytes[..120], expected);
+    assert_eq!(bytes[120..], secret().seal(&[b"halloo1 reply", &NONCE.0, &expected]));
+}
+
+#[test]
+fn places_as_in_the_documentation() {
+    let nonce = Nonce(std::array::from_fn(|n| n as u8 + 1));
+    let [x, y, z] = [0x0102_0304_0506_0708u64, 0x090a_0b0c_0d0e_0f10, 0x1112_1314_1516_1718];
+    let (u, v) = (0x0123_4567, 0x89ab_cdef);
+    let mixed = x.wrapping_add(u).wrapping_mul(y.wrapping_add(v)).wrapping_add(z);
+    assert_eq!(nonce.place(InstanceId(0x0123_4567_89ab_cdef)), (mixed >> 32) as u32);
+    // The number itself, for whoever writes this in another language.
+    assert_eq!(nonce.place(InstanceId(0x0123_4567_89ab_cdef)), 0x49bd_8a36);
+}
+
+#[test]
+fn the_table_of_sizes_is_right() {
+    let key = secret();
+    let v6 = Message::Reply(Reply { address: "fd77::2".parse().ok(), ..reply() });
+    let bare = Message::Reply(Reply { about: About { attributes: Attributes::default(), ..about() }, ..reply() });
+    let known = (0..MOST_KNOWN as u32).map(|n| n * 1_000_000).collect();
+    let [_, short, announce, goodbye] = every_message();
+    let messages = [Message::Query(query(vec![])), Message::Query(query(known)), short, v6, bare, announce, goodbye];
+    let sizes = |secret| messages.each_ref().map(|message| write(message, 0, secret).len().to_string()).join(" | ");
+    let source = include_str!("mod.rs");
+    assert!(source.contains(&format!("//! | without a secret | {} |", sizes(None))), "{}", sizes(None));
+    assert!(source.contains(&format!("//! | with one | {} |", sizes(Some(&key)))), "{}", sizes(Some(&key)));
+}
+
+#[test]
+fn the_longest_query_fits_and_so_does_the_longest_room() {
+    let kind = "x".repeat(ServiceType::MOST).parse().ok();
+    let long = Query { kind, range: (1 << 20, u32::MAX - 1), ..query(vec![u32::MAX; MOST_KNOWN]) };
+    for room in 0..2_000 {
+        let bytes = write(&Message::Query(long.clone()), room, Some(&secret()));
+        assert!((LEAST_QUERY..=MOST_BYTES).contains(&bytes.len()));
+        let bytes = write(&Message::Query(query(vec![])), room, Some(&secret()));
+        assert!(bytes.len() >= room.min(MOST_ROOM) && bytes.len() <= MOST_BYTES, "{room}: {}", bytes.len());
+        assert!(read(&bytes).is_ok());
+    }
+}
+
+#[test]
+fn attributes_are_left_out_until_it_fits() {
+    let mut out = Vec::new();
+    let value = "v".repeat(100);
+    let attributes = Attributes::new([("a", &*value), ("b", &*value)]).unwrap();
+    let mut long = Reply { about: About { attributes, ..about() }, ..reply() };
+    assert!(long.write_within(LEAST_QUERY + 20, &NONCE, None, &mut out));
+    assert!(long.more && long.about.attributes.len() == 1 && out.len() <= LEAST_QUERY + 20);
+    assert!(!long.write_within(60, &NONCE, None, &mut out));
+}
+
+#[test]
+fn what_is_of_another_protocol_is_foreign_and_what_is_wrong_is_broken() {
+    let good = write(&every_message()[3], 0, None);
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        read(&bytes).map(|(message, _)| message).err()
+    };
+    assert_eq!(read(b"").err(), Some(Unreadable::Foreign));
+    assert_eq!(read(b"HLO1\x04\0\0").err(), Some(Unreadable::Foreign));
+    assert_eq!(with(3, b'2'), Some(Unreadable::Foreign));
+    assert_eq!(with(4, 9), Some(Unreadable::Foreign));
+    assert_eq!(with(5, 0x10), Some(Unreadable::Foreign));
+    assert_eq!(with(5, 0x02), None);
+    assert_eq!(with(5, WITH_MAC), Some(Unreadable::Broken));
+    assert_eq!(with(7, 0), Some(Unreadable::Broken));
+}
+
+/// A goodbye with `extra` pairs before its own, each written out in CBOR.
+fn goodbye_and(extra: &[&[u8]]) -> Vec<u8> {
+    let own = b"\x62id\x48\x01\x23\x45\x67\x89\xab\xcd\xef\x61b\x01\x61q\x02";
+    let mut body = vec![0xb8, 3 + extra.len() as u8];
+    extra.iter().for_each(|pair| body.extend_from_slice(pair));
+    body.extend_from_slice(own);
+    let mut bytes = b"HLO1\x04\x00".to_vec();
+    bytes.extend_from_slice(&(body.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+#[test]
+fn unknown_keys_are_skipped_within_the_limits() {
+    let ok: [&[u8]; 5] =
+        [b"\x61x\xf6", b"\x61x\x82\x01\x20", b"\x61x\xa1\x61y\xa1\x61z\x00", b"\x61x\xfb12345678", b""];
+    for extra in ok {
+        let extras: &[&[u8]] = if extra.is_empty() { &[] } else { &[extra] };
+        assert!(read(&goodbye_and(extras)).is_ok(), "{extra:02x?}");
+    }
+    let bad: [(&str, &[u8]); 8] = [
+        ("depth", b"\x61x\xa1\x61y\xa1\x61z\x81\x00"),
+        ("an array without end", b"\x61x\x9f\x01\xff"),
+        ("a map without end", b"\x61x\xbf\xff"),
+        ("a text without end", b"\x61x\x7f\x61a\xff"),
+        ("a tag", b"\x61x\xc1\x00"),
+        ("a key that is no text", b"\x01\x01"),
+        ("a nested key twice", b"\x61x\xa2\x61y\x01\x61y\x02"),
+        ("a claim of 2^64 - 1 items", b"\x61x\x9b\xff\xff\xff\xff\xff\xff\xff\xff"),
+    ];
+    for (what, extra) in bad {
+        assert_eq!(read(&goodbye_and(&[extra])).err(), Some(Unreadable::Broken), "{what}");
+    }
+    assert_eq!(read(&goodbye_and(&[b"\x61b\x01"])).err(), Some(Unreadable::Broken), "a key twice");
+    let many: Vec<Vec<u8>> = (b'A'..=b'Z').map(|c| vec![0x61, c, 0x00]).collect();
+    let many: Vec<&[u8]> = many.iter().map(|pair| &**pair).collect();
+    assert!(read(&goodbye_and(&many[..21])).is_ok());
+    assert_eq!(read(&goodbye_and(&many[..22])).err(), Some(Unreadable::Broken), "too many keys");
+}
+
+#[test]
+fn only_the_secret_and_the_nonce_prove_a_message() {
+    let key = secret();
+    let other = Secret::new(&[0x12; 32]).unwrap();
+    for message in every_message() {
+        let nonce = nonce_of(&message);
+        let bytes = write(&message, 0, Some(&key));
+        let (_, seal) = read(&bytes).unwrap();
+        assert!(seal.is_of(&key, nonce) && !seal.is_of(&other, nonce));
+        assert!(!seal.is_of(&key, Some(&Nonce([9; 32]))));
+        let bare = write(&message, 0, None);
+        let (_, seal) = read(&bare).unwrap();
+        assert!(!seal.is_there() && !seal.is_of(&key, nonce));
+    }
+}
+
+fn any_about() -> impl Strategy<Value = About> {
+    let texts = ("\\PC{1,15}", "[a-z0-9][a-z0-9._-]{0,31}");
+    let pairs = proptest::collection::btree_map("[!-<>-~]{1,32}", "\\PC{0,40}", 0..6);
+    let numbers = (any::<u64>(), any::<u16>(), 1u64..=65_535, proptest::option::of(any::<IpAddr>()));
+    (texts, pairs, numbers).prop_map(|((name, kind), pairs, (id, port, ttl, advertised))| About {
+        id: InstanceId(id),
+        name: name.parse().unwrap(),
+        kind: kind.parse().unwrap(),
+        port,
+        advertised,
+        attributes: Attributes::new(pairs.iter().map(|(key, value)| (&**key, &**value))).unwrap(),
+        ttl: Duration::from_secs(ttl),
+    })
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    let order = || any::<(u32, u32)>().prop_map(|(boot, seq)| Order { boot, seq });
+    let known = proptest::collection::vec(any::<u32>(), 0..=MOST_KNOWN);
+    let kind = proptest::option::of("[a-z0-9][a-z0-9._-]{0,31}");
+    let query = (any::<[u8; 32]>(), 1u64..=10_000, kind, any::<(u32, u32)>(), known);
+    let query = query.prop_map(|(nonce, window, kind, (a, b), mut known)| {
+        known.sort_unstable();
+        Message::Query(Query {
+            nonce: Nonce(nonce),
+            window: Duration::from_millis(window),
+            kind: kind.map(|kind| kind.parse().unwrap()),
+            range: (a.min(b), a.max(b)),
+            known,
+        })
+    });
+    let reply = (any::<Echo>(), proptest::option::of(any::<IpAddr>()), order(), any_about(), any::<bool>());
+    let reply = reply
+        .prop_map(|(echo, address, order, about, more)| Message::Reply(Reply { echo, address, order, about, more }));
+    let announce = (order(), any_about()).prop_map(|(order, about)| Message::Announce(Announce { order, about }));
+    let goodbye =
+        (order(), any::<u64>()).prop_map(|(order, id)| Message::Goodbye(Goodbye { order, id: InstanceId(id) }));
+    prop_oneof![query, reply, announce, goodbye]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back(message in any_message(), with_secret: bool, room in 0usize..1_500) {
+        let key = with_secret.then(secret);
+        let bytes = write(&message, room, key.as_ref());
+        if bytes.len() <= MOST_BYTES {
+            let (read_back, seal) = read(&bytes).unwrap();
+            prop_assert_eq!(seal.is_there(), with_secret);
+            prop_assert_eq!(&read_back, &message);
+            prop_assert_eq!(write(&read_back, room, key.as_ref()), bytes);
+        }
+    }
+
+    #[test]
+    fn a_piece_of_a_message_is_none(message in any_message(), with_secret: bool, cut in 1usize..2_000) {
+        let bytes = write(&message, 0, with_secret.then(secret).as_ref());
+        let kept = bytes.len() - cut.min(bytes.len());
+        prop_assert!(read(&bytes[..kept]).is_err());
+    }
+
+    #[test]
+    fn a_changed_bit_proves_nothing(message in any_message(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let mut bytes = write(&message, 0, Some(&secret()));
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok((changed, seal)) = read(&bytes) {
+            prop_assert!(!seal.is_of(&secret(), nonce_of(&changed)));
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(kind in 0u8..6, flags: u8, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut bytes = b"HLO1".to_vec();
+        bytes.extend_from_slice(&[kind, flags]);
+        bytes.extend_from_slice(&(body.len() as u16).to_be_bytes());
+        bytes.extend_from_slice(&body);
+        let _ = read(&bytes);
+        let _ = read(&body);
+    }
+
+    #[test]
+    fn no_damage_to_a_body_panics(
+        message in any_message(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = write(&message, 0, None);
+        for (at, byte) in damage {
+            let at = 8 + at.index(bytes.len() - 8);
+            bytes[at] = byte;
+        }
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn places_spread(nonce: [u8; 32], ids: [u64; 2]) {
+        let places = ids.map(|id| Nonce(nonce).place(InstanceId(id)));
+        prop_assert!(ids[0] == ids[1] || places[0] != places[1], "one case in four thousand million");
+    }
+}

@@ -1,0 +1,236 @@
+//! `announce` and `secret` on loopback: what is answered, a program beneath, a secret that nobody else can read.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use support::program::{HALLOO, Output, Run, Server, halloo, mortal};
+
+/// The port of discovery of one test: others run at the same time.
+fn at(port: u16) -> [String; 3] {
+    ["--interface=lo".into(), "-4".into(), format!("--discovery-port={port}")]
+}
+
+/// A command that keeps what it draws in `state`, not in the home of whoever tests.
+fn run(state: &Path, args: &[&str], at: &[String]) -> Run {
+    let mut command = mortal(HALLOO);
+    let end = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+    command.args(&args[..end]).args(at).args(&args[end..]).env("XDG_STATE_HOME", state);
+    command.env_remove("HALLOO_SECRET_FILE");
+    Run::new(command)
+}
+
+struct Bench {
+    state: tempfile::TempDir,
+    at: [String; 3],
+}
+
+impl Bench {
+    fn new(port: u16) -> Self {
+        Self { state: tempfile::tempdir().unwrap(), at: at(port) }
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        run(self.state.path(), args, &self.at)
+    }
+
+    fn announce(&self, args: &[&str]) -> Server {
+        self.run(&[&["announce"], args].concat()).serve()
+    }
+
+    fn discover(&self, args: &[&str]) -> Output {
+        self.run(&[&["discover"], args].concat()).output()
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.state.path().join(name).display().to_string()
+    }
+}
+
+#[test]
+fn who_looks_for_it_finds_it_with_everything_it_says() {
+    let bench = Bench::new(21_001);
+    let args =
+        ["chat", "--port", "7000", "--name", "blue room", "--attr", "room=blue", "--attr", "os=x", "--ttl", "1m"];
+    let server = bench.announce(&args);
+    let found = bench.discover(&["chat", "--json"]).expect_code(0);
+    let services = found.events("service");
+    assert_eq!(services.len(), 1, "{found}");
+    let service = &services[0];
+    for (key, value) in [("change", "listed"), ("type", "chat"), ("name", "blue room"), ("iface", "lo")] {
+        assert_eq!(service[key], value, "{service}");
+    }
+    assert_eq!((&service["addr"], &service["port"]), (&"127.0.0.1".into(), &7000.into()));
+    assert_eq!((&service["trust"], &service["ttl_s"]), (&"unverified".into(), &60.into()));
+    assert_eq!(service["attrs"], serde_json::json!({"os": "x", "room": "blue"}));
+    let text = bench.discover(&["chat"]).expect_code(0);
+    text.shows(&["type  name         address         via  age", "chat  \"blue room\"  127.0.0.1:7000  lo   "]);
+    text.shows(&["unverified  os=x room=blue"]).says(&["-- 1 service; "]);
+    // Another run of it is the same instance.
+    let id = service["id"].clone();
+    assert_eq!(server.stop().expect_code(0).err().lines().filter(|line| line.starts_with("-- ")).count(), 1);
+    let _again = bench.announce(&args);
+    assert_eq!(bench.discover(&["chat", "--json"]).expect_code(0).events("service")[0]["id"], id);
+}
+
+#[test]
+fn two_on_one_host_are_two() {
+    let bench = Bench::new(21_002);
+    let _both = ["one", "two"].map(|name| bench.announce(&["chat", "--port", "7000", "--name", name]));
+    let _other = bench.announce(&["web", "--port", "80", "--name", "three"]);
+    let names = |args: &[&str]| -> Vec<String> {
+        let services = bench.discover(&[args, &["--json"]].concat()).expect_code(0).events("service");
+        services.iter().map(|service| service["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["chat"]), ["one", "two"]);
+    assert_eq!(names(&[]), ["one", "three", "two"]);
+    assert_eq!(names(&["--name", "t*"]), ["three", "two"]);
+    let one = bench.discover(&["chat", "--resolve", "two", "--print", "addr:port"]).expect_code(0);
+    assert_eq!(one.out(), "127.0.0.1:7000\n");
+    assert_eq!(bench.discover(&["web", "--print", "port", "-q"]).expect_code(0).out(), "80\n");
+    bench.discover(&["--name", "nobody*"]).expect_code(1);
+    bench.discover(&["chat", "--expect", "2"]).expect_code(0);
+    bench.discover(&["chat", "--expect", "3", "--wait", "300ms"]).expect_code(1);
+    bench.discover(&["chat", "--resolve", "none", "--wait", "300ms", "--print", "addr"]).expect_code(1);
+}
+
+#[test]
+fn what_would_act_on_a_terminal_is_escaped() {
+    let bench = Bench::new(21_003);
+    let _evil = bench.announce(&["chat", "--port", "1", "--name", "\u{1b}[2J", "--attr", "k=\u{202e}x\ny"]);
+    let shown = bench.discover(&["chat"]).expect_code(0);
+    shown.shows(&["\"\\x1b[2J\"", "k=\"\\u{202e}x\\ny\""]);
+    assert!(!shown.out().contains('\u{1b}') && !shown.out().contains('\u{202e}'), "{shown}");
+}
+
+#[test]
+fn attributes_that_do_not_fit_come_with_a_longer_question() {
+    let bench = Bench::new(21_004);
+    let long = format!("long={}", "x".repeat(200));
+    let _server = bench.announce(&["chat", "--port", "1", "--name", "n", "--attr", "a=1", "--attr", &long]);
+    let service = |args: &[&str]| bench.discover(&[args, &["--json"]].concat()).events("service").remove(0);
+    assert_eq!(service(&[])["more"], true);
+    let full = service(&["--full"]);
+    assert_eq!((&full["more"], full["attrs"].as_object().unwrap().len()), (&false.into(), 2), "{full}");
+}
+
+// ---- a program beneath ---------------------------------------------------------------------------------------------
+
+#[test]
+fn a_program_runs_beneath_and_its_exit_code_is_the_exit_code() {
+    let bench = Bench::new(21_005);
+    let run = |script: &str| bench.run(&["announce", "chat", "--port", "1", "--", "sh", "-c", script]).output();
+    let output = run("echo data; exit 7").expect_code(7);
+    assert_eq!(output.out(), "data\n");
+    output.says(&["listening on 0.0.0.0:21005 (announce)", "-- "]);
+    run("exit 0").expect_code(0);
+    run("kill -KILL $$").expect_code(128 + 9);
+    let none = bench.run(&["announce", "chat", "--port", "1", "--", "/no/such/program"]).output().expect_code(4);
+    none.says(&["cannot start /no/such/program"]);
+    let json = bench.run(&["announce", "chat", "--port", "1", "--json", "--", "sh", "-c", "exit 3"]).output();
+    let summary = json.expect_code(3).err().lines().last().unwrap().to_owned();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["exit"], 3);
+}
+
+#[test]
+fn signals_are_the_programs_and_it_is_announced_until_its_end() {
+    let bench = Bench::new(21_006);
+    let script = "trap 'echo caught; sleep 0.2; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+    let process = bench.run(&["announce", "chat", "--port", "1", "--name", "n", "--", "sh", "-c", script]).start();
+    process.wait_line(|line| line == "ready");
+    bench.discover(&["chat", "--expect", "1"]).expect_code(0);
+    process.signal("TERM");
+    process.wait_line(|line| line == "caught");
+    // It still runs, and is still announced.
+    bench.discover(&["chat", "--expect", "1"]).expect_code(0);
+    process.finish().expect_code(5);
+}
+
+#[test]
+fn it_says_goodbye_and_who_watches_sees_it_go() {
+    let bench = Bench::new(21_007);
+    let watch = bench.run(&["discover", "chat", "--watch", "--json"]).start();
+    let server = bench.announce(&["chat", "--port", "7000", "--name", "n", "--ttl", "1h"]);
+    let change = |change: &str| watch.wait_line(|line| line.contains(&format!("\"change\":\"{change}\"")));
+    change("found");
+    server.stop().expect_code(0);
+    // Without the goodbye it would be as long as the time to live.
+    change("gone");
+    watch.signal("INT");
+    let output = watch.finish().expect_code(0);
+    assert!(output.events("service").iter().all(|event| event["change"] != "listed"), "{output}");
+}
+
+// ---- a secret ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_secret_is_new_each_time_its_owners_alone_and_never_overwritten() {
+    let bench = Bench::new(21_008);
+    let [one, two] = ["one", "two"].map(|name| bench.file(name));
+    for file in [&one, &two] {
+        let output = halloo(["secret", file]).output().expect_code(0);
+        assert_eq!(output.out(), "");
+        output.says(&["wrote ", "mode 600"]);
+        assert_eq!(std::fs::metadata(file).unwrap().mode() & 0o777, 0o600);
+    }
+    let [text, other] = [&one, &two].map(|file| std::fs::read_to_string(file).unwrap());
+    assert!(text.len() == 65 && text.trim_end().bytes().all(|b| b.is_ascii_hexdigit()), "{text:?}");
+    assert_ne!(text, other);
+    halloo(["secret", &one]).output().expect_code(3).says(&["is there already", "remove it first"]);
+    assert_eq!(std::fs::read_to_string(&one).unwrap(), text);
+    halloo(["secret", "/no/such/folder/x", "--json"]).output().expect_code(3).summary();
+}
+
+#[test]
+fn only_those_with_the_secret_are_verified_and_answered() {
+    let bench = Bench::new(21_009);
+    let [key, other] = ["key", "other"].map(|name| bench.file(name));
+    for file in [&key, &other] {
+        halloo(["secret", file]).output().expect_code(0);
+    }
+    let _has_it = bench.announce(&["chat", "--port", "1", "--name", "mine", "--secret-file", &key]);
+    let _has_none = bench.announce(&["chat", "--port", "2", "--name", "open"]);
+    let trust = |args: &[&str]| -> Vec<(String, String)> {
+        let services = bench.discover(&[args, &["--json"]].concat()).events("service");
+        let text = |event: &serde_json::Value, key: &str| event[key].as_str().unwrap().to_owned();
+        services.iter().map(|event| (text(event, "name"), text(event, "trust"))).collect()
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(trust(&["--secret-file", &key]), [pair("mine", "verified"), pair("open", "unverified")]);
+    assert_eq!(trust(&[]), [pair("open", "unverified")]);
+    assert_eq!(trust(&["--secret-file", &other]), [pair("open", "unverified")]);
+    // What is unverified does not count, and is not printed for scripts.
+    let print = bench.discover(&["--secret-file", &key, "--print", "port"]).expect_code(0);
+    assert_eq!(print.out(), "1\n");
+    bench.discover(&["--secret-file", &other]).expect_code(1);
+    let variable = bench.run(&["discover", "--print", "port"]).env("HALLOO_SECRET_FILE", &key).output();
+    assert_eq!(variable.expect_code(0).out(), "1\n");
+}
+
+#[test]
+fn a_secret_that_others_can_read_or_guess_is_refused() {
+    let bench = Bench::new(21_010);
+    let file = bench.file("key");
+    halloo(["secret", &file]).output().expect_code(0);
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+    for command in [&["announce", "chat", "--port", "1"][..], &["discover"]] {
+        let refused = bench.run(&[command, &["--secret-file", &file]].concat()).output().expect_code(3);
+        refused.says(&["mode 640", &format!("chmod 600 {file}")]);
+    }
+    let weak = bench.file("weak");
+    std::fs::write(&weak, "swordfish\n").unwrap();
+    std::fs::set_permissions(&weak, PermissionsExt::from_mode(0o600)).unwrap();
+    bench.discover(&["--secret-file", &weak]).expect_code(3).says(&["9 bytes can be guessed"]);
+    bench.discover(&["--secret-file", &bench.file("none")]).expect_code(3).says(&["cannot be read"]);
+}
+
+#[test]
+fn a_port_where_nobody_is_answered_is_refused() {
+    let bench = Bench::new(21_011);
+    for port in ["53", "21011"] {
+        bench.discover(&["--source-port", port]).expect_code(2).says(&["--source-port", "nobody answers"]);
+    }
+}

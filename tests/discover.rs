@@ -1,0 +1,251 @@
+//! `discover` on real LANs: every host once, whatever ways lead to it; interfaces that come; a firewall and NAT in between.
+
+#![cfg(all(target_os = "linux", feature = "lab"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests; the clock here is not the product's"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use halloo::lab::plan::Address;
+use halloo::lab::{HostPlan, Plan, Plug};
+use serde_json::Value;
+use support::lan::{Host, Lan};
+use support::program::{Output, Run, Server, program};
+
+// ---- LANs of the lab -----------------------------------------------------------------------------------------------
+
+/// The program in a host, where nothing is kept.
+fn halloo(host: Host<'_>, args: &[&str]) -> Run {
+    host.halloo(args).env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing")
+}
+
+/// Announces `chat` there, under the name of the host.
+fn announce(host: Host<'_>) -> Server {
+    halloo(host, &["announce", "chat", "--port", "7000", "--name", host.name()]).serve()
+}
+
+/// A host on `net` 1 or 2, or on several, with the address that ends so.
+fn host(name: &str, nets: &[u8], end: u8) -> HostPlan {
+    let plug = |net: &u8| Plug::new(&format!("e{}", net - 1), &format!("net{net}")).address(([10, *net, 0, end], 24));
+    nets.iter().map(plug).fold(HostPlan::new(name), HostPlan::plug)
+}
+
+fn names(output: &Output) -> Vec<String> {
+    let name = |event: &Value| event["name"].as_str().unwrap().to_owned();
+    output.events("service").iter().map(name).collect()
+}
+
+/// The interfaces of all ways to a service.
+fn ifaces(service: &Value) -> BTreeSet<&str> {
+    service["paths"].as_array().unwrap().iter().map(|path| path["iface"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn nine_hosts_on_two_subnets_are_nine_lines() {
+    let mut plan = Plan::new().host(host("me", &[1, 2], 1)).host(host("both", &[1, 2], 9));
+    for n in 2..6 {
+        plan = plan.host(host(&format!("a{n}"), &[1], n)).host(host(&format!("b{n}"), &[2], n));
+    }
+    let Some(lan) = Lan::of(&plan) else { return };
+    let others = ["a2", "a3", "a4", "a5", "b2", "b3", "b4", "b5", "both"];
+    let _servers = others.map(|name| announce(lan.host(name)));
+    let me = lan.host("me");
+    let output = halloo(me, &["discover", "chat", "--json"]).output().expect_code(0);
+    assert_eq!(names(&output), others);
+    for service in output.events("service") {
+        let name = service["name"].as_str().unwrap();
+        let expected: &[&str] = match name.as_bytes()[0..2] {
+            [b'a', _] => &["e0"],
+            [b'b', b'o'] => &["e0", "e1"],
+            _ => &["e1"],
+        };
+        assert_eq!(ifaces(&service), expected.iter().copied().collect(), "{service}");
+    }
+    let took = output.summary()["elapsed_s"].as_f64().unwrap();
+    println!("nine of nine in {took:.3} s");
+    let text = halloo(me, &["discover", "chat"]).output().expect_code(0);
+    assert_eq!(text.out().lines().count(), 1 + 9, "{text}");
+    // It ends as soon as all are there.
+    let quick = halloo(me, &["discover", "chat", "--expect", "9", "--json"]).output().expect_code(0);
+    println!("nine expected in {:.3} s", quick.summary()["elapsed_s"].as_f64().unwrap());
+    let six = halloo(me, &["discover", "-6", "--json"]).output().expect_code(0);
+    assert_eq!(names(&six).len(), 9, "{six}");
+    assert!(six.events("service").iter().all(|service| service["addr"].as_str().unwrap().starts_with("fe80::")));
+    let resolve = ["discover", "chat", "--resolve", "a3", "--print", "addr:port"];
+    assert_eq!(halloo(me, &resolve).output().expect_code(0).out(), "10.1.0.3:7000\n");
+    let one = halloo(me, &["discover", "--interface", "e1", "-4", "--json"]).output().expect_code(0);
+    assert_eq!(names(&one), ["b2", "b3", "b4", "b5", "both"]);
+}
+
+#[test]
+fn a_host_with_two_addresses_and_one_with_two_interfaces_in_a_subnet_are_one_each() {
+    let two = |name: &str, end: u8| {
+        let plug = |n: u8| Plug::new(&format!("e{n}"), "net1").address(([10, 1, 0, end + n], 24));
+        // The LAN waits until everybody hears everybody, which these two never do: one host does not hear itself.
+        HostPlan::new(name).plug(plug(0)).plug(plug(1).down())
+    };
+    let plan = Plan::new().host(two("me", 1)).host(host("addresses", &[1], 5)).host(two("interfaces", 7));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let [me, addresses, interfaces] = ["me", "addresses", "interfaces"].map(|name| lan.host(name));
+    addresses.add_address("e0", "10.1.0.55/24".parse::<Address>().unwrap()).unwrap();
+    for host in [me, interfaces] {
+        host.link_up("e1").unwrap();
+    }
+    let _servers = [announce(addresses), announce(interfaces)];
+    // Two expected, since a cable that has just been plugged in loses what is sent at first. By which of the two
+    // interfaces an answer comes is a matter of ARP: either answers for both addresses (ip-sysctl, arp_ignore).
+    let output = halloo(me, &["discover", "-4", "--expect", "2", "--wait", "20s"]).output().expect_code(0);
+    assert_eq!(output.out().lines().count(), 1 + 2, "{output}");
+    let output = halloo(me, &["discover", "-4", "--json"]).output().expect_code(0);
+    assert_eq!(names(&output), ["addresses", "interfaces"], "{output}");
+    assert!(output.events("notice").is_empty(), "{output}");
+}
+
+#[test]
+fn an_interface_that_comes_is_used_at_once_and_one_that_goes_is_told() {
+    let mut me = host("me", &[1, 2], 1);
+    me.plugs[1].down = true;
+    let plan = Plan::new().host(me).host(host("far", &[2], 2)).host(host("near", &[1], 2));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let me = lan.host("me");
+    let _servers = ["far", "near"].map(|name| announce(lan.host(name)));
+    let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+    watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"found\""));
+    let skipped = watch.wait_event("skipped");
+    assert_eq!((&skipped["iface"], &skipped["reason"]), (&"e1".into(), &"down".into()));
+    let began = Instant::now();
+    me.link_up("e1").unwrap();
+    watch.wait_line(|line| line.contains("\"interface_came\""));
+    let noticed = began.elapsed();
+    watch.wait_line(|line| line.contains("\"far\"") && line.contains("\"found\""));
+    let found = began.elapsed();
+    println!("interface: noticed after {noticed:?}, its service found after {found:?}");
+    // As long as a busy machine needs; measured far below.
+    assert!(found < Duration::from_secs(5), "{found:?}");
+    me.link_down("e1").unwrap();
+    watch.wait_line(|line| line.contains("\"interface_went\""));
+    watch.signal("INT");
+    watch.finish().expect_code(0);
+}
+
+#[test]
+fn who_announces_follows_the_interfaces_too() {
+    let mut server = host("server", &[1, 2], 2);
+    server.plugs[1].down = true;
+    let Some(lan) = Lan::of(&Plan::new().host(host("me", &[2], 1)).host(server)) else { return };
+    let [me, server] = ["me", "server"].map(|name| lan.host(name));
+    let _servers = [announce(server), announce(me)];
+    let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+    watch.wait_line(|line| line.contains("\"me\"") && line.contains("\"found\""));
+    server.link_up("e1").unwrap();
+    // Its announcement is a reason to ask; without it, everybody is asked again after 10 s at the earliest.
+    let began = Instant::now();
+    watch.wait_line(|line| line.contains("\"server\"") && line.contains("\"found\""));
+    println!("announced by a new interface and found after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    watch.signal("INT");
+    watch.finish().expect_code(0);
+}
+
+#[test]
+fn the_socket_that_broadcasts_never_answers_and_nothing_leaves_by_loopback() {
+    let Some(lan) = Lan::new() else { return };
+    let server = halloo(lan.host("h2"), &["announce", "chat", "--port", "7000", "--name", "h2", "--json"]).serve();
+    halloo(lan.host("h1"), &["discover", "--expect", "1"]).output().expect_code(0);
+    server.process.wait_line(|line| line.contains("\"broadcast\""));
+    let sent = server.stop().expect_code(0).events("sent");
+    for event in &sent {
+        let src: std::net::SocketAddr = event["src"].as_str().unwrap().parse().unwrap();
+        assert_eq!(src.port() == 1061, event["cast"] == "unicast", "{event}");
+        assert_eq!(event["iface"], "e0", "{event}");
+    }
+    let casts: BTreeSet<&str> = sent.iter().map(|event| event["cast"].as_str().unwrap()).collect();
+    assert_eq!(casts.into_iter().collect::<Vec<_>>(), ["broadcast", "limited", "multicast", "unicast"]);
+}
+
+// ---- a firewall and NAT --------------------------------------------------------------------------------------------
+
+/// What lets in answers to what was sent, and nothing else: to the kernel, an answer from an address that was never
+/// asked is none.
+const STATEFUL: &str = "table inet wall {\n chain in {\n  type filter hook input priority 0; policy drop;\n  \
+                        ct state established accept\n }\n}\n";
+
+/// A host that says that it is elsewhere: what it answers leaves under another address, as out of a container.
+const NAT: &str = "table ip nat {\n chain out {\n  type nat hook postrouting priority 100;\n  \
+                   udp sport 1061 snat to 10.77.0.99\n }\n}\n";
+
+fn nft(host: Host<'_>, rules: &str) {
+    Run::new(host.command("nft", &["-f", "-"])).stdin(rules).output().expect_code(0);
+}
+
+fn serve(lan: &Lan, name: &str, more: &[&str]) -> Server {
+    let args = [&["announce", "chat", "--port", "7000", "--name", name], more].concat();
+    halloo(lan.host(name), &args).serve()
+}
+
+#[test]
+fn behind_a_stateful_firewall_the_hint_names_the_one_rule_and_the_rule_works() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, _servers) = (lan.host("h1"), ["h2", "h3"].map(|name| serve(&lan, name, &[])));
+    nft(h1, STATEFUL);
+    let silent = h1.run(&["discover", "-4", "--source-port", "4747"]).expect_code(1);
+    silent.says(&["note: nobody was found", "udp dport 4747 accept", "--source-port 4747"]);
+    let json = h1.run(&["discover", "-4", "--json"]).expect_code(1);
+    assert_eq!(json.events("notice")[0]["notice"], "nobody_announces");
+    nft(h1, "add rule inet wall in udp dport 4747 accept\n");
+    let heard = h1.run(&["discover", "-4", "--source-port", "4747", "--json"]).expect_code(0);
+    assert_eq!(names(&heard), ["h2", "h3"]);
+    assert!(heard.events("notice").is_empty(), "{heard}");
+}
+
+#[test]
+fn nat_in_between_is_a_mismatch_with_both_addresses_and_an_advertised_address_is_none() {
+    let Some(lan) = Lan::new() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key").display().to_string();
+    let h1 = lan.host("h1");
+    h1.run(&["secret", &key]).expect_code(0);
+    let with_key = ["--secret-file", &key];
+    // The address is its own, so that it is answered for; what it signs is the other one.
+    lan.host("h2").add_address("e0", "10.77.0.99/24".parse::<Address>().unwrap()).unwrap();
+    nft(lan.host("h2"), NAT);
+    let server = serve(&lan, "h2", &with_key);
+    let args = ["discover", "chat", "-4", "--secret-file", &key, "--interface", "e0"];
+    let found = h1.run(&[&args[..], &["--json"]].concat());
+    let service = found.events("service").remove(0);
+    assert_eq!((&service["trust"], &service["addr"]), (&"mismatch".into(), &"10.77.0.99".into()), "{found}");
+    assert_eq!(service["paths"][0]["claimed"], "10.77.0.2", "{found}");
+    let text = h1.run(&args);
+    text.shows(&["mismatch", "answers from 10.77.0.99, says 10.77.0.2: NAT, container or relay?"]);
+    drop(server);
+    let _server = serve(&lan, "h2", &[&with_key[..], &["--advertise", "10.77.0.99"]].concat());
+    let found = h1.run(&[&args[..], &["--json"]].concat()).expect_code(0);
+    assert_eq!(found.events("service")[0]["trust"], "verified", "{found}");
+}
+
+// ---- a terminal ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn on_a_terminal_a_table_is_kept_up_to_date() {
+    let Some(lan) = Lan::new() else { return };
+    let h1 = lan.host("h1");
+    let watch = format!("{} discover chat --watch -4", program().display());
+    let mut command = h1.command("script", &["-qefc", &watch, "/dev/null"]);
+    command.env("TERM", "xterm");
+    let process = Run::new(command).start();
+    let server = serve(&lan, "h2", &[]);
+    process.wait_text("10.77.0.2:7000", 1);
+    server.stop().expect_code(0);
+    // What was drawn is taken away, and drawn again without it.
+    process.wait_text("\u{1b}[J", 1);
+    process.signal("TERM");
+    process.finish();
+}
