@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::parent_id;
 use std::process::{Child, Command};
 
 use nix::errno::Errno;
@@ -54,12 +55,14 @@ fn told(mut reader: PipeReader) -> Option<Step> {
 }
 
 /// Whether this thread is in the network of an enclosure, or of a host built within one: its process was started by
-/// [`spawn`], or by such a process, and its network is not the one outside.
+/// [`spawn`], and its network is not the one outside. A process that such a one has started is not asked for: it has the
+/// variable, and another parent.
 #[must_use]
 pub fn is_enclosed() -> bool {
     let marker = env::var(MARKER).ok().and_then(|text| Marker::parse(&text));
-    let alive = |marker: &Marker| fs::exists(format!("/proc/{}", marker.encloser)).unwrap_or(false);
-    marker.filter(alive).is_some_and(|marker| inode().is_ok_and(|own| own != marker.outside))
+    // The parent is asked of the kernel, not of /proc, which may show the processes of another namespace.
+    let by_parent = |marker: &Marker| marker.encloser == parent_id();
+    marker.filter(by_parent).is_some_and(|marker| inode().is_ok_and(|own| own != marker.outside))
 }
 
 /// The number that tells the network namespace of this thread from all others.

@@ -74,7 +74,7 @@ impl Lan {
     ///
     /// # Errors
     /// [`LabError::Plan`] for a plan that cannot be built, [`LabError::System`] when the system refuses,
-    /// [`LabError::Deaf`] when two seconds after it was built somebody still does not hear somebody.
+    /// [`LabError::Deaf`] when ten seconds after it was built somebody still does not hear somebody.
     pub fn build(plan: &Plan) -> Result<Self, LabError> {
         plan.check()?;
         let hosts = plan.hosts.iter().map(|planned| Host::make(&planned.name)).collect::<Result<_, _>>()?;
@@ -138,7 +138,7 @@ impl Lan {
     /// of the kernel. So a fact that a test relies on begins with this.
     ///
     /// # Errors
-    /// [`LabError::Deaf`] after two seconds, [`LabError::System`].
+    /// [`LabError::Deaf`] after ten seconds, [`LabError::System`].
     pub fn settle(&self) -> Result<(), LabError> {
         let mut voices = Vec::new();
         for host in &self.hosts {

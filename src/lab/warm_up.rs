@@ -19,7 +19,7 @@ use crate::net::Deadline;
 pub(super) const PORT: u16 = 65534;
 
 /// A LAN of four hosts is there in a few milliseconds. A machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When a probe that was not heard is repeated. On a LAN of this kind one takes some ten microseconds.
 const AGAIN: Duration = Duration::from_millis(1);

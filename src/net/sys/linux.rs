@@ -206,10 +206,17 @@ fn is_soft(error: &io::Error) -> bool {
                 | libc::EMSGSIZE
                 | libc::EPROTO
                 | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
                 | libc::EACCES
                 | libc::EINTR
         )
     )
+}
+
+/// Errors of the call itself: it was made wrong, or cannot be made any more. Whatever else a receive says, somebody on the
+/// network may have caused, and a server that ends by it could be ended by a single forged ICMP message.
+fn is_ours(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL | libc::ENOMEM))
 }
 
 // ---- receiving -----------------------------------------------------------------------------------------------------
@@ -258,8 +265,7 @@ pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
         unsafe { libc::recvmmsg(bound.socket.as_raw_fd(), messages.as_mut_ptr(), asked, flags as _, ptr::null_mut()) };
     let Ok(got) = usize::try_from(got) else {
         let error = io::Error::last_os_error();
-        let empty = error.kind() == io::ErrorKind::WouldBlock || is_soft(&error);
-        return if empty { Ok(()) } else { Err(error) };
+        return if is_ours(&error) { Err(error) } else { Ok(()) };
     };
     batch.take(got);
     for (index, message) in messages[..got].iter().enumerate() {

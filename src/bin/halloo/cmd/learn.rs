@@ -27,7 +27,7 @@ pub(super) fn run(args: &args::Learn, output: &Output) -> Result<Verdict, Error>
         return on_stage(Stage::private(args.sabotage), args, output);
     }
     match enclosed() {
-        Ok(verdict) => Ok(verdict),
+        Ok(ended) => ended,
         Err(why) => on_stage(Stage::loopback(why, args.sabotage), args, output),
     }
 }
@@ -52,18 +52,21 @@ fn on_stage(stage: Stage, args: &args::Learn, output: &Output) -> Result<Verdict
 /// # Errors
 /// Why there is none; then the work is done here.
 #[cfg(target_os = "linux")]
-fn enclosed() -> Result<Verdict, String> {
+fn enclosed() -> Result<Result<Verdict, Error>, String> {
     use halloo::lab::enclosure::spawn;
     let again = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = std::process::Command::new(again);
     command.args(std::env::args_os().skip(1));
     let mut child = spawn(command).map_err(|denied| format!("{denied}; {}", denied.remedy()))?;
-    let code = signals::wait_for(&mut child).map_err(|error| error.to_string())?;
-    Ok(code.and_then(|code| Verdict::of_code(code.try_into().ok()?)).unwrap_or(Verdict::SystemRefused))
+    // From here on the work is done there, whatever becomes of it: it is not done here a second time.
+    let lost = |why: String| Error::Input { name: "the end of the course".to_owned(), why };
+    let ended = signals::wait_for(&mut child).map_err(|error| lost(error.to_string()));
+    let verdict = |code: Option<i32>| code.and_then(|code| Verdict::of_code(code.try_into().ok()?));
+    Ok(ended.and_then(|code| verdict(code).ok_or_else(|| lost(format!("its process ended with {code:?}")))))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn enclosed() -> Result<Verdict, String> {
+fn enclosed() -> Result<Result<Verdict, Error>, String> {
     Err("private networks are a feature of Linux".to_owned())
 }
 

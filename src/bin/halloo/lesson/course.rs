@@ -12,6 +12,7 @@ use super::question::Answer;
 use super::stage::{Stage, Trouble};
 use super::text::Lang;
 use super::{catalogue, words};
+use crate::report::escape::harmless;
 
 /// How lessons are shown.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +113,7 @@ impl Course {
     fn stage_line(&self, lang: Lang) -> String {
         let done = catalogue::ALL.iter().filter(|lesson| self.progress.mark(lesson.name).is_some()).count();
         let name = self.stage.name().raw(lang);
-        let why = self.stage.why_not_private().map_or_else(String::new, |why| words::aside(why, lang));
+        let why = self.stage.why_not_private().map_or_else(String::new, |why| words::aside(&harmless(why), lang));
         format!("{done}/{} {}  {name}{why}", catalogue::ALL.len(), words::LESSONS.raw(lang))
     }
 
@@ -163,7 +164,7 @@ impl Course {
                 Ok(LessonRun { observed: Some(observed), ..run })
             }
             None => {
-                let why = run.why.as_deref().unwrap_or_default();
+                let why = &harmless(run.why.as_deref().unwrap_or_default());
                 let word = if run.status == Status::Skip { words::SKIPPED } else { words::SURPRISE };
                 writeln!(desk.shown, "{}", page::headline(lesson, &self.stage, lang))?;
                 write_lines(desk.shown, &page::wrap(why, &format!("  {}", words::label(word, lang)), "    "))?;
@@ -224,7 +225,7 @@ impl Course {
             Err(why) => {
                 let file = self.progress.file().map(|file| format!("{}: ", file.display())).unwrap_or_default();
                 let label = format!("  {}", words::label(words::NOT_KEPT, lang));
-                write_lines(desk.shown, &page::wrap(&format!("{file}{why}"), &label, "    "))
+                write_lines(desk.shown, &page::wrap(&harmless(&format!("{file}{why}")), &label, "    "))
             }
         }
     }

@@ -40,7 +40,7 @@ impl Progress {
     /// Reads the file. One that is not there has no marks.
     pub(crate) fn load(file: Option<PathBuf>) -> Self {
         let mut progress = Self { file, ..Self::default() };
-        let read = progress.file.as_deref().map(fs::read);
+        let read = progress.file.as_deref().map(read);
         match read {
             Some(Ok(bytes)) => progress.take(&bytes),
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => progress.unreadable = Some(error),
@@ -113,6 +113,17 @@ impl Progress {
         };
         self.marks.iter().map(line).collect()
     }
+}
+
+/// The file, if it is one, and of a size that answers can have.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    /// Some thousand times what the answers to all lessons take.
+    const MOST: u64 = 1 << 20;
+    let metadata = fs::metadata(file)?;
+    if !metadata.is_file() || metadata.len() > MOST {
+        return Err(io::Error::other("it is no file of answers"));
+    }
+    fs::read(file)
 }
 
 fn line(line: &str) -> Option<(String, Mark)> {

@@ -11,7 +11,7 @@ use super::words;
 
 /// How long a lesson waits for what should come at once. Long enough for a busy machine; a lesson in which everything comes
 /// never waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a lesson waits where the point is that nothing comes.
 pub(crate) const SILENCE: Duration = Duration::from_millis(50);

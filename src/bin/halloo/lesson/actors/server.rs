@@ -1,7 +1,8 @@
 //! halloo's own servers, at work in threads of their own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::{Builder, JoinHandle};
 
 use halloo::drive::{self, Stop, SystemClock};
 use halloo::engine::guard::{Guard, Rules};
@@ -67,10 +68,10 @@ impl Server {
     /// Starts a server at a place, on an address; port 0 takes a free one. It is bound when this returns.
     pub(crate) fn start(place: &Place, local: SocketAddr, serves: &Serves) -> Result<Self, Trouble> {
         let (diary, stop) = (Diary::default(), Stop::default());
-        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (ready, is_ready) = channel();
         let (place, serves) = (place.clone(), serves.clone());
         let (sink, asked) = (diary.clone(), stop.clone());
-        let thread = std::thread::spawn(move || {
+        let thread = Builder::new().spawn(move || {
             // Inside for as long as it runs: what it looks up about its host, it must look up there.
             place.within(|| {
                 let (network, engine, waker, address) = match open(local, &serves) {
@@ -84,14 +85,20 @@ impl Server {
                 run(engine, network, serves.cup, sink, &asked)
             })?
         });
+        let thread = thread.doing("start a thread")?;
         match is_ready.recv_timeout(PATIENCE) {
             Ok(Ok((address, waker))) => Ok(Self { address, diary, stop, waker: Some(waker), thread: Some(thread) }),
             Ok(Err(trouble)) => Err(trouble),
             // The thread ended without a word: it could not get to its place, and its result says why.
-            Err(why) => Err(match thread.join() {
+            Err(why @ RecvTimeoutError::Disconnected) => Err(match thread.join() {
                 Ok(Err(trouble)) => trouble,
                 _ => Trouble::Failed(format!("start a server on {local}: {why}")),
             }),
+            // It is only late, and would serve for ever: nobody waits for it.
+            Err(why @ RecvTimeoutError::Timeout) => {
+                stop.request();
+                Err(Trouble::Failed(format!("start a server on {local}: {why}")))
+            }
         }
     }
 
