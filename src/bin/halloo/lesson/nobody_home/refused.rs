@@ -46,7 +46,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::wire(
             "icmp",
             Rule::SameAs("sent_before"),
-            text("each of {sent_before} datagrams brought an ICMP back", "{sent_before} 个数据报各换回一个 ICMP 报文"),
+            text(
+                "an ICMP for each of {sent_before} datagrams, those not drawn included",
+                "{sent_before} 个数据报（包括没画出来的）各换回一个 ICMP 报文",
+            ),
         ),
         Claim::linux(
             "plain",
