@@ -183,6 +183,29 @@ fn check_width(lesson: &Lesson, lines: &[String]) {
     }
 }
 
+/// What can be typed as it stands: halloo's own commands, one behind the other or at the same time, and what they write
+/// perhaps through a pipe. Nothing leaves this host: what is sent goes to loopback, or not at all.
+#[test]
+fn what_is_to_be_tried_is_halloo_on_this_host() {
+    for lesson in catalogue::ALL {
+        for part in lesson.try_this.split(" & ").flat_map(|half| half.split("; ")) {
+            let mut words = part.split(" | ").next().unwrap_or_default().split(' ');
+            assert_eq!(words.next(), Some("halloo"), "{}: {part}", lesson.name);
+            match words.next() {
+                Some("send") => {
+                    assert!(words.next().is_some_and(|to| to.starts_with("127.")), "{}: {part}", lesson.name)
+                }
+                Some("broadcast") => assert!(part.ends_with(" --dry-run"), "{}: {part}", lesson.name),
+                Some("listen" | "echo" | "length" | "interfaces") => {}
+                other => panic!("{}: {other:?}", lesson.name),
+            }
+            let serves = part.starts_with("halloo listen") || part.starts_with("halloo echo");
+            let ends = part.contains(" --count ") || part.contains(" --timeout ");
+            assert!(!serves || ends, "{}: never ends: {part}", lesson.name);
+        }
+    }
+}
+
 #[test]
 fn a_headline_is_one_line() {
     for lesson in catalogue::ALL {
