@@ -79,7 +79,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          but there are fewer journeys. TCP keeps a state at both ends, and packets without a word of yours open \
          it, confirm bytes and close it; for a long talk that is a small price. The packets of TCP were counted by \
          the kernel, at the client's end of the connection. Where the wire was seen, the drawing has the flags of \
-         each packet: S (SYN) opens, F (FIN) closes, A (ACK) confirms, P (PSH) comes with bytes: S SA A is the \
+         each packet: S (SYN) opens, F (FIN) closes, A (ACK) confirms, P (PSH) comes with bytes. S SA A is the \
          handshake, PA A some bytes and their confirmation, FA FA A the end of both directions.",
         "UDP 只给你的字节加上端口、长度和校验和，就发出去了：事先不约定，事后不确认，所以适合 DNS 这样的一问一答。TCP 在两端都保存状态，\
          要用一些不带数据的包来建立、确认和关闭；聊得久，这点代价不算什么。常听说“UDP 快”：快的不是线路，是少了来回。\

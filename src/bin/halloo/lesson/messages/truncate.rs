@@ -80,7 +80,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "recvfrom takes one datagram from the queue whatever its cup holds, for the next call must begin with the next one. \
          Use a cup one byte larger than the largest message you expect: if it is filled to the brim, something is wrong. \
          recvmsg says in a flag, MSG_TRUNC, that something was cut; on Linux the flag asks for the true length, too.",
-        "不管杯子多大，recvfrom 每次从队列里取走一个数据报：下一次调用要从下一个数据报开始。丢的时候没有提示。杯子要比预期的最大消息再大一个字节：读满了就知道不对。\
+        "不管杯子多大，recvfrom 每次从队列里取走一个数据报：下一次调用要从下一个数据报开始。装不下的就丢掉，没有提示。杯子要比预期的最大消息再大一个字节：读满了就知道不对。\
          recvmsg 用 MSG_TRUNC 标志告诉你数据报被截断；在 Linux 上还能用它问出真正的长度。",
     ),
     run,

@@ -37,7 +37,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "{sent} sends, {failed} failures, and yet bob got only {read}: his kernel threw {dropped} away, on a machine that no \
          datagram ever left. An AF_UNIX pair tells its sender to wait ({unix_says}): of {unix_sent}, {unix_read} were read.",
         "发送 {sent} 次，失败 {failed} 次，bob 却只读到 {read} 个：他的内核丢掉了 {dropped} 个，而数据报根本没离开过本机。\
-         AF_UNIX 会让发送方等待（{unix_says}）：发了 {unix_sent} 个，读到 {unix_read} 个。",
+         一对 AF_UNIX 套接字会让发送方等待（{unix_says}）：发了 {unix_sent} 个，读到 {unix_read} 个。",
     ),
     checks: &[
         Claim::linux("failed", Rule::Is(0), text("no send fails", "没有一次发送失败")),
