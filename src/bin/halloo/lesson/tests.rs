@@ -183,6 +183,26 @@ fn check_width(lesson: &Lesson, lines: &[String]) {
     }
 }
 
+/// What can be typed as it stands: halloo's own commands, one behind the other or at the same time, and what they write
+/// perhaps through a pipe. Nothing leaves this host: what is sent goes to loopback, or not at all.
+#[test]
+fn what_is_to_be_tried_is_halloo_on_this_host() {
+    for lesson in catalogue::ALL {
+        for part in lesson.try_this.split(" & ").flat_map(|half| half.split("; ")) {
+            let words: Vec<&str> = part.split(" | ").next().unwrap_or_default().split(' ').collect();
+            let has = |option: &str| words.contains(&option);
+            let is_fine = match words.as_slice() {
+                ["halloo", "send", to, ..] => to.starts_with("127."),
+                ["halloo", "broadcast", ..] => has("--dry-run"),
+                // One that never ends would stay behind.
+                ["halloo", "listen" | "echo" | "length", ..] => has("--count") || has("--timeout"),
+                other => other == ["halloo", "interfaces"],
+            };
+            assert!(is_fine, "{}: {part}", lesson.name);
+        }
+    }
+}
+
 #[test]
 fn a_headline_is_one_line() {
     for lesson in catalogue::ALL {

@@ -43,7 +43,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::same("tcp_bytes", Rule::SameAs("sent_bytes"), text("TCP loses no byte", "TCP 一个字节也没丢")),
     ],
     elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上一样（我们没有试过）"),
-    try_this: "halloo send 127.0.0.1 hello egg bye",
+    try_this: "halloo length --count 3 & halloo send 127.0.0.1 hello egg '' --count 2 --expect 3",
     why: text(
         "UDP puts a header with a length before every datagram, and the kernel keeps datagrams apart in its queue. TCP \
          numbers bytes, not messages: it may cut and join them as it likes, and a program that needs messages must mark \

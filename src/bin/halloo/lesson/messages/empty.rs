@@ -41,20 +41,20 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux("heard_from", Rule::SameAs("sent_from"), text("and its sender is known", "而且知道是谁发的")),
         Claim::linux("echoed", Rule::Is(0), text("its echo is as empty", "它的回显也是空的")),
         Claim::linux("tcp_came", Rule::No, text("TCP: the reader still waits", "TCP：接收方还在等")),
-        Claim::linux("tcp_segments", Rule::Is(0), text("TCP: no segment left", "TCP：一个报文段也没发出"))
+        Claim::linux("tcp_segments", Rule::Is(0), text("TCP: not one segment was sent", "TCP：一个报文段也没发出"))
             .needing(Sight::Counts),
         Claim::linux("at_end", Rule::Is(0), text("TCP: reading nothing means the end", "TCP：recv 返回空，就是结束")),
         Claim::wire("ip_len", Rule::Is(28), text("on the wire: headers alone", "线路上：只有首部")),
     ],
     elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上一样（我们没有试过）"),
-    try_this: "halloo send 127.0.0.1 --empty",
+    try_this: "halloo echo --count 1 & halloo send 127.0.0.1 --empty --count 2 --expect 1",
     why: text(
         "A datagram exists by its headers: no payload is a payload like any other. So a UDP server must not take nothing \
          for the end: \"if not data: break\" lets any stranger stop it. TCP carries only bytes: an empty send has none to \
          number and nothing is sent, so a client that sends an empty line and then waits for its answer waits for ever.",
         "有首部就有数据报，载荷是空的也一样。所以 UDP 服务器不能把“空”当成结束：一句 if not data: break，谁发个空数据报都能让它停下。\
-         TCP 只运送字节：空的 send 没有字节可编号，什么也没发出去；教程里的客户端输入空行后卡住，就是这个原因：两边都在等。\
-         所以 TCP 客户端要先判断空输入，再 continue；换成 UDP 就不会卡住。",
+         TCP 只运送字节：空的 send 没有字节可编号，什么也没发出去；\
+         客户端发了空行再等回答，就会一直等下去：两边都在等。",
     ),
     run,
     draw,

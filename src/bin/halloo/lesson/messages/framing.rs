@@ -20,17 +20,18 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     title: text("Over TCP you draw the borders", "用 TCP，边界要自己画"),
     question: Question {
         asks: text(
-            "Over TCP a length comes before each message; this one says 3893. A well-known loop calls recv(1024), appends \
-             what came to data, and adds len(data) to its counter, until the counter is 3893 or more. All bytes are there \
-             already. How many does it have when it stops?",
-            "TCP 上每条消息前面先发长度，这次是 3893。一段流传很广的循环每次 recv(1024)，把收到的接到 data 后面，\
-             再给计数器加上 len(data)，直到计数器不小于 3893。数据已经全部到了。循环结束时它收了多少字节？",
+            "Over TCP a length comes before each message; this one says 3893, and all its bytes are there already. A \
+             well-known loop reads them:\n    while counter < 3893:\n        data += recv(1024)\n        counter += \
+             len(data)\nHow many bytes are in data when the loop stops?",
+            "TCP 上每条消息前面先发长度，这次是 3893，数据已经全部到了。网上常见的一个循环这样收：\n    \
+             while counter < 3893:\n        data += recv(1024)\n        counter += len(data)\n\
+             循环结束时，data 里有多少字节？",
         ),
         ask: Ask::Number("loop_read"),
     },
     hint: text(
-        "What does len(data) count in the second round: the new bytes, or all of them?",
-        "第二圈里 len(data) 数的是新来的字节，还是到现在为止的全部？",
+        "Go through the first rounds with pencil and paper, one column for each of the two variables.",
+        "拿纸笔把头几圈走一遍，两个变量各写一列。",
     ),
     claim: text(
         "The loop counted bytes twice and stopped at {loop_read} of {first}. The rest stayed in the stream, and its bytes were \
@@ -44,7 +45,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             Rule::SameAs("sent_whole"),
             text("reading exactly so many keeps every message", "说多长收多长，每条消息都完整"),
         ),
-        Claim::linux("loop_read", Rule::AtMost(3892), text("the loop stops too early", "教程的循环停得太早")),
+        Claim::linux("loop_read", Rule::AtMost(3892), text("the loop stops too early", "这个循环停得太早")),
         Claim::linux(
             "next_right",
             Rule::No,
@@ -57,16 +58,19 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上一样（我们没有试过）"),
-    try_this: "halloo listen --raw --frame len32",
+    try_this: "halloo listen --raw --frame len32 --timeout 2s | od -c & halloo send 127.0.0.1 hello --count 2",
     why: text(
-        "Four bytes of length, the most significant first, and then so many bytes: that is a frame. Send all of it (a single \
-         send may take less), read until you have exactly so many, and never ask for more than is left, or you take the \
-         next frame's beginning. Believe no length above your own limit: it may come from a stranger, or from a bug like \
-         this. A header with more in it, such as JSON, needs a length before it as well.",
-        "四个字节的长度，高位字节在前（大端），后面跟这么多字节，这就是一帧。要全部发完（send 一次可能只收下一部分，用 sendall），要收到正好这么多，\
-         也不要多要，否则会读走下一帧的开头。教程的第一版和第三版（struct 加 JSON 头）都有这个计数的错，消息短的时候看不出来；\
-         第二版加的是 len(新收到的)，才是对的。收到的长度要先和自己的上限比：照着 1 TB 的“文件大小”去 recv，只会得到 MemoryError。\
-         JSON 头前面也要有长度；struct 的 'i' 最多到 2147483647，而且要写成 '!i'，两边的字节序才一致。",
+        "Four bytes of length, the most significant first (in Python struct.pack('!I', n)), and then so many \
+         bytes: that is a frame. The well-known loop adds len(data), everything so far, where it should add what \
+         is new; a message short enough for one round hides it. Send all of it (a single send may take less), read \
+         until you have exactly so many, and never ask for more than is left, or you take the next frame's \
+         beginning. Believe no length above your own limit: it may come from a stranger, or from a bug like this. \
+         A header with more in it, such as JSON, needs a length before it as well.",
+        "四个字节的长度，高位字节在前（大端，Python 里写 struct.pack('!I', n)），后面跟这么多字节，这就是一帧。\
+         网上常见的这个循环，每圈加的是 len(data)，也就是到现在为止的全部；该加的只是新来的。消息短到一圈就收\
+         完时，看不出错。要全部发完（send 一次可能只收下一部分），要收到正好这么多，也不要多要，否则会读走下一\
+         帧的开头。收到的长度要先和自己的上限比：它可能来自陌生人，也可能来自这样的错误。内容更多的首部，比如 JSON，\
+         前面也要有长度。",
     ),
     run,
     draw,
@@ -190,7 +194,7 @@ fn as_a_datagram(stage: &Stage) -> Result<usize, Trouble> {
 
 fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let heads =
-        ["alice".to_owned(), lang.say("reads exactly", "说多长收多长"), lang.say("the well-known loop", "教程的循环")];
+        ["alice".to_owned(), lang.say("reads exactly", "说多长收多长"), lang.say("the well-known loop", "常见的循环")];
     let mut drawing = Drawing::of(heads);
     let bytes = lang.say("bytes", "字节");
     let mut exact = observed.list("exact_sizes").iter();

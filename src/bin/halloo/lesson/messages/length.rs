@@ -31,9 +31,9 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ),
     claim: text(
         "{chars_of_nihao} characters, {nihao} bytes: the network carries bytes, and only the two programs know what they mean. \
-         A reader of {cup} bytes of a longer text stopped inside a character; bytes left over: {torn}.",
+         A reader of {cup} bytes of a longer text stopped inside a character: the piece that came, {torn_hex}, is no text.",
         "{chars_of_nihao} 个字，{nihao} 个字节：网络只运送字节，是什么意思由两头的程序约定。长的文字只读 {cup} 字节，\
-         就停在了一个字的中间，剩 {torn} 个字节不成字。",
+         就停在了一个字的中间，最后来的一截 {torn_hex} 不成字。",
     ),
     checks: &[
         // RFC 3629: what UTF-8 makes of a character is the same everywhere.
@@ -62,13 +62,13 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "macOS and Windows count alike; a Chinese Windows console may send GBK, with fewer bytes (not tried by us)",
         "macOS 和 Windows 一样数；中文 Windows 的控制台可能发 GBK，字节更少（我们没有试过）",
     ),
-    try_this: "halloo length",
+    try_this: "halloo length --count 1 & halloo send 127.0.0.1 你好 --count 2 --expect 1",
     why: text(
         "A datagram has a length in bytes and no word about characters, so a server that only passes bytes on or counts \
          them works for every script. One that insists on ASCII is ended by the first stranger with another. Decode where \
          you must, decode whole messages only, and decide what to do with bytes that are none of your characters.",
-        "数据报里只有以字节计的长度，没有“字符”。只转发、只数字节的服务器，什么文字都能应付。教程里的长度服务器先用 ASCII 解码，\
-         来一个汉字就抛出 UnicodeDecodeError，整个服务器就停了；recv(1024) 之后马上解码，也会把一个汉字从中间切断。\
+        "数据报里只有以字节计的长度，没有“字符”。只转发、只数字节的服务器，什么文字都能应付。先用 ASCII 解码再数的服务器，\
+         来一个汉字就抛出 UnicodeDecodeError，整个停掉；recv(1024) 之后马上解码，也会把一个汉字从中间切断。\
          所以：收齐一条完整的消息再解码，并且事先想好解不出来怎么办。",
     ),
     run,

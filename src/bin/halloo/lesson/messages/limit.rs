@@ -32,8 +32,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ask: Ask::Number("largest"),
     },
     hint: text(
-        "The headers are part of the packet: 20 bytes of IPv4, 8 bytes of UDP.",
-        "首部也算在包里：IPv4 首部 20 字节，UDP 首部 8 字节。",
+        "The headers are part of the packet. How long is that of IPv4, and how long that of UDP?",
+        "首部也算在包里。IPv4 的首部有多长？UDP 的呢？",
     ),
     claim: text(
         "{packet} bytes of IPv4 less {headers} bytes of headers leave {largest}. What is longer is refused whole, and nothing \
@@ -59,7 +59,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "halloo",
             Rule::SameAs("taken"),
-            text("halloo takes the same, and asks nobody", "halloo 不用问内核，也是这样判断"),
+            text("halloo takes the same, and asks the kernel nothing", "halloo 不用问内核，也是这样判断"),
         ),
         Claim::linux(
             "results6",
@@ -75,10 +75,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ),
     try_this: "halloo send 127.0.0.1 --size 65508",
     why: text(
-        "This limit is that of IPv4. And that it can be sent does not make it wise: over Ethernet such a datagram is cut \
+        "This limit is that of IPv4, and one byte more is not lost but refused: nothing is sent. That it can be sent does not make it wise: over Ethernet such a datagram is cut \
          into some 45 fragments, and if one is lost all are. About 1200 bytes pass almost everywhere. \
          halloo refuses what is too long before anything is sent, and never cuts it in silence.",
-        "教程里的 65507 = 65535 - 20 - 8 没错，但只对 IPv4；再大一个字节也不是“丢包”，而是 sendto 报错，什么都没发出去。\
+        "这个上限只对 IPv4；再大一个字节不是“丢包”，而是 sendto 报错，什么都没发出去。\
          能发不等于该发：走以太网时，这么大的数据报要切成 45 个左右的分片，丢一片就全丢。1200 字节左右几乎到处都能通过。\
          太长的数据，halloo 在发送之前就拒绝，绝不悄悄切开。",
     ),

@@ -20,7 +20,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     title: text("Who glues the packets together?", "是谁把包“粘”在一起的？"),
     question: Question {
         asks: text(
-            "Over TCP alice sends \"hello\", then \"egg\". Bob reads when both have come. Now alice turns Nagle's algorithm \
+            "Over TCP alice sends \"hello\", then \"egg\". bob reads when both have come. Now alice turns Nagle's algorithm \
              off (TCP_NODELAY), so that nothing is held back, and does the same again. What does bob's first read give?",
             "alice 用 TCP 先发“hello”，再发“egg”，bob 等两个都到了才读。现在 alice 关掉 Nagle 算法（TCP_NODELAY），\
              数据不再攒着，再来一遍。bob 第一次读到什么？",
@@ -32,10 +32,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "Nagle 算法只管报文段什么时候发出去。bob 调用 recv 之前，字节在哪里？",
     ),
     claim: text(
-        "Alice's sends went as {late_segments} segments, yet one late read gave {late}, with Nagle or without. The reader glues, \
-         not the sender: the bytes lay side by side in bob's buffer.",
-        "alice 发出的是 {late_segments} 个报文段，bob 晚一点读，一次就读到 {late}，有没有 Nagle 都一样。“粘”在一起不是发送方干的：\
-         字节在 bob 的缓冲区里本来就挨着。",
+        "alice's sends went as {late_segments} segments, and yet one late read gave {late}: the bytes lay side by \
+         side in bob's buffer. It takes no help from the sender, though with Nagle a sender may join small sends, \
+         too.",
+        "alice 发出的是 {late_segments} 个报文段，bob 晚一点读，还是一次读到 {late}：字节在 bob 的缓冲区里本来\
+         就挨着。发送方什么都没合并，也会“粘”；有 Nagle 时，发送方也可能把小的发送合在一起。",
     ),
     checks: &[
         Claim::linux(
@@ -49,7 +50,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             text("yet each send was a segment of its own", "可是每次发送都是单独的报文段"),
         )
         .needing(Sight::Counts),
-        Claim::linux("no_delay", Rule::SameAs("late"), text("TCP_NODELAY changes nothing", "TCP_NODELAY 不改变结果")),
+        Claim::linux(
+            "no_delay",
+            Rule::SameAs("late"),
+            text("with TCP_NODELAY he reads the same", "设置 TCP_NODELAY 以后，读到的也一样"),
+        ),
         Claim::linux(
             "early",
             Rule::Say(&["hello", "egg"]),
@@ -58,28 +63,32 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "cups",
             Rule::Say(&["he", "llo egg"]),
-            text("a small cup leaves the rest for later", "杯子小，剩下的留给下一次"),
+            text(
+                "of cups of {cup_sizes} bytes the small one leaves the rest",
+                "杯子 {cup_sizes} 字节：小的装不下，剩下的留给下一次",
+            ),
         ),
         Claim::wire(
             "on_wire",
             Rule::SameAs("late_segments"),
-            text("on the wire there are as many", "线路上也是这么多个报文段"),
+            text("on the wire each send is a segment, too", "线路上也是每次发送一个报文段"),
         ),
     ],
-    elsewhere: text(
-        "the same on macOS and Windows: a stream has no boundaries anywhere (not tried by us)",
-        "macOS 和 Windows 上一样：字节流在哪里都没有边界（我们没有试过）",
-    ),
-    try_this: "halloo learn framing",
+    elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上一样（我们没有试过）"),
+    try_this: "halloo echo --count 2 & halloo send 127.0.0.1 hello egg --count 2 --expect 2",
     why: text(
-        "TCP promises the bytes in their order, nothing about where one send ended. Arriving segments are appended to one \
-         buffer, and recv gives what is there, up to the size of its cup. Sleeping between two sends only makes it likely \
-         that the reader wakes in between; a busy reader glues all the same. Mark the ends yourself (halloo learn \
-         framing), or use datagrams, which have ends (halloo learn boundaries).",
-        "TCP 只保证字节和顺序，不记得一次发送在哪里结束。到达的报文段依次接进同一个缓冲区，recv 有多少给多少，只受杯子（你给它的缓冲区）大小限制。\
-         教程常说“粘包”是 Nagle 算法把小包攒在一起，还说发送方要等缓冲区满了才发：实际上第一个小报文段马上就走了，关掉 Nagle 也照样“粘”。\
-         两次发送之间 sleep 一下也治不好：接收方一忙，还是连在一起。要么自己标出边界（halloo learn framing），\
-         要么用本来就有边界的数据报（halloo learn boundaries）。",
+        "TCP promises the bytes in their order, nothing about where one send ended. Arriving segments are appended \
+         to one buffer, and recv gives what is there, up to the size of its cup. Nagle's algorithm holds a small \
+         segment back while earlier bytes are not confirmed. Here they were confirmed at once; later in a talk, \
+         when confirmations are delayed, it does join small sends into one segment. TCP_NODELAY ends that, and not \
+         what you saw here. Nor does sleeping between two sends: a busy reader glues all the same. Mark the ends \
+         yourself (halloo learn framing), or use datagrams, which have ends (halloo learn boundaries).",
+        "TCP 只保证字节和顺序，不记得一次发送在哪里结束。到达的报文段依次接进同一个缓冲区，recv 有多少给多少，\
+         只受杯子（你给它的缓冲区）大小限制。网上常说“粘包”就是 Nagle 算法把小包攒在一起，这只说对了一部分：Nagle 只\
+         在前面的数据还没得到确认时才攒住小的报文段。这里确认来得快，所以没攒；聊得久一些，确认会推迟，它确实\
+         会把几次小的发送合成一个报文段。TCP_NODELAY 能让它不攒，却管不了接收方这一头的“粘”。两次发送之间 sleep 一\
+         下也治不好：接收方一忙，还是连在一起。要么自己标出边界（halloo learn framing），要么用本来就有边界的\
+         数据报（halloo learn boundaries）。",
     ),
     run,
     draw,
@@ -231,10 +240,11 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         drawing.arrow((0, 1), word, "", format!("\"{lay}\"")).beside(2, format!("{soon} \"{read}\""));
     }
     let cups = observed.list("cup_sizes").iter().zip(observed.list("cups"));
-    let cups: Vec<String> = cups.map(|(cup, read)| format!("{cup} \"{read}\"")).collect();
+    let cups: Vec<String> = cups.map(|(cup, read)| format!("{cup} B \"{read}\"")).collect();
     let lay = observed.list("cups_lay").first().map_or_else(String::new, |lay| format!("\"{lay}\""));
     drawing.arrow((0, 1), format!("send \"{}\"", observed.text("phrase")), "", lay);
-    drawing.beside(2, format!("{} {}", lang.say("cup", "杯子"), cups.join(", ")));
+    // A cup is said by its bytes.
+    drawing.beside(2, cups.join(", "));
     drawing
 }
 

@@ -23,7 +23,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     title: text("A cup that is too small", "杯子太小"),
     question: Question {
         asks: text(
-            "alice sends one datagram, \"hello egg\". Bob calls recvfrom with room for two bytes, then again with room for ten. \
+            "alice sends one datagram, \"hello egg\". bob calls recvfrom with room for two bytes, then again with room for ten. \
              What does the second call give?",
             "alice 发一个数据报“hello egg”。bob 先用只装得下两字节的缓冲区调用 recvfrom，再用装得下十字节的调用一次。\
              第二次得到什么？",
@@ -72,16 +72,15 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "Windows gives the first bytes and an error, WSAEMSGSIZE; macOS does not tell the true length (not tried by us)",
-        "Windows 给出前面的字节并报错 WSAEMSGSIZE；macOS 不告诉真正的长度（我们没有试过）",
+        "Windows gives the first bytes and an error, WSAEMSGSIZE (not tried by us)",
+        "Windows 给出前面的字节并报错 WSAEMSGSIZE（我们没有试过）",
     ),
-    try_this: "halloo listen --max-size 2",
+    try_this: "halloo listen --max-size 2 --timeout 2s & halloo send 127.0.0.1 'hello egg' --count 2",
     why: text(
         "recvfrom takes one datagram from the queue whatever its cup holds, for the next call must begin with the next one. \
-         Use a cup that is larger than the largest message you expect: if it is filled to the brim, something is wrong. \
+         Use a cup one byte larger than the largest message you expect: if it is filled to the brim, something is wrong. \
          recvmsg says in a flag, MSG_TRUNC, that something was cut; on Linux the flag asks for the true length, too.",
-        "不管杯子多大，recvfrom 每次从队列里取走一个数据报：下一次调用要从下一个数据报开始。教程说一次 recvfrom 对应一次 sendto，\
-         对方发得比你读的多就会丢数据，这话不错；没说的是丢的时候没有提示。杯子要比预期的最大消息再大一个字节：读满了就知道不对。\
+        "不管杯子多大，recvfrom 每次从队列里取走一个数据报：下一次调用要从下一个数据报开始。装不下的就丢掉，没有提示。杯子要比预期的最大消息再大一个字节：读满了就知道不对。\
          recvmsg 用 MSG_TRUNC 标志告诉你数据报被截断；在 Linux 上还能用它问出真正的长度。",
     ),
     run,

@@ -32,12 +32,12 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
         ask: Ask::Number("failed"),
     },
-    hint: text("A letter box does not call the sender when it is full.", "信箱满了，不会给寄信人打电话。"),
+    hint: text("Whose buffer is full, and who could tell alice so?", "满的是谁的缓冲区？谁能告诉 alice？"),
     claim: text(
         "{sent} sends, {failed} failures, and yet bob got only {read}: his kernel threw {dropped} away, on a machine that no \
-         datagram ever left. AF_UNIX tells its sender to wait ({unix_says}): of {unix_sent}, {unix_read} were read.",
+         datagram ever left. An AF_UNIX pair tells its sender to wait ({unix_says}): of {unix_sent}, {unix_read} were read.",
         "发送 {sent} 次，失败 {failed} 次，bob 却只读到 {read} 个：他的内核丢掉了 {dropped} 个，而数据报根本没离开过本机。\
-         AF_UNIX 会让发送方等待（{unix_says}）：发了 {unix_sent} 个，读到 {unix_read} 个。",
+         一对 AF_UNIX 套接字会让发送方等待（{unix_says}）：发了 {unix_sent} 个，读到 {unix_read} 个。",
     ),
     checks: &[
         Claim::linux("failed", Rule::Is(0), text("no send fails", "没有一次发送失败")),
@@ -72,24 +72,26 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "unix_read",
             Rule::SameAs("unix_sent"),
-            text("over AF_UNIX {unix_read} of {unix_sent} are read", "AF_UNIX 发 {unix_sent} 个，读到 {unix_read} 个"),
+            text(
+                "over an AF_UNIX pair {unix_read} of {unix_sent} are read",
+                "AF_UNIX 发 {unix_sent} 个，读到 {unix_read} 个",
+            ),
         ),
     ],
-    elsewhere: text(
-        "macOS and Windows lose too, and do not count (not tried by us)",
-        "macOS 和 Windows 上同样会丢，但没有计数器（我们没有试过）",
-    ),
-    try_this: "halloo listen 127.0.0.1:1060 --receive-buffer 4096",
+    elsewhere: text("macOS and Windows lose too (not tried by us)", "macOS 和 Windows 上同样会丢（我们没有试过）"),
+    try_this: "halloo listen --receive-buffer 4096 --timeout 2s -q & halloo send 127.0.0.1 x --count 50000 --interval 0 -q",
     why: text(
         "Every UDP socket has a receive buffer (SO_RCVBUF). What arrives while it is full is dropped by the kernel of the \
          receiver: UDP has no window that slows the sender down, as TCP has. The buffer counts the memory that the kernel \
          spends on a datagram, several hundred bytes even for one of one byte, so few fit. So read fast, ask for a large \
          buffer, and count: halloo asks for 4 MiB and reports the drops of its own socket in its last line. AF_UNIX \
-         datagrams keep their edges too, but their queue is charged to the sender, who has to wait.",
+         datagrams keep their edges too, but where there is no room their sender is told to wait. How many go before \
+         differs: this is a connected pair; at a socket bound to a name, net.unix.max_dgram_qlen sets a lower limit.",
         "每个 UDP 套接字都有接收缓冲区（SO_RCVBUF）。缓冲区满的时候，后到的数据报由接收方的内核丢掉：UDP 没有 TCP 那样能让发送方慢下来的\
          窗口。缓冲区按内核为每个数据报花的内存来算，一个字节的数据报也要占几百字节，所以装不了几个。因此：读得快一点，缓冲区要大一点，\
-         还要计数。halloo 申请 4 MiB，并在最后一行报告自己的套接字丢了多少。AF_UNIX 的数据报同样保留边界，但排队占的是发送方的额度，\
-         发送方只好等。\n常见教程把 AF_UNIX 和 AF_INET 并列介绍成两个地址族，没有提到这个区别：缓冲区满了，一个等，一个丢。",
+         还要计数。halloo 申请 4 MiB，并在最后一行报告自己的套接字丢了多少。AF_UNIX 的数据报同样保留边界，但放不下的时候，\
+         会让发送方等待。能先发多少个要看情况：这里是一对互相连接的套接字；发给绑定了名字的套接字，\
+         上限更低，由 net.unix.max_dgram_qlen 决定。",
     ),
     run,
     draw,

@@ -5,7 +5,7 @@ use halloo::model::lesson::Observed;
 use halloo::net::bare::Bare;
 use halloo::net::stream::{Listener, Stream};
 
-use crate::lesson::actors::{self, Sends, Server, Serves, Told};
+use crate::lesson::actors::{self, Sends, Server, Serves};
 use crate::lesson::card::{Chapter, Lesson, Needs};
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::{Drawing, Fate};
@@ -21,9 +21,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     title: text("The sender was first", "发送方先到了"),
     question: Question {
         asks: text(
-            "alice sends \"early\" to bob's port. Only then does bob start his program, which opens the port and reads. \
-             What becomes of \"early\"?",
-            "alice 向 bob 的端口发送“early”。之后 bob 才启动程序，打开这个端口来读。这个数据报会怎样？",
+            "alice's plain program sends \"early\" to bob's port with sendto(). Only then does bob start his program, which \
+             opens the port and reads. What becomes of \"early\"?",
+            "alice 的普通程序用 sendto() 向 bob 的端口发送“early”。之后 bob 才启动程序，打开这个端口来读。\
+             这个数据报会怎样？",
         ),
         ask: Ask::One(CHOICES, |observed| {
             Some(match (observed.flag("sent"), observed.flag("early")) {
@@ -38,10 +39,11 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "一座还没盖好的房子，寄给它的信由谁来保管？",
     ),
     claim: text(
-        "The send was fine, the datagram is gone: bob read only \"{heard}\". What comes to a port that is open does wait, \
-         even for a reader who is asleep and from a sender who is gone.",
-        "发送成功了，数据报却没了：bob 只读到“{heard}”。端口一旦打开，到达的数据报就会排队等着，接收方在睡觉、发送方已退出\
-         也没关系。",
+        "The send was fine, the datagram is gone: bob read only \"{heard}\". (halloo send waits for the bad news, \
+         and says it.) What comes to an open port does wait, even for a reader who is asleep and from a sender who \
+         is gone.",
+        "发送成功了，数据报却没了：bob 只读到“{heard}”。（halloo send 会等坏消息，并且说出来。）端口一旦打开，\
+         到达的数据报就会排队等着，接收方在睡觉、发送方已退出也没关系。",
     ),
     checks: &[
         Claim::linux("sent", Rule::Yes, text("the early send reports no error", "提前发送时没有报错")),
@@ -54,16 +56,16 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上应该也一样（我们没有试过）"),
-    try_this: "halloo send 127.0.0.1:1061 early",
+    try_this: "halloo send 127.0.0.1 early; halloo listen --timeout 1s",
     why: text(
         "A datagram that arrives is put into the queue of the socket that owns the port. If there is no such socket there \
          is no queue, and the kernel drops the datagram; it sends an ICMP message back, which a plain program never sees \
-         (halloo learn refused). Once the port is open the queue belongs to the receiver: it does not matter whether \
+         and halloo send reports (halloo learn refused). Once the port is open the queue belongs to the receiver: it does not matter whether \
          anybody is reading just now, nor whether the sender still exists. TCP has to agree with the other side before it \
          sends, so it notices.",
         "数据报到达以后，内核把它放进绑定了这个端口的套接字的队列。没有这样的套接字就没有队列，内核只好丢掉它，并发回一个 ICMP \
-         报文，普通程序看不到（halloo learn refused）。端口打开以后，队列属于接收方：此刻有没有人在读、发送方还在不在，都没有\
-         关系。TCP 发送之前要先和对方谈妥，所以当场就知道。\n常见教程说“UDP 两端谁先启动都行，不会报错”，不报错是真的，可是提前发的\
+         报文，普通程序看不到，halloo send 会报告（halloo learn refused）。端口打开以后，队列属于接收方：此刻有没有人在读、发送方还在不在，都没有\
+         关系。TCP 发送之前要先和对方谈妥，所以当场就知道。\n常听说“UDP 两端谁先启动都行，不会报错”，不报错是真的，可是提前发的\
          数据报永远没了；又说“UDP 的收发是同步的”，这里发送方早已退出，数据报照样等着。",
     ),
     run,
@@ -88,20 +90,20 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     Ok(observed)
 }
 
-/// One datagram before halloo's own listener is there, one after.
+/// One datagram of a plain program before halloo's own listener is there, one after.
 fn before_the_reader(stage: &Stage, observed: &mut Observed) -> Result<(), Trouble> {
     let address = actors::nobody()?;
     let start = || Server::start(&Place::Here, address, &Serves::a(Role::Listen));
-    let send = |payload: &[u8]| actors::send(&Place::Here, address, &[payload], Sends::from(LOOPBACK));
+    let alice = actors::open()?;
     // Broken: bob is there before.
     let bob = stage.sabotaged().then(start).transpose()?;
-    let told = send(b"early")?;
+    let sent = alice.send_to(b"early", address);
     let bob = bob.map_or_else(start, Ok)?;
-    send(b"late")?;
+    alice.send_to(b"late", address).doing("send again")?;
     let heard = || bob.heard().iter().map(|heard| actors::as_text(&heard.payload)).collect::<Vec<_>>();
     // One sender behind the other: when the second is there, the first is not on its way any more.
     actors::until(|| heard().iter().any(|payload| payload == "late"));
-    observed.put("sent", told.iter().any(|told| matches!(told, Told::Sent { .. })));
+    observed.put("sent", sent.is_ok());
     observed.put("early", heard().iter().any(|payload| payload == "early"));
     observed.put("heard", heard());
     Ok(())
@@ -144,11 +146,14 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
         true => (Fate::Arrives, lang.say("has the port open", "端口已经打开")),
         false => (Fate::Lost, lang.say("(the port is not open)", "（端口还没打开）")),
     };
-    drawing.go((0, 1), "halloo send \"early\"", "", hears, fate);
+    drawing.go((0, 1), "sendto \"early\"", "", hears, fate);
+    let (fate, tcp_port) = match observed.text("tcp").as_str() {
+        "ok" => (Fate::Arrives, lang.say("(a TCP port, open)", "（TCP 端口，已经打开）")),
+        _ => (Fate::Lost, lang.say("(a TCP port, not open either)", "（TCP 端口，也没打开）")),
+    };
+    drawing.go((0, 1), format!("TCP connect: {}", observed.text("tcp")), "", tcp_port, fate);
     drawing.cells(["", "halloo listen"]);
-    drawing.arrow((0, 1), "halloo send \"late\"", "", format!("{reads} {}", observed.text("heard")));
-    let fate = if observed.text("tcp") == "ok" { Fate::Arrives } else { Fate::Lost };
-    drawing.go((0, 1), format!("TCP connect: {}", observed.text("tcp")), "", "", fate);
+    drawing.arrow((0, 1), "sendto \"late\"", "", format!("{reads} {}", observed.text("heard")));
     let opens = [String::new(), lang.say("opens another port, sleeps", "打开另一个端口，睡觉")];
     let opened_before = observed.flag("opened_before");
     if opened_before {

@@ -46,7 +46,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::wire(
             "icmp",
             Rule::SameAs("sent_before"),
-            text("each of {sent_before} datagrams brought an ICMP back", "{sent_before} 个数据报各换回一个 ICMP 报文"),
+            text(
+                "an ICMP for each of {sent_before} datagrams, those not drawn included",
+                "{sent_before} 个数据报（包括没画出来的）各换回一个 ICMP 报文",
+            ),
         ),
         Claim::linux(
             "plain",
@@ -89,7 +92,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "UDP 发送之前不问任何人，所以端口关着要晚一点才知道：对方内核发回 ICMP“端口不可达”（类型 3，代码 3），里面引用了原来的数据报。\
          没有 connect 的套接字可能发给过很多人，光一个错误号说不清是谁，所以 Linux 不告诉它。connect 过的套接字只有一个对端：\
          错误先记在套接字上，下一次调用不管要做什么，都会拿到它。halloo 设置了 IP_RECVERR，内核把引用的地址放在单独的队列里，\
-         所以 halloo 能说出是谁拒绝的，被旧错误挡住的数据报也会重发。\n常见教程说“UDP 没有连接，谁先启动都不会报错”，这只对没有 connect \
+         所以 halloo 能说出是谁拒绝的，被旧错误挡住的数据报也会重发。\n常听说“UDP 没有连接，谁先启动都不会报错”，这只对没有 connect \
          的套接字成立；又说“客户端被杀掉不会影响 UDP 服务器”，据微软的文档，在 Windows 上服务器的下一次 recvfrom 就会出错 10054。",
     ),
     run,

@@ -73,10 +73,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text(
-        "on Windows a socket on the own address hears it too; the rest we have not tried there, nor on macOS",
-        "Windows 上绑定自己地址的套接字也听得见；其余的我们没有在 Windows 和 macOS 上试过",
+        "on Windows a socket on its own address hears it (not tried by us)",
+        "Windows 上绑定自己地址的套接字也听得见（我们没有试过）",
     ),
-    try_this: "halloo broadcast hello --dry-run",
+    try_this: "halloo listen 127.0.0.1 --timeout 2s & halloo send 127.255.255.255 hi --count 2",
     why: text(
         "To the kernel a bound address is a filter on the destination. The destination of this datagram is 10.9.0.255, \
          and that is not carol's own address, so the socket that is bound to hers does not match. A receiver needs no \
@@ -84,7 +84,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
          either, unless you know why: such a socket misses what is sent to 255.255.255.255, and every unicast.",
         "对内核来说，绑定的地址就是对目的地址的过滤。这个数据报的目的地址是 10.9.0.255，不是 carol 自己的地址，所以绑定了自己地址的\
          套接字对不上。接收方听广播不需要任何选项，只有发送方需要（halloo learn permission）。也不要随便绑定广播地址：这样的套接字\
-         收不到发往 255.255.255.255 的数据报，也收不到单播。有的教程说“网卡负责广播，不用复制”，其实每一份都是复制出来的：\
+         收不到发往 255.255.255.255 的数据报，也收不到单播。常听说“广播由网卡负责，不用复制”，其实每一份都是复制出来的：\
          交换机向每个网口复制一份，内核再为每个套接字复制一份。",
     ),
     run,
@@ -100,12 +100,15 @@ const SAID: &str = "hello";
 /// The listeners in words, in the order of [`EARS`].
 const EARS_IN_WORDS: &[Text] = &[
     text("alice herself, the sender: on 0.0.0.0, port P", "发送方 alice 自己：绑定 0.0.0.0，端口 P"),
-    text("bob: on 0.0.0.0, port P", "bob：绑定 0.0.0.0，端口 P"),
+    text("bob (10.9.0.2): on 0.0.0.0, port P", "bob（10.9.0.2）：绑定 0.0.0.0，端口 P"),
     text("bob: on 0.0.0.0, another port", "bob：绑定 0.0.0.0，另一个端口"),
     text("carol (10.9.0.3): on 10.9.0.3, port P", "carol（10.9.0.3）：绑定 10.9.0.3，端口 P"),
     text("carol: on 10.9.0.255, port P", "carol：绑定 10.9.0.255，端口 P"),
-    text("multi: the first of two programs on 0.0.0.0, port P", "multi：两个程序共用 0.0.0.0 端口 P，其中第一个"),
-    text("multi: the second of the two", "multi：其中第二个"),
+    text(
+        "multi (10.9.0.9): one of two that share 0.0.0.0, port P (SO_REUSEPORT)",
+        "multi（10.9.0.9）：两个程序用 SO_REUSEPORT 共用 0.0.0.0 端口 P，第一个",
+    ),
+    text("multi: the other of these two", "multi：这两个程序的第二个"),
     text(
         "dave, on the next subnet (10.8.0.4): on 0.0.0.0, port P",
         "隔壁子网的 dave（10.8.0.4）：绑定 0.0.0.0，端口 P",

@@ -65,8 +65,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
             "nowhere",
             Rule::Say(&["multi"]),
             text(
-                "sent to '' it reaches only {nowhere} itself, from {from}",
-                "发往 '' 的只到 {nowhere} 自己，来自 {from}",
+                "sent to '' (in Python) it reaches only {nowhere}, from {from}",
+                "在 Python 里发往 '' 的只到 {nowhere} 自己，来自 {from}",
             ),
         ),
         Claim::linux(
@@ -81,14 +81,15 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ),
     try_this: "halloo broadcast hello --limited --dry-run",
     why: text(
-        "No router forwards 255.255.255.255, but the sender's kernel still has to choose an interface, and it asks its \
-         routes. A laptop with Wi-Fi, a cable and a VPN has three doors and one default route. halloo names the \
-         interface with every datagram (IP_PKTINFO), so that it needs no route. The empty address of many programs, '', \
-         is 0.0.0.0: a fine address to listen on, but as a destination it is this host itself on Linux.",
+        "No router forwards 255.255.255.255, but the sender's kernel still has to choose an interface, and it asks \
+         its routes. A laptop with Wi-Fi, a cable and a VPN has three doors and one default route. halloo names \
+         the interface with every datagram (IP_PKTINFO), so that it needs no route. In Python the empty address '' \
+         is 0.0.0.0: a fine address to listen on, but as a destination it is this host itself on Linux. \
+         '<broadcast>' is 255.255.255.255, and that takes one door, too.",
         "没有路由器会转发 255.255.255.255，但发送方的内核仍要选一个接口（网卡），它去查路由表。一台笔记本有 Wi-Fi、网线和 VPN，就有三扇门，\
-         默认路由却只有一条。halloo 给每个数据报都指明接口（IP_PKTINFO），所以不需要路由。有的教程说客户端把地址写成 ''，就会在\
-         所有网卡上广播，这是错的：'' 就是 0.0.0.0，用来监听很好，作为目的地址，在 Linux 上只是本机自己。它们依据的原书里多半写的是 \
-         '<broadcast>'，被网页当成标签吃掉了；而就算是 '<broadcast>'，也只从一扇门出去。",
+         默认路由却只有一条。halloo 给每个数据报都指明接口（IP_PKTINFO），所以不需要路由。\
+         网上有一种说法：Python 客户端把地址写成 ''，就会在所有网卡上广播。其实 '' 就是 0.0.0.0，用来监听很好，作为目的地址，\
+         在 Linux 上只是本机自己；'<broadcast>' 才是 255.255.255.255，而它也只从一扇门出去。",
     ),
     run,
     draw,

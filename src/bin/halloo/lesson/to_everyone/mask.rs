@@ -80,14 +80,15 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     ),
     try_this: "halloo interfaces",
     why: text(
-        "A receiver compares the destination with its own addresses its own broadcast address and 255.255.255.255, and \
-         drops the rest. Its broadcast address is computed from its own mask, and no host knows the mask of another. Programs that take every \
-         network for a /24 work at home and fail in an office. 255.255.255.255 fits every mask, but it leaves by one \
-         interface only (halloo learn limited). A cable between two hosts may have the prefix 31: both addresses are \
-         hosts, and none is left for everybody (RFC 3021).",
-        "接收方拿目的地址同自己的地址、自己的广播地址和 255.255.255.255 相比，都不是就丢掉。广播地址由自己的掩码算出，谁也不知道别人的掩码。教程里常说\
-         “网络地址 = IP 与 掩码”，广播地址还差一步：IP 或（掩码取反）。把所有网络都当成 /24 的程序，在家里能用，到了公司就失灵。\
-         255.255.255.255 对任何掩码都合适，但只从一个接口出去（halloo learn limited）。两台主机之间的线路可以用 /31：\
+        "A receiver compares the destination with its own addresses, its own broadcast address and \
+         255.255.255.255, and drops the rest. Its broadcast address is computed from its own mask (network = \
+         address AND mask, broadcast = address OR NOT mask), and no host knows the mask of another. Programs that \
+         take every network for a /24 work at home and fail in an office. 255.255.255.255 fits every mask; by \
+         which cable it leaves is another question (halloo learn limited). A cable between two hosts may have the \
+         prefix 31: both addresses are hosts, and none is left for everybody (RFC 3021).",
+        "接收方拿目的地址同自己的地址、自己的广播地址和 255.255.255.255 相比，都不是就丢掉。广播地址由自己的掩码算出，谁也不知道别人的掩码。\
+         网络地址 = IP 与 掩码，广播地址 = IP 或（掩码取反）。把所有网络都当成 /24 的程序，在家里能用，到了公司就失灵。\
+         255.255.255.255 对任何掩码都合适，从哪根网线出去是另一个问题（halloo learn limited）。两台主机之间的线路可以用 /31：\
          两个地址都给了主机，没有剩下的给“所有人”（RFC 3021）。",
     ),
     run,

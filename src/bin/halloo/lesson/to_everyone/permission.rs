@@ -25,8 +25,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     question: Question {
         asks: text(
             "bob listens on an ordinary UDP socket. alice opens one as well, and calls sendto() with the broadcast \
-             address of their network. Neither has set any option. What happens?",
-            "bob 用一个普通的 UDP 套接字接收。alice 也打开一个，直接 sendto() 到他们网络的广播地址。两边都没有设置任何选项。\
+             address of loopback, 127.255.255.255. Neither has set any option. What happens?",
+            "bob 用一个普通的 UDP 套接字接收。alice 也打开一个，直接 sendto() 到回环接口的广播地址 127.255.255.255。两边都没有设置任何选项。\
              结果怎样？",
         ),
         ask: Ask::One(CHOICES, |observed| {
@@ -75,18 +75,18 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "Windows: 10013; macOS: no broadcast on loopback (not tried by us)",
         "Windows 上是错误 10013；macOS 的回环接口没有广播（我们没有试过）",
     ),
-    try_this: "halloo broadcast hi --dry-run",
+    try_this: "halloo listen --timeout 2s & halloo send 127.255.255.255 hi --count 2",
     why: text(
         "A broadcast interrupts every machine of the network, so the kernel wants to hear that it is meant: \
-         setsockopt(SO_BROADCAST). It looks at the route of each datagram, not at the form of the address, and refuses with \
-         EACCES before anything leaves. The option is about sending alone. A socket hears broadcasts because it is bound to \
-         the port, on the wildcard address or on the broadcast address itself (halloo learn everyone). This lesson uses \
-         127.255.255.255, the broadcast address of loopback, which only this machine hears. halloo sets the option by \
-         itself where the address is a broadcast address, and says so.",
+         setsockopt(SO_BROADCAST). It looks at the route of each datagram, not at the form of the address, and \
+         refuses with EACCES before anything leaves. The option is about sending alone. Which sockets hear a \
+         broadcast is another question (halloo learn everyone). What is sent to 127.255.255.255, the broadcast \
+         address of loopback, only this machine hears. halloo sets the option by itself where the address is a \
+         broadcast address, and says so.",
         "一次广播会打扰网络里的每一台机器，所以内核要你明说：setsockopt(SO_BROADCAST)。内核看的是每个数据报的路由，不是地址的样子；\
-         没有这个选项就返回 EACCES，什么也不会发出。这个选项只管发送。套接字能收到广播，是因为它绑定了那个端口，地址是 0.0.0.0 或者广播地址\
-         本身（halloo learn everyone）。本课用的 127.255.255.255 是回环接口的广播地址，只有本机听得到。目标是广播地址时，halloo 会自己\
-         打开这个选项，并且说出来。\n有的书上说 SO_BROADCAST 允许“发送和接收”广播，接收其实不需要它。",
+         没有这个选项就返回 EACCES，什么也不会发出。这个选项只管发送。哪些套接字收得到广播，是另一回事\
+         （halloo learn everyone）。127.255.255.255 是回环接口的广播地址，发往那里的只有本机听得到。目标是广播地址时，halloo 会自己\
+         打开这个选项，并且说出来。",
     ),
     run,
     draw,

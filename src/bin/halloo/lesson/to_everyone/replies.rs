@@ -74,7 +74,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "RFC 1122 asks this of every system; we have tried Linux only",
         "RFC 1122 对所有系统都这样要求；我们只在 Linux 上试过",
     ),
-    try_this: "halloo broadcast \"who is there?\" --dry-run",
+    try_this: "halloo echo 127.255.255.255 --answer-broadcast --count 1 & \
+               halloo send 127.255.255.255 'who?' --count 2 --expect 1",
     why: text(
         "If no answer comes though somebody is there, look at these, in this order. A firewall on the asker: it lets in \
          answers from the address that was asked, and nobody was asked by his own. The Wi-Fi: guest networks keep \

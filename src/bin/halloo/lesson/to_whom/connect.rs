@@ -36,8 +36,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
     },
     hint: text("Whom would UDP have to ask, and what for?", "UDP 需要问谁？为什么要问？"),
     claim: text(
-        "connect() on UDP only notes the peer in the socket, and the kernel adds alice's own address. Nobody else is told. \
-         From then on send() needs no address.",
+        "connect() on UDP only notes the peer in the socket, and alice's own address. Nobody else is told. From then on \
+         send() needs no address.",
         "UDP 的 connect() 只是在套接字里记下对端，内核再补上 alice 自己的地址，没有通知任何人。之后 send() 不用再写地址。",
     ),
     checks: &[
@@ -61,7 +61,10 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         Claim::linux(
             "carol",
             Rule::Yes,
-            text("sendto() can still reach carol: {carol}", "还能 sendto() 给 carol 吗？{carol}"),
+            text(
+                "sendto() still reaches carol, another socket: {carol}",
+                "还能 sendto() 给另一个套接字 carol 吗？{carol}",
+            ),
         ),
         Claim::linux(
             "dissolved",
@@ -73,14 +76,14 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "macOS refuses sendto() to another peer (EISCONN; not tried by us)",
         "macOS 不允许再 sendto() 给别人（EISCONN；我们没有试过）",
     ),
-    try_this: "halloo send 127.0.0.1:1061 hello --connect",
+    try_this: "halloo echo --count 1 & halloo send 127.0.0.1 hello --connect --count 2 --expect 1",
     why: text(
-        "There is nothing to agree on in UDP, so connect() has nobody to ask. It looks the route up, which gives the own \
-         address, takes a port, and keeps the peer. Three things change: send() knows where to, only that peer is heard \
-         (halloo learn stranger), and errors that come back find the socket (halloo learn refused). A later connect() takes \
-         another peer; one with the family AF_UNSPEC takes none.",
+        "There is nothing to agree on in UDP, so connect() has nobody to ask. It looks the route up, which gives \
+         the own address, takes a port, and keeps the peer. Three things change: send() knows where to, it matters \
+         who sends to it (halloo learn stranger), and errors that come back find the socket (halloo learn \
+         refused). A later connect() takes another peer; one with the family AF_UNSPEC takes none.",
         "UDP 没有什么要和对方商量的，所以 connect() 谁也不问。它只查路由（于是有了自己的地址）、占一个端口、记下对端。此后有三点不同：\
-         send() 知道发给谁；只听得到这个对端（halloo learn stranger）；传回来的错误找得到这个套接字（halloo learn refused）。\
+         send() 知道发给谁；谁发来的，也有了分别（halloo learn stranger）；传回来的错误找得到这个套接字（halloo learn refused）。\
          再 connect() 一次可以换对端，地址族写 AF_UNSPEC 则解除对端。",
     ),
     run,

@@ -39,7 +39,7 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         "A UDP port is open to all: alice took \"{first}\" from {first_from}. connect() lets only bob in from \
          then on; what was queued before stays. A number that only bob is told exposes the rest.",
         "UDP 端口对谁都开着：alice 收下了 {first_from} 的“{first}”。connect() 以后只听得到 bob，但它不管以前：\
-         已经排在队列里的还在。靠只告诉 bob 的编号，才认得出剩下的假回答。",
+         已经排在队列里的还在。靠只告诉 bob 的编号，才认得出剩下的。",
     ),
     checks: &[
         Claim::linux(
@@ -69,7 +69,8 @@ pub(in crate::lesson) const LESSON: Lesson = Lesson {
         ),
     ],
     elsewhere: text("the same on macOS and Windows (not tried by us)", "macOS 和 Windows 上应该也一样（我们没有试过）"),
-    try_this: "halloo send 127.0.0.1:1060 time --wait 1s --strict-source",
+    try_this: "halloo listen --timeout 3s & halloo send 127.0.0.1 time --from :1061 --count 2 --wait 1s & \
+               halloo send 127.0.0.1:1061 midnight --count 2",
     why: text(
         "recvfrom() takes the next datagram of the queue, whoever sent it; the address it returns is for you to compare. A \
          connected socket lets the kernel compare, and others get ICMP as from a closed port. But the kernel sorts when a \
@@ -92,7 +93,7 @@ const CHOICES: &[Text] = &[
 
 const QUESTION: &[u8] = b"time?";
 const GENUINE: &[u8] = b"noon";
-const FORGED: &[u8] = b"midnight";
+const UNINVITED: &[u8] = b"midnight";
 
 /// Those who may answer.
 struct Town {
@@ -105,8 +106,8 @@ struct Town {
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     let town = Town { bob: actors::open()?, mallory: actors::open()?, broken: stage.sabotaged() };
     let mut observed = Observed::default();
-    observed.put("forged", actors::as_text(FORGED));
-    observed.put("forges_first", !town.broken);
+    observed.put("uninvited", actors::as_text(UNINVITED));
+    observed.put("comes_first", !town.broken);
     observed.put("truth", actors::as_text(GENUINE));
     town.answers_a_plain_socket(&mut observed)?;
     town.answers_halloo(&mut observed)?;
@@ -131,8 +132,8 @@ impl Town {
     }
 
     /// mallory sends to alice, and it is in her queue.
-    fn forge(&self, payload: &[u8], alice: &Bare, to: SocketAddr) -> Result<(), Trouble> {
-        self.mallory.send_to(payload, to).doing("forge an answer")?;
+    fn intrude(&self, payload: &[u8], alice: &Bare, to: SocketAddr) -> Result<(), Trouble> {
+        self.mallory.send_to(payload, to).doing("answer uninvited")?;
         alice.has_one(PATIENCE).doing("wait for the forged answer").map(|_| ())
     }
 
@@ -142,7 +143,7 @@ impl Town {
         alice.send_to(QUESTION, self.bobs_address()?).doing("ask")?;
         let question = read(&self.bob)?;
         if !self.broken {
-            self.forge(FORGED, &alice, question.source)?;
+            self.intrude(UNINVITED, &alice, question.source)?;
         }
         self.bob.send_to(GENUINE, question.source).doing("answer")?;
         let first = read(&alice)?;
@@ -174,17 +175,17 @@ impl Town {
         let mallory = actors::open()?;
         mallory.connect(question.source).doing("connect mallory")?;
         let patience = if self.broken { SILENCE } else { PATIENCE };
-        mallory.send(FORGED).doing("forge an answer")?;
+        mallory.send(UNINVITED).doing("answer uninvited")?;
         let told = mallory.receive(64, patience);
         self.bob.send_to(GENUINE, question.source).doing("answer")?;
         Ok(actors::read_as(told))
     }
 
-    /// A forged answer is in the queue before alice connects, and asks.
+    /// An uninvited answer is in the queue before alice connects, and asks.
     fn answers_one_that_connects_late(&self, observed: &mut Observed) -> Result<(), Trouble> {
         let alice = actors::open()?;
         if !self.broken {
-            self.forge(FORGED, &alice, alice.local().doing("open a port")?)?;
+            self.intrude(UNINVITED, &alice, alice.local().doing("open a port")?)?;
         }
         alice.connect(self.bobs_address()?).doing("connect")?;
         alice.send(QUESTION).doing("ask")?;
@@ -205,7 +206,7 @@ impl Town {
         let asked = number_of(&question.bytes).doing("read the number")?;
         // Broken: she has been told.
         let guess = if self.broken { asked } else { some_number() };
-        self.forge(&numbered(guess, FORGED), &alice, question.source)?;
+        self.intrude(&numbered(guess, UNINVITED), &alice, question.source)?;
         self.bob.send_to(&numbered(asked, GENUINE), question.source).doing("answer")?;
         let mut kept = Vec::new();
         // bob's is the last that comes.
@@ -244,8 +245,8 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     let read_from = |who: &str| if observed.text("first_from") == who { reads("first") } else { String::new() };
     let mut drawing = Drawing::of(["alice", "bob", "mallory"]);
     drawing.arrow((0, 1), "sendto", "", lang.say("is asked", "收到问题"));
-    if observed.flag("forges_first") {
-        drawing.arrow((2, 0), quoted("forged"), lang.say("forged", "伪造"), read_from("mallory"));
+    if observed.flag("comes_first") {
+        drawing.arrow((2, 0), quoted("uninvited"), lang.say("uninvited", "不请自来"), read_from("mallory"));
     }
     drawing.arrow((1, 0), quoted("truth"), "", read_from("bob"));
     let connects = if observed.flag("halloo_connects") { " --connect" } else { "" };
@@ -254,10 +255,10 @@ fn draw(observed: &Observed, lang: Lang) -> Drawing {
     // Whoever is not turned away is told nothing.
     let turned_away = observed.text("mallory") != NOTHING;
     let fate = if turned_away { Fate::Lost } else { Fate::Arrives };
-    let reads_forged = observed.text("connected") == observed.text("forged");
+    let reads_uninvited = observed.text("connected") == observed.text("uninvited");
     let [first, second] =
-        if reads_forged { [reads("connected"), String::new()] } else { [String::new(), reads("connected")] };
-    drawing.go((2, 0), observed.text("mallory"), lang.say("forged", "伪造"), first, fate);
+        if reads_uninvited { [reads("connected"), String::new()] } else { [String::new(), reads("connected")] };
+    drawing.go((2, 0), observed.text("mallory"), lang.say("uninvited", "不请自来"), first, fate);
     drawing.arrow((1, 0), quoted("truth"), "", second);
     drawing
 }
