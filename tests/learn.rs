@@ -160,7 +160,7 @@ fn the_list_says_what_was_done_and_what_is_next() {
 fn a_page_is_shown_without_questions_where_nobody_can_answer() {
     let (state, run) = learn(&["boundaries", "--why"]);
     let page = run.output().expect_code(0);
-    page.shows(&["boundaries  One send", "the kernel: 5, 3, 0, 1000, 3", "try: halloo send", "why: "]);
+    page.shows(&["boundaries  One send", "the kernel: 5, 3, 0, 1000, 3", "try: halloo length", "why: "]);
     assert!(!page.out().contains("you said"), "{page}");
     // Who only looks takes no course.
     assert!(!state.path().join("halloo/learn.txt").exists());
@@ -206,7 +206,7 @@ fn slowly_is_one_line_of_the_drawing_at_a_time() {
         process.wait_text(sent, 1);
     }
     process.write("\n");
-    process.finish().expect_code(0).shows(&["try: halloo send"]);
+    process.finish().expect_code(0).shows(&["try: halloo length"]);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn chinese_is_chosen_by_the_locale_or_by_name() {
         let (_state, run) = learn(args);
         run.env("LC_ALL", locale).output().expect_code(0).shows(&[
             "发一次，就收一次",
-            "试一试：halloo send",
+            "试一试：halloo length",
             "内核：5、3、0、1000、3",
         ]);
     }

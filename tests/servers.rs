@@ -4,6 +4,8 @@
 
 mod support;
 
+#[cfg(feature = "lab")]
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
@@ -307,4 +309,47 @@ fn a_source_that_asks_too_often_is_dropped_and_counted() {
     assert_eq!(got, sent, "every answer arrived");
     // Ten at once, and ten more for every second that the hundred took.
     assert!((10..100).contains(&sent), "{summary}");
+}
+
+/// An ICMP message (RFC 792) of type 3 with this code, about the answer that went from a server to a client on loopback.
+#[cfg(feature = "lab")]
+fn unreachable(code: u8, server: u16, client: u16) -> Vec<u8> {
+    let mut message = vec![3, code, 0, 0, 0, 0, 0, 0];
+    // The header of the packet that it is about, and the first eight bytes behind: those of UDP.
+    message.extend([0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+    message.extend(server.to_be_bytes());
+    message.extend(client.to_be_bytes());
+    message.extend([0, 9, 0, 0]);
+    let sum: u32 = message.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let folded = !((sum & 0xffff) + (sum >> 16)) as u16;
+    message[2..4].copy_from_slice(&folded.to_be_bytes());
+    message
+}
+
+#[cfg(feature = "lab")]
+#[test]
+fn no_forged_icmp_message_ends_a_server() {
+    halloo::lab::enclosed(|| {
+        let server = serve(&["echo", "127.0.0.1:0", "--rate-limit", "off"]);
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(server.address()).unwrap();
+        client.set_read_timeout(Some(support::PATIENCE)).unwrap();
+        let ask = || {
+            // What is forged against the server reaches only its own socket.
+            client.send(b"?").unwrap();
+            assert_eq!(client.recv(&mut [0; 9]).unwrap(), 1);
+        };
+        let icmp = Some(socket2::Protocol::ICMPV4);
+        let forger = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, icmp).unwrap();
+        let there: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+        for code in 0..=15 {
+            ask();
+            let message = unreachable(code, server.port(), client.local_addr().unwrap().port());
+            forger.send_to(&message, &there.into()).unwrap();
+        }
+        ask();
+        let output = server.stop().expect_code(0);
+        // Port unreachable was believed: so the others were not lost on their way either.
+        output.shows(&["REFUSED"]);
+    });
 }
