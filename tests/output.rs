@@ -27,6 +27,17 @@ fn a_signal_ends_a_run_in_order_with_its_summary() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_at_once_ends_a_run_in_order_as_well() {
+    // timeout(1) signals its child and then its whole group.
+    for _ in 0..20 {
+        let server = serve(&["listen", "127.0.0.1:0"]);
+        server.process.signal("TERM");
+        server.process.signal("TERM");
+        server.finish().expect_code(0).says(&["-- 0 datagrams, 0 B, 0 senders, "]);
+    }
+}
+
+#[test]
 fn the_code_after_a_signal_is_what_the_result_deserves() {
     let short = serve(&["listen", "127.0.0.1:0", "--count", "3", "--json"]);
     Catcher::new().send("hi", &short.address());
