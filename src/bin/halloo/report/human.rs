@@ -8,7 +8,7 @@ use halloo::model::{Event, Interface, Now};
 
 use super::lessons::{self, Shown};
 use super::responders::Responders;
-use super::summary::Lessons;
+use super::summary::{Lessons, Probes};
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -79,8 +79,8 @@ pub(crate) struct Lines {
     interfaces: Vec<Interface>,
     /// The same, of who answered.
     responders: Responders,
-    /// Probes so far.
-    probes: u64,
+    /// Probes and who answered them, so far.
+    probes: Probes,
     /// How lessons went so far.
     lessons: Lessons,
     /// Whether a refusal was shown.
@@ -94,7 +94,7 @@ impl Lines {
             answers: false,
             interfaces: Vec::new(),
             responders: Responders::default(),
-            probes: 0,
+            probes: Probes::default(),
             lessons: Lessons::default(),
             refused: false,
         }
@@ -106,7 +106,12 @@ impl Lines {
             Event::Interface(row) => self.interfaces.push((*row).clone()),
             Event::Responder(_) if self.options.quiet => {}
             Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
-            Event::Progress(progress) => self.probes = progress.sent,
+            Event::Progress(progress) => self.probes.sent = progress.sent,
+            Event::Reply(reply) => {
+                // Counted even where its line is not shown.
+                self.probes.elsewhere += u64::from(reply.from_another && !reply.duplicate && !reply.late);
+                return false;
+            }
             Event::Lesson(run) => {
                 // Counted even where its line is not shown.
                 self.lessons.add(run.status);

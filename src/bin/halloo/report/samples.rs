@@ -134,9 +134,10 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::OddBroadcast(eth0(), Ipv4Addr::new(10, 77, 0, 0), everybody),
         Notice::Fragments(Fragments { link: eth0(), mtu: 1500, len: 20_000, pieces: 14 }),
         Notice::Resolved("print\u{1b}er".into(), anywhere),
-        Notice::BroadcastSilence { port: 40_000 },
+        Notice::BroadcastSilence { port: 40_000, probe: false },
         Notice::HeldUp { interval: Duration::from_millis(1), round_trip: Duration::from_micros(1_712) },
-        Notice::TooFew { expected: 3, answered: 1, elsewhere: 0 },
+        Notice::TooFew { expected: 3, answered: 1, late: 0, elsewhere: 0 },
+        Notice::NoEcho { answers: 2 },
         Notice::SlowedDown { unanswered: 3, most: Duration::from_secs(3) },
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
     ]
