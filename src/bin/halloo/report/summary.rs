@@ -94,7 +94,7 @@ fn pinged(probes: Probes, stats: &Stats, out: &mut impl Write) -> io::Result<()>
     }
     write!(out, ", {} lost", stats.lost.unwrap_or(0))?;
     if elsewhere > 0 {
-        write!(out, " (never answered from where they were sent)")?;
+        write!(out, " (each address has its own account)")?;
     }
     some(stats.in_flight.unwrap_or(0), "still open", out)?;
     some(stats.reordered.unwrap_or(0), "reordered", out)?;
@@ -207,7 +207,7 @@ mod tests {
             pinged(Probes { elsewhere, ..PROBES }, &stats, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        let lost = "5 lost (never answered from where they were sent) in 0.0 s\n";
+        let lost = "5 lost (each address has its own account) in 0.0 s\n";
         assert_eq!(line(5), format!("-- 5 probes, 1 responder: 5 answers from another address than asked, {lost}"));
         assert_eq!(line(2), format!("-- 5 probes, 1 responder: 5 answers (2 from another address than asked), {lost}"));
     }
