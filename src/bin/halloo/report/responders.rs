@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_leaves_out_columns_of_zeros_alone() {
+    fn what_does_not_fit_goes_without_zeros_then_percentiles_then_the_table() {
         let latency = samples::latency();
         let unmarked = Responder { since_seq: 0, in_flight: 0, own: false, ..samples::responder(&latency) };
         let zeros = Responder { duplicates: 0, reordered: 0, corrupt: 0, ..unmarked };
