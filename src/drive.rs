@@ -369,7 +369,7 @@ mod tests {
         let address = "10.0.0.255:1060".parse().unwrap();
         let everybody = Destination { address, source: None, link: None, mtu: None, cast: Cast::Broadcast };
         let answers = Answers { wait: Some(wait), ..Answers::NONE };
-        Plan { notices: vec![Notice::BroadcastSilence { port: 1 }], answers, ..Plan::to(vec![everybody]) }
+        Plan { notices: vec![Notice::BroadcastSilence { port: 1, probe: false }], answers, ..Plan::to(vec![everybody]) }
     }
 
     /// Runs one record through a script; returns the diary, the result and the verdict.

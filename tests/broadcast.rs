@@ -234,6 +234,17 @@ fn limited_leaves_by_each_chosen_interface_without_a_default_route() {
 }
 
 #[test]
+fn the_limited_address_alone_is_refused_where_no_route_says_by_which_interface() {
+    let Some(lan) = Lan::new() else { return };
+    let send = |args: &[&str]| lan.host("h1").run(&[&["send", "255.255.255.255", "hi"], args].concat());
+    send(&[]).expect_code(3).says(&["no route says which", "halloo broadcast --limited", "halloo learn limited"]);
+    let by_one = send(&["--interface", "e0"]).expect_code(0);
+    by_one
+        .says(&["leaves by e0 alone", "halloo broadcast --limited", "(halloo learn limited)"])
+        .shows(&[" e0 limited"]);
+}
+
+#[test]
 fn ipv6_goes_to_all_nodes_of_each_link() {
     let Some(lan) = Lan::new() else { return };
     let h1 = lan.host("h1");

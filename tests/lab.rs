@@ -429,7 +429,7 @@ fn who_does_not_hear_whom_is_named() {
         let deaf = |hearer: &str, speaker: &str| Deaf { hearer: hearer.to_owned(), speaker: speaker.to_owned() };
         let LabError::Deaf { pairs, .. } = &error else { panic!("{error}") };
         assert_eq!(pairs, &[deaf("alice e0", "bob e0"), deaf("bob e0", "alice e0")]);
-        assert_eq!(error.to_string(), "in 2s alice e0 did not hear bob e0, bob e0 did not hear alice e0");
+        assert_eq!(error.to_string(), "in 10s alice e0 did not hear bob e0, bob e0 did not hear alice e0");
     });
 }
 

@@ -5,10 +5,12 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, pipe};
+use std::io::{BufRead, BufReader, PipeReader, pipe};
+use std::thread;
+use std::time::Duration;
 
 use support::catcher::Catcher;
-use support::program::{halloo, serve};
+use support::program::{Process, halloo, serve};
 
 #[test]
 fn a_signal_ends_a_run_in_order_with_its_summary() {
@@ -24,6 +26,36 @@ fn a_signal_ends_a_run_in_order_with_its_summary() {
         server.process.signal(signal);
         server.finish().expect_code(0).says(&["-- 0 datagrams, 0 B, 0 senders, 0 truncated, 0 dropped by the kernel"]);
     }
+}
+
+/// A sender that is held up: what it writes fills a pipe that nobody reads.
+fn held_up() -> (PipeReader, Process) {
+    let catcher = Catcher::new();
+    let (reader, writer) = pipe().unwrap();
+    let args = ["send", &catcher.address(), "hi", "--count", "1000000", "--interval", "0"];
+    let sender = halloo(args).stdout(writer).start_elsewhere();
+    catcher.next();
+    thread::sleep(Duration::from_millis(500));
+    (reader, sender)
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_ends_a_run_in_order_as_well() {
+    // timeout(1) signals its child and then its whole group.
+    let (mut reader, sender) = held_up();
+    sender.signal("TERM");
+    sender.signal("TERM");
+    std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+    sender.finish().expect_code(0).says(&["-- ", " sent in "]);
+}
+
+#[test]
+fn a_second_signal_ends_at_once_what_a_reader_holds_up() {
+    let (_reader, sender) = held_up();
+    sender.signal("TERM");
+    thread::sleep(Duration::from_millis(500));
+    sender.signal("TERM");
+    assert_eq!(sender.finish().code, None, "it ended in order, so nothing held it up");
 }
 
 #[test]

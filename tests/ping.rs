@@ -186,7 +186,7 @@ fn silence_slows_probes_down_and_that_is_said() {
     let silent = Catcher::new();
     let ping = start(&silent.address(), &["--interval", "10ms", "--deadline", "5s"]);
     // A second, then two, without an answer; over loopback the datagrams come as they were sent.
-    ping.wait_note(|line| line.contains("no answer") || line.contains("nobody answer"));
+    ping.wait_note(|line| line.contains("nobody who was asked has answered"));
     let output = ping.finish().expect_code(1);
     assert_eq!(silent.all().len(), 3, "at 0 s, 1 s and 3 s: {output}");
 }
@@ -386,6 +386,34 @@ fn a_histogram_holds_every_answer_in_time() {
     let (_, classes) = text.split_once("round-trip times of ").unwrap_or_else(|| panic!("no histogram in {output}"));
     let count = |line: &str| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap();
     assert_eq!(classes.lines().skip(1).map(count).sum::<u64>(), 20, "{output}");
+}
+
+#[test]
+fn an_answer_of_another_kind_is_told_with_what_takes_it() {
+    let server = serve(&["length", "127.0.0.1:0"]);
+    let output = ping(&server.address(), &["--count", "1", "--wait", "100ms"]).expect_code(1);
+    output.says(&["something answers there, but does not echo", "--match any"]).shows(&["no answer"]);
+}
+
+#[test]
+fn a_probe_that_has_to_wait_for_an_answer_is_said_to_even_where_few_are_sent() {
+    let silent = Catcher::new();
+    let output = ping(&silent.address(), &["--count", "2", "--interval", "100ms", "--wait", "100ms"]).expect_code(1);
+    output.says(&["nobody who was asked has answered the last 2 probes"]);
+    // At the pace that was asked for there is nothing to say.
+    let output = ping(&silent.address(), &["--count", "2", "--interval", "1s", "--wait", "100ms"]).expect_code(1);
+    assert!(!output.err().contains("nobody who was asked"), "{output}");
+}
+
+#[test]
+fn answers_that_are_all_late_are_exit_code_1_and_it_is_said() {
+    let asked = Catcher::new();
+    let ping = start(&asked.address(), &["--count", "2", "--interval", "1s", "--wait", "100ms"]);
+    let (probe, source) = asked.next();
+    thread::sleep(Duration::from_millis(300));
+    asked.send(&probe, &source.to_string());
+    let output = ping.finish().expect_code(1);
+    output.says(&["1 late", "0 addresses answered in time and 1 only later", "--wait"]);
 }
 
 #[test]

@@ -139,10 +139,14 @@ fn shown_notice(notice: &Notice) -> String {
     match notice {
         Notice::SlowedDown { .. } => "slowed down".to_owned(),
         Notice::BroadcastSilence { .. } => "silence".to_owned(),
-        Notice::TooFew { expected, answered, elsewhere: 0 } => format!("too few: {answered} of {expected}"),
-        Notice::TooFew { expected, answered, elsewhere } => {
+        Notice::TooFew { expected, answered, late: late @ 1.., .. } => {
+            format!("too few: {answered} of {expected}, {late} late")
+        }
+        Notice::TooFew { expected, answered, elsewhere: 0, .. } => format!("too few: {answered} of {expected}"),
+        Notice::TooFew { expected, answered, elsewhere, .. } => {
             format!("too few: {answered} of {expected}, {elsewhere} from another address")
         }
+        Notice::NoEcho { answers } => format!("no echo: {answers}"),
         Notice::HeldUp { interval, round_trip } => {
             format!("held up: {}ms instead of {}ms", round_trip.as_millis(), interval.as_millis())
         }

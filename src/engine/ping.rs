@@ -70,7 +70,7 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// How long an answer is in time; also how long answers to the last probe are waited for.
     pub wait: Duration,
-    /// So many responders that answered everything end the run, and fewer that answered anything are an error; `None` is
+    /// So many responders that answered everything end the run, and fewer that answered anything in time are an error; `None` is
     /// the one host that is asked, or anybody of all.
     pub expect: Option<u64>,
     /// What counts as an answer.
@@ -106,6 +106,28 @@ enum Phase {
     Over,
 }
 
+/// Addresses that answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answering {
+    /// Those who count and answered in time.
+    in_time: u64,
+    /// Those who count and answered, but never in time.
+    late: u64,
+    /// Others.
+    elsewhere: u64,
+}
+
+impl Answering {
+    const fn add(&mut self, account: &Account, counts: bool) {
+        match (account.answered() > 0, counts) {
+            (false, _) => {}
+            (true, false) => self.elsewhere += account.from_another as u64,
+            (true, true) if account.received > 0 => self.in_time += 1,
+            (true, true) => self.late += 1,
+        }
+    }
+}
+
 /// Probes, and keeps the account.
 pub struct Pinger {
     plan: Plan,
@@ -132,8 +154,10 @@ pub struct Pinger {
     accounts: Accounts,
     /// Those who count that have answered everything, once everything is sent.
     complete: u64,
-    /// Those who count that have answered anything, and others that did; known at the end.
-    answering: (u64, u64),
+    /// Who has answered anything; known at the end.
+    answering: Answering,
+    /// Datagrams from the one who was asked that are no probes at all.
+    no_probes: u64,
     bytes: Vec<u8>,
     source_port: Option<u16>,
     stats: Stats,
@@ -169,7 +193,8 @@ impl Pinger {
             told: (0, Duration::ZERO),
             accounts: Accounts::default(),
             complete: 0,
-            answering: (0, 0),
+            answering: Answering::default(),
+            no_probes: 0,
             bytes: Vec::new(),
             source_port: None,
             stats,
@@ -208,6 +233,7 @@ impl Pinger {
 
     fn send_probe(&mut self, now: Now, out: &mut dyn Out) {
         let seq = self.next_seq;
+        let waited = self.unanswered > 0 && self.gap() > self.plan.interval;
         Probe { run: self.plan.run, seq, made: now.run }.write(self.plan.size, &mut self.bytes);
         for (place, destination) in self.plan.destinations.iter().enumerate() {
             let family = Family::of(destination.address.ip());
@@ -234,7 +260,7 @@ impl Pinger {
         let late = now.run.saturating_sub(self.due);
         self.planned = if late > self.plan.interval { now.run } else { self.due };
         self.due = self.planned + self.gap();
-        self.tell_slow(out);
+        self.tell_slow(waited, out);
         if self.plan.count.is_some_and(|count| self.next_seq >= count) || self.next_seq == u32::MAX {
             self.phase = Phase::Waiting;
         }
@@ -251,8 +277,12 @@ impl Pinger {
         self.plan.interval.max(patience.min(SLOWEST))
     }
 
-    fn tell_slow(&mut self, out: &mut dyn Out) {
-        let slow = self.unanswered >= SILENT && self.gap() > self.plan.interval;
+    /// `waited` says that this probe left later than by the interval. Where so few are sent that the rule would come too late,
+    /// that is enough.
+    fn tell_slow(&mut self, waited: bool, out: &mut dyn Out) {
+        let few = self.plan.count.is_some_and(|count| count <= SILENT);
+        let silent = self.unanswered >= SILENT && self.gap() > self.plan.interval;
+        let slow = silent || (few && waited);
         if slow && !self.told_slow {
             self.told_slow = true;
             out.tell(&Event::Notice(Notice::SlowedDown { unanswered: self.unanswered, most: SLOWEST }));
@@ -311,7 +341,11 @@ impl Pinger {
                     self.answered(now, datagram, Some(probe.seq), out);
                 }
                 probe::Seen::Broken if datagram.wire_len == self.plan.size => self.corrupt(datagram, out),
-                _ => self.ignore(Ignored::Foreign, datagram, out),
+                seen => {
+                    let from_target = self.target().is_some() && self.is_asked(datagram.source);
+                    self.no_probes += u64::from(from_target && matches!(seen, probe::Seen::Other));
+                    self.ignore(Ignored::Foreign, datagram, out);
+                }
             },
         }
     }
@@ -440,7 +474,7 @@ impl Pinger {
     }
 
     fn verdict(&self) -> Verdict {
-        let (stats, answered) = (&self.stats, self.answering.0);
+        let (stats, answered) = (&self.stats, self.answering.in_time);
         match () {
             () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
             () if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
@@ -467,9 +501,15 @@ impl Pinger {
 
     /// Why the code is 1, where the line of the summary does not say that.
     fn tell_too_few(&self, out: &mut dyn Out) {
-        let (expected, (answered, elsewhere)) = (self.expected(), self.answering);
-        if self.stats.verdict == Verdict::TooFew && (self.plan.expect.is_some() || elsewhere > 0) {
-            out.tell(&Event::Notice(Notice::TooFew { expected, answered, elsewhere }));
+        let (expected, Answering { in_time: answered, late, elsewhere }) = (self.expected(), self.answering);
+        if self.stats.verdict != Verdict::TooFew {
+            return;
+        }
+        if self.plan.expect.is_some() || late > 0 || elsewhere > 0 {
+            out.tell(&Event::Notice(Notice::TooFew { expected, answered, late, elsewhere }));
+        }
+        if self.no_probes > 0 {
+            out.tell(&Event::Notice(Notice::NoEcho { answers: self.no_probes }));
         }
     }
 
@@ -484,10 +524,7 @@ impl Pinger {
             let sent = account.asked(all) - in_flight;
             let lost = sent - account.answered();
             let answers = u64::from(account.answered() > 0);
-            match self.counts(account.own, account.from_another) {
-                true => self.answering.0 += answers,
-                false => self.answering.1 += u64::from(account.from_another) * answers,
-            }
+            self.answering.add(account, self.counts(account.own, account.from_another));
             if !account.own {
                 self.stats.lost = self.stats.lost.map(|n| n + lost);
                 self.stats.in_flight = self.stats.in_flight.map(|n| n + in_flight);
@@ -616,7 +653,7 @@ impl Engine for Pinger {
         self.stats.close(now.run, ending, self.verdict());
         let silent = self.stats.responders == Some(0) && self.stats.sent > 0;
         if let (None, true, Some(port)) = (self.target(), silent, self.source_port) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
+            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: true }));
         }
         self.tell_too_few(out);
         out.tell(&Event::Summary(&self.stats));

@@ -422,7 +422,7 @@ impl<R: Records> Sender<R> {
         let to_everybody = self.plan.destinations.iter().all(|d| d.cast != Cast::Unicast);
         let silent = self.plan.answers.wait.is_some() && self.stats.sent > 0 && self.stats.received == 0;
         if let (true, true, Some(port)) = (to_everybody, silent, self.source_port) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
+            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
         }
     }
 

@@ -356,6 +356,8 @@ pub enum Notice {
     BroadcastSilence {
         /// The port that answers come to.
         port: u16,
+        /// Whether it was a probe, and not a datagram of the user's own.
+        probe: bool,
     },
     /// Nobody answers, so fewer probes are sent: so many had no answer; the time between two grows to `most`.
     SlowedDown {
@@ -379,8 +381,10 @@ pub enum Notice {
     TooFew {
         /// So many were expected.
         expected: u64,
-        /// So many of those who count answered.
+        /// So many of those who count answered in time.
         answered: u64,
+        /// So many more of those who count answered, but none of them in time.
+        late: u64,
         /// So many others answered, from another address than the one that was asked.
         elsewhere: u64,
     },
@@ -396,6 +400,11 @@ pub enum Notice {
         port: u16,
         /// Those were awaited who share the secret.
         secret: bool,
+    },
+    /// Who was probed answers, but not with the probe: so many of such answers came.
+    NoEcho {
+        /// Datagrams from there that are no probes.
+        answers: u64,
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),

@@ -645,7 +645,7 @@ impl Engine for Discoverer {
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
         let to_everybody = self.plan.destinations.iter().any(|destination| destination.cast != Cast::Unicast);
         if let Some(port) = self.source_port.filter(|_| to_everybody && self.stats.received == 0) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port }));
+            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
         }
         for service in self.found.all() {
             out.tell(&Event::Service(Change::Listed, service));

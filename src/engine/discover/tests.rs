@@ -319,7 +319,7 @@ fn nobody_there_is_too_few() {
     assert!(lan.until(650));
     lan.finish();
     assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 8));
-    assert!(matches!(lan.said.notices[..], [Notice::BroadcastSilence { port: 5000 }]));
+    assert!(matches!(lan.said.notices[..], [Notice::BroadcastSilence { port: 5000, .. }]));
 }
 
 #[test]

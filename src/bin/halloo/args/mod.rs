@@ -39,7 +39,7 @@ pub(crate) use pacing::Pacing;
 pub(crate) use ping::{Match, Ping};
 pub(crate) use reach::Reach;
 pub(crate) use records::{Input, Records, Source};
-pub(crate) use refused::Refused;
+pub(crate) use refused::{Refused, most_like};
 pub(crate) use secret::Secret;
 pub(crate) use send::Send;
 pub(crate) use serve::{Echo, Length, Serve};
@@ -149,6 +149,9 @@ impl Args {
             return Err(Mistake::new("--verbose and --quiet contradict each other"));
         }
         match &self.command {
+            Command::Ping(ping) if self.quiet && ping.histogram => {
+                Err(Mistake::new("--histogram does not go with --quiet").hint("leave one of them out"))
+            }
             Command::Echo(echo) => echo.serve.check(),
             Command::Length(length) => length.serve.check(),
             Command::Listen(listen) => listen.check(self.json),

@@ -20,7 +20,7 @@ use super::{OUTPUT, Socket, send, values};
 #[derive(Args, Debug)]
 #[command(
     after_long_help = EXAMPLES,
-    mut_arg("ipv6", |arg| arg.short('6').help(
+    mut_arg("ipv6", |arg| arg.short('6').display_order(899).help(
         "Look for an IPv6 address of TARGET's name; with --broadcast, probe ff02::1, everybody on the link"
     )),
     mut_arg("interface", |arg| arg.help(
@@ -38,7 +38,7 @@ pub(crate) struct Ping {
     #[command(flatten)]
     pub(crate) everybody: Everybody,
     /// Look for an IPv4 address of TARGET's name
-    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = DESTINATION)]
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = DESTINATION, display_order = 898)]
     ipv4: bool,
     /// Payload bytes of a probe: its header of 40, the rest padding
     #[arg(long, value_name = "BYTES", value_parser = values::size, default_value = "64", help_heading = PROBES)]

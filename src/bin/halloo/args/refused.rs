@@ -163,6 +163,23 @@ impl Typed {
         self.suggestion(&words)
     }
 
+    /// The option without which nothing would be missing.
+    fn demanding(&self) -> Option<&str> {
+        let options = self.words.iter().enumerate().filter(|(_, word)| word.starts_with("--") && word.len() > 2);
+        let (_, option) = options.into_iter().find(|(at, _)| self.is_complete_without(*at))?;
+        option.split('=').next()
+    }
+
+    /// Whether nothing is missing without the option at this place and its value.
+    fn is_complete_without(&self, at: usize) -> bool {
+        let option = &self.words[at];
+        let value = !option.contains('=') && habits::takes_value(self.command(), option);
+        let behind = self.words.iter().skip(at + 1 + usize::from(value));
+        let rest = self.words[..at].iter().chain(behind).map(String::as_str);
+        let parsed = Args::try_parse_from(std::iter::once("halloo").chain(rest));
+        parsed.err().is_none_or(|error| error.kind() != ErrorKind::MissingRequiredArgument)
+    }
+
     /// An option and the negative number behind it, which clap takes for an option of that name.
     fn negative_value(&self) -> Option<(&str, &str)> {
         self.words.windows(2).find_map(|pair| {
@@ -263,7 +280,9 @@ fn translated(error: &clap::Error, typed: &Typed) -> Mistake {
             Mistake::new(format!("{} needs a TARGET: where to send", typed.subject()))
                 .hint("for example: halloo send 127.0.0.1:1060 hello")
         }
-        ErrorKind::MissingRequiredArgument => Mistake::new(format!("{} needs {argument}", typed.subject())),
+        ErrorKind::MissingRequiredArgument => {
+            Mistake::new(format!("{} needs {argument}", typed.demanding().unwrap_or_else(|| typed.subject())))
+        }
         ErrorKind::MissingSubcommand => Mistake::new("a command is missing").hint(commands()),
         ErrorKind::TooManyValues => Mistake::new(format!("{argument} takes no value")),
         ErrorKind::InvalidUtf8 => {
@@ -310,6 +329,13 @@ fn similar<'a>(value: &str, suggested: &'a str, choice: &'a str) -> Option<&'a s
         return Some(suggested);
     }
     same.next().filter(|_| same.next().is_none())
+}
+
+/// The one of a few names that is most like a word: the same likeness by which commands are suggested.
+pub(crate) fn most_like(word: &str, names: impl IntoIterator<Item = &'static str>) -> Option<String> {
+    let name = clap::Arg::new("name").value_parser(clap::builder::PossibleValuesParser::new(names));
+    let error = clap::Command::new("halloo").no_binary_name(true).arg(name).try_get_matches_from([word]).err()?;
+    Some(self::word(&error, ContextKind::SuggestedValue)).filter(|name| !name.is_empty())
 }
 
 fn commands() -> String {

@@ -550,3 +550,24 @@ fn services_are_looked_for_with_an_end() {
         says(text, &[part]);
     }
 }
+
+#[test]
+fn what_an_option_needs_is_said_of_the_option() {
+    says("learn --strict --all", &["halloo: --strict needs --check"]);
+    says("learn --all --strict", &["halloo: --strict needs --check"]);
+    says("learn --junit x.xml boundaries", &["halloo: --junit needs --check"]);
+    says("learn --junit=x.xml boundaries", &["halloo: --junit needs --check"]);
+    says("send", &["halloo: send needs a TARGET"]);
+}
+
+#[test]
+fn a_histogram_is_not_shown_quietly() {
+    says("ping 127.0.0.1 -q --histogram", &["--histogram does not go with --quiet"]);
+}
+
+#[test]
+fn both_ip_versions_stand_together_in_the_help_of_ping() {
+    let said = line("ping -h").unwrap_err().text;
+    let at = |option: &str| said.lines().position(|line| line.trim_start().starts_with(option)).unwrap();
+    assert_eq!(at("-6, --ipv6"), at("-4, --ipv4") + 1, "{said}");
+}

@@ -94,15 +94,25 @@ fn lessons(args: &args::Learn, course: &Course) -> Result<Option<Vec<&'static Le
 }
 
 fn named(name: &str) -> Result<&'static Lesson, Error> {
-    catalogue::named(name).ok_or_else(|| {
-        let like = |lesson: &&&Lesson| lesson.name.starts_with(name) || name.starts_with(lesson.name);
-        let instead = match catalogue::ALL.iter().find(like) {
-            Some(lesson) => format!("did you mean: halloo learn {}", lesson.name),
-            None => "halloo learn lists them".to_owned(),
-        };
-        Error::Misuse { what: format!("there is no lesson {name:?}"), instead }
+    catalogue::named(name).ok_or_else(|| Error::Misuse {
+        what: format!("there is no lesson {name:?}"),
+        instead: meant(&name.to_lowercase()),
     })
 }
+
+/// What was meant by a name that is no lesson's.
+fn meant(name: &str) -> String {
+    let names = || catalogue::ALL.iter().map(|lesson| lesson.name);
+    let begins = |lesson: &&str| !name.is_empty() && (lesson.starts_with(name) || name.starts_with(lesson));
+    let like = || names().find(begins).map(str::to_owned).or_else(|| args::most_like(name, names()));
+    match name {
+        "list" | "ls" | "lessons" => "did you mean: halloo learn".to_owned(),
+        _ => like().map_or_else(|| LISTS.to_owned(), |lesson| format!("did you mean: halloo learn {lesson}")),
+    }
+}
+
+/// Where the names are.
+const LISTS: &str = "halloo learn lists them";
 
 fn next(course: &Course) -> Result<&'static Lesson, Error> {
     let done = || Error::Misuse {
@@ -203,4 +213,20 @@ fn show(lines: &[String]) -> Result<(), Error> {
 
 fn written_out(result: io::Result<()>) -> Result<(), Error> {
     result.or_else(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_lesson_is_told_with_the_one_that_was_meant() {
+        let near =
+            [("boundary", "boundaries"), ("BOUNDARIES", "boundaries"), ("trunc", "truncate"), ("replys", "replies")];
+        for (typed, lesson) in near {
+            assert_eq!(meant(&typed.to_lowercase()), format!("did you mean: halloo learn {lesson}"), "{typed}");
+        }
+        assert_eq!(meant("list"), "did you mean: halloo learn");
+        assert_eq!((&*meant("xyzzy"), &*meant("")), (LISTS, LISTS));
+    }
 }

@@ -1,13 +1,22 @@
-//! SIGINT and SIGTERM end a run in order; a second one ends it at once. Where a child does the work, it gets them as well.
+//! SIGINT and SIGTERM end a run in order; a second one ends it at once, unless it comes with the first. Where a child does
+//! the work, it gets them as well.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+#[cfg(unix)]
+use std::time::Duration;
 
 use halloo::drive::Stop;
+#[cfg(unix)]
+use halloo::drive::{Clock, SystemClock};
 use halloo::net::Waker;
 
 #[cfg(unix)]
 use crate::cmd::terminal;
+
+/// How long after the first signal another one is the same wish: timeout(1) signals its child and then its whole group.
+#[cfg(unix)]
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// Watches for signals from now on. Where that is not possible, they keep their usual effect.
 #[cfg(unix)]
@@ -20,13 +29,15 @@ pub(super) fn watch(stop: Stop, waker: Waker) {
     // Without a thread to spare, signals keep their usual effect.
     let _unheeded = std::thread::Builder::new().spawn(move || {
         let mut signals = signals.forever();
-        if signals.next().is_some() {
-            terminal::leave();
-            stop.request();
-            waker.wake();
+        if signals.next().is_none() {
+            return;
         }
+        let mut since = SystemClock::start();
+        terminal::leave();
+        stop.request();
+        waker.wake();
         // The end in order may be stuck behind a reader that does not read.
-        if let Some(second) = signals.next() {
+        if let Some(second) = signals.find(|_| since.now().run > TOGETHER) {
             let _unheeded = emulate_default_handler(second);
         }
     });

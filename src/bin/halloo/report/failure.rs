@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use halloo::model::error::{Action, Fault, FaultKind};
+use halloo::model::error::{Action, Fault, FaultKind, Unsendable};
 use halloo::model::event::{Failed, Skipped};
 use halloo::model::target::{DISCOVERY_PORT, canonical};
 use halloo::model::{Error, Family, RecordError, TargetError};
@@ -117,6 +117,12 @@ fn hints(error: &Error) -> Vec<String> {
             lines
         }
         Error::BroadcastForbidden { .. } => one("without --no-broadcast it is sent, to every host there"),
+        Error::NotADestination { why: Unsendable::Connected, .. } => {
+            one("without --connect it is sent, and --wait shows every answer, from whichever address")
+        }
+        Error::NotADestination { why: Unsendable::SeveralInterfaces, .. } => {
+            one("'halloo broadcast --limited' sends it out of each of them")
+        }
         Error::NotADestination { .. } => {
             one("a destination is one host, a broadcast address or a multicast group, with a port from 1 to 65535")
         }

@@ -10,6 +10,7 @@ use halloo::model::{Event, Interface, Now};
 use super::lessons::{self, Shown};
 use super::responders::Responders;
 use super::services::{self, Services};
+use super::summary::Probes;
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -82,8 +83,8 @@ pub(crate) struct Lines {
     responders: Responders,
     /// The same, of services.
     services: Services,
-    /// Probes so far.
-    probes: u64,
+    /// Probes and who answered them, so far.
+    probes: Probes,
     /// Whether a refusal was shown.
     refused: bool,
 }
@@ -96,7 +97,7 @@ impl Lines {
             interfaces: Vec::new(),
             responders: Responders::default(),
             services: Services::default(),
-            probes: 0,
+            probes: Probes::default(),
             refused: false,
         }
     }
@@ -108,7 +109,12 @@ impl Lines {
             Event::Responder(_) | Event::Service(..) if self.options.quiet => {}
             Event::Service(Change::Listed, service) => self.services.add(now, service),
             Event::Responder(responder) => self.responders.add(responder, self.options.histogram),
-            Event::Progress(progress) => self.probes = progress.sent,
+            Event::Progress(progress) => self.probes.sent = progress.sent,
+            Event::Reply(reply) => {
+                // Counted even where its line is not shown.
+                self.probes.elsewhere += u64::from(reply.from_another && !reply.duplicate && !reply.late);
+                return false;
+            }
             _ => return false,
         }
         true

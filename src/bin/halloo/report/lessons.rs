@@ -3,15 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use halloo::model::error::{Action, Fault, FaultKind, Unsendable};
-use halloo::model::event::{Notice, Unreachable};
-use halloo::model::{Error, RecordError};
+use halloo::model::event::{Notice, Skipped, Unreachable};
+use halloo::model::{Error, RecordError, Unusable};
 
 /// What can be shown, by the name of its lesson.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Shown(&'static str);
 
 impl Shown {
-    const CONNECT: Self = Self("connect");
     const EMPTY: Self = Self("empty");
     const EVERYONE: Self = Self("everyone");
     const LIMIT: Self = Self("limit");
@@ -21,11 +20,11 @@ impl Shown {
     const PERMISSION: Self = Self("permission");
     const REFUSED: Self = Self("refused");
     const REPLIES: Self = Self("replies");
+    const TRUNCATE: Self = Self("truncate");
 
     /// All of them.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
-        Self::CONNECT,
         Self::EMPTY,
         Self::EVERYONE,
         Self::LIMIT,
@@ -35,6 +34,7 @@ impl Shown {
         Self::PERMISSION,
         Self::REFUSED,
         Self::REPLIES,
+        Self::TRUNCATE,
     ];
 
     /// The name of the lesson.
@@ -57,17 +57,23 @@ impl Shown {
 /// The lesson that shows why a run failed.
 pub(crate) fn of_error(error: &Error) -> Option<Shown> {
     Some(match error {
-        Error::TooLong(_) | Error::Record(RecordError::TooLong { .. }) => Shown::LIMIT,
+        Error::TooLong(_) | Error::ProbeTooLong(_) | Error::Record(RecordError::TooLong { .. }) => Shown::LIMIT,
         Error::Record(RecordError::EmptyInput | RecordError::NoRecord) => Shown::EMPTY,
-        Error::NothingToBroadcastOn { .. } | Error::NotABroadcastAddress { .. } => Shown::MASK,
+        Error::NothingToBroadcastOn { skipped } if skipped.iter().any(by_mask) => Shown::MASK,
+        Error::NotABroadcastAddress { .. } => Shown::MASK,
         Error::BroadcastForbidden { .. } => Shown::PERMISSION,
         Error::NotADestination { why: Unsendable::SeveralInterfaces, .. } => Shown::LIMITED,
-        Error::NotADestination { why: Unsendable::Connected, .. } => Shown::CONNECT,
+        Error::NotADestination { why: Unsendable::Connected, .. } => Shown::REPLIES,
         Error::System { action: Action::Connect | Action::Route, on, fault } => {
             return of_failure(*fault, on.parse::<SocketAddr>().ok()?.ip());
         }
         _ => return None,
     })
+}
+
+/// Whether an interface is left out for its netmask.
+const fn by_mask(skipped: &Skipped) -> bool {
+    matches!(skipped.why, Unusable::TooSmall(_))
 }
 
 /// The lesson that shows why a datagram to this address did not leave.
@@ -90,11 +96,22 @@ pub(crate) const fn of_notice(notice: &Notice) -> Option<Shown> {
     Some(match notice {
         Notice::HearsNoBroadcast(_) => Shown::EVERYONE,
         Notice::SmallReceiveBuffer(..) => Shown::OVERFLOW,
+        Notice::Broadcasting(address, _) if address.is_broadcast() => Shown::LIMITED,
         Notice::Broadcasting(..) => Shown::PERMISSION,
         Notice::OddBroadcast(..) => Shown::MASK,
         Notice::BroadcastSilence { .. } | Notice::NobodyAnnounces { .. } => Shown::REPLIES,
         _ => return None,
     })
+}
+
+/// The lesson that shows where datagrams went that were cut.
+pub(crate) const fn of_truncation() -> Shown {
+    Shown::TRUNCATE
+}
+
+/// The lesson that shows where datagrams went that nobody read in time.
+pub(crate) const fn of_drops() -> Shown {
+    Shown::OVERFLOW
 }
 
 /// The lesson that shows what the network says.

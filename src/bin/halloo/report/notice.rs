@@ -25,6 +25,11 @@ pub(crate) fn text(notice: &Notice) -> String {
             format!("{local} hears IPv6 only; 'halloo listen 0.0.0.0:{}' hears IPv4", local.port())
         }
         Notice::SmallReceiveBuffer(asked, granted) => small_receive_buffer(*asked, *granted),
+        Notice::Broadcasting(address, Some(link)) if address.is_broadcast() => format!(
+            "{address} leaves by {} alone: every host there gets the datagram; 'halloo broadcast --limited' sends it out of \
+             each interface, --no-broadcast refuses",
+            Name(&link.name)
+        ),
         Notice::Broadcasting(address, link) => format!(
             "{address} is the broadcast address of {}: every host there gets the datagram; --no-broadcast refuses",
             link.as_ref().map_or("every interface".to_owned(), |link| Name(&link.name).to_string())
@@ -36,15 +41,16 @@ pub(crate) fn text(notice: &Notice) -> String {
         ),
         Notice::Fragments(fragments) => fragmented(fragments),
         Notice::Resolved(name, address) => format!("{} is {address}", Name(name)),
-        Notice::BroadcastSilence { port } => format!(
+        Notice::BroadcastSilence { port, probe } => format!(
             "nobody answered the broadcast. Servers may not answer one: 'halloo echo' does so only with \
              --answer-broadcast. Stateful firewalls drop such answers, for they come from another address than was asked: \
              allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
-             'halloo send HOST'"
+             'halloo {} HOST'",
+            if *probe { "ping" } else { "send" }
         ),
         Notice::SlowedDown { unanswered, most } => format!(
-            "no answer from whom was asked ({unanswered} probes so far): probes leave less often, up to {} s apart, until \
-             one comes; --flood keeps the interval",
+            "nobody who was asked has answered the last {unanswered} probes: they leave less often, up to {} s apart, until \
+             an answer comes; --flood keeps the interval",
             most.as_secs()
         ),
         Notice::HeldUp { interval, round_trip } => format!(
@@ -53,13 +59,21 @@ pub(crate) fn text(notice: &Notice) -> String {
             milliseconds(*round_trip),
             milliseconds(*interval),
         ),
-        Notice::TooFew { expected, answered, elsewhere: 0 } => {
+        Notice::TooFew { expected, answered, late: late @ 1.., .. } => format!(
+            "too few: of {expected} expected, {} answered in time and {late} only later; a longer --wait takes that",
+            Counted(*answered, "address", "addresses")
+        ),
+        Notice::TooFew { expected, answered, elsewhere: 0, .. } => {
             format!("too few: of {expected} expected, {} answered", Counted(*answered, "address", "addresses"))
         }
         Notice::TooFew { elsewhere, .. } => format!(
             "too few: who was asked has not answered, but {} with the right number: its server does not answer from where \
              it was asked, so most programs would hear nothing; --expect 1 takes an answer from anywhere",
             Counted(*elsewhere, "other address has,", "other addresses have,"),
+        ),
+        Notice::NoEcho { answers } => format!(
+            "something answers there, but does not echo ({}): --match any takes any answer",
+            Counted(*answers, "other datagram came", "other datagrams came")
         ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
@@ -133,6 +147,7 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::InterfaceCame(_) => "interface_came",
         Notice::InterfaceWent(_) => "interface_went",
         Notice::NobodyAnnounces { .. } => "nobody_announces",
+        Notice::NoEcho { .. } => "no_echo",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }
@@ -166,6 +181,25 @@ mod tests {
         words.dedup();
         assert_eq!(words.len(), notices.len());
         assert!(!words.contains(&"other"));
+    }
+
+    #[test]
+    fn a_limited_broadcast_leaves_by_one_interface() {
+        let eth0 = || Some(Link { index: 2, name: "eth0".into() });
+        let notice = |address: std::net::Ipv4Addr| Notice::Broadcasting(address, eth0());
+        let (limited, directed) = (notice([255; 4].into()), notice([10, 77, 0, 255].into()));
+        let said = text(&limited);
+        assert!(said.starts_with("255.255.255.255 leaves by eth0 alone: "), "{said}");
+        assert!(said.contains("'halloo broadcast --limited'") && !said.contains("is the broadcast address"), "{said}");
+        assert!(text(&directed).starts_with("10.77.0.255 is the broadcast address of eth0: "));
+        let lesson = |notice| super::super::lessons::of_notice(notice).map(|shown| shown.lesson());
+        assert_eq!((lesson(&limited), lesson(&directed)), (Some("limited"), Some("permission")));
+    }
+
+    #[test]
+    fn silence_advises_the_command_that_was_typed() {
+        let said = |probe| text(&Notice::BroadcastSilence { port: 9, probe });
+        assert!(said(true).contains("'halloo ping HOST'") && said(false).contains("'halloo send HOST'"));
     }
 
     #[test]

@@ -40,6 +40,9 @@ const MOST_ROWS: usize = 1000;
 /// The columns that count what is seldom: dup, reordered, late, corrupt.
 const COUNTERS: Range<usize> = 5..9;
 
+/// The columns that go next: p50, p99, jitter.
+const FIGURES: [usize; 3] = [10, 11, 13];
+
 /// The responders told so far: the columns are as wide as the widest of them.
 #[derive(Default)]
 pub(crate) struct Responders {
@@ -68,21 +71,40 @@ impl Responders {
     }
 
     /// Writes the table and forgets it; nothing where nobody was told. Where it is wider than it may be, it is without the
-    /// columns in which there is nothing but 0.
+    /// columns in which there is nothing but 0, then without p50, p99 and jitter, and at last every value has a line.
     pub(crate) fn write(&mut self, width: Option<usize>, out: &mut impl Write) -> io::Result<()> {
         let Self { rows, histograms } = std::mem::take(self);
         if rows.is_empty() {
             return Ok(());
         }
         let zeros: Vec<usize> = COUNTERS.filter(|column| rows.iter().all(|row| row[*column] == "0")).collect();
-        let mut table = plain_table(HEADER, rows);
+        let mut table = plain_table(HEADER, rows.iter().cloned());
         numbers_to_the_right(&mut table);
-        if width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width)) {
-            hide(&zeros, &mut table);
+        for columns in [&zeros[..], &FIGURES] {
+            if is_wider(&table, width) {
+                hide(columns, &mut table);
+            }
         }
-        write_table(&table, out)?;
+        match is_wider(&table, width) {
+            true => rows.iter().try_for_each(|row| write_lines(row, &zeros, out))?,
+            false => write_table(&table, out)?,
+        }
         histograms.iter().try_for_each(|histogram| draw(histogram, out))
     }
+}
+
+fn is_wider(table: &Table, width: Option<usize>) -> bool {
+    width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width))
+}
+
+/// A line for each value of a row, but for those of the columns left out.
+fn write_lines(row: &[String; HEADER.len()], without: &[usize], out: &mut impl Write) -> io::Result<()> {
+    for (column, (title, value)) in HEADER.iter().zip(row).enumerate() {
+        if !without.contains(&column) && !value.is_empty() {
+            writeln!(out, "{}", format!("{title:<9}  {value}").trim_start())?;
+        }
+    }
+    Ok(())
 }
 
 fn hide(columns: &[usize], table: &mut Table) {
@@ -140,17 +162,21 @@ fn marks(responder: &Responder<'_>) -> String {
     let open = (responder.in_flight > 0).then(|| format!("{} open", responder.in_flight));
     let another = responder.from_another.then(|| "from another address".to_owned());
     let own = responder.own.then(|| "self".to_owned());
-    since.into_iter().chain(open).chain(another).chain(own).collect::<Vec<_>>().join(", ")
+    let silent = (responder.received + responder.late + responder.duplicates == 0).then(|| "no answer".to_owned());
+    silent.into_iter().chain(since).chain(open).chain(another).chain(own).collect::<Vec<_>>().join(", ")
 }
 
 /// A line for each class: up to which time, how many, and a bar as long as its share of the fullest.
 fn draw(histogram: &Histogram, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "round-trip times of {}, in ms", histogram.title)?;
     let most = histogram.classes.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
-    for (end, count) in &histogram.classes {
+    let last = histogram.classes.len().saturating_sub(1);
+    for (place, (end, count)) in histogram.classes.iter().enumerate() {
         // What there is at all is seen.
         let bar = (count * BAR).div_ceil(most) as usize;
-        let line = format!("{:>10} {count:>8}  {}", format!("<{}", milliseconds(*end)), "#".repeat(bar));
+        // The longest time is in the last class, and may look like its end.
+        let below = if place == last { "<=" } else { "<" };
+        let line = format!("{:>10} {count:>8}  {}", format!("{below}{}", milliseconds(*end)), "#".repeat(bar));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -183,6 +209,8 @@ mod tests {
             lost: 4,
             sent: 4,
             received: 0,
+            duplicates: 0,
+            late: 0,
             since_seq: 0,
             own: false,
             link: None,
@@ -194,14 +222,15 @@ mod tests {
         assert_eq!(lines[0][..10].join(" "), "responder via sent received lost dup reordered late corrupt min");
         let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, 2 open, self";
         assert_eq!(lines[1].join(" "), row);
-        let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 3 5 1 6 - - - - -";
+        let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 0 5 0 6 - - - - - no answer";
         assert_eq!(lines[2].join(" "), row);
     }
 
     #[test]
-    fn what_does_not_fit_leaves_out_columns_of_zeros_alone() {
+    fn what_does_not_fit_goes_without_zeros_then_percentiles_then_the_table() {
         let latency = samples::latency();
-        let zeros = Responder { duplicates: 0, reordered: 0, corrupt: 0, ..samples::responder(&latency) };
+        let unmarked = Responder { since_seq: 0, in_flight: 0, own: false, ..samples::responder(&latency) };
+        let zeros = Responder { duplicates: 0, reordered: 0, corrupt: 0, ..unmarked };
         let head =
             |width, rows: &[Responder<'_>]| written_within(width, rows, false).lines().next().unwrap().to_owned();
         let all = head(None, std::slice::from_ref(&zeros));
@@ -211,7 +240,16 @@ mod tests {
             narrow.split_whitespace().skip(2).take(5).collect::<Vec<_>>(),
             ["sent", "received", "lost", "late", "min"]
         );
-        assert_eq!(head(Some(80), &[zeros, samples::responder(&latency)]), all);
+        let counts = samples::responder(&latency);
+        assert_eq!(head(Some(500), &[zeros.clone(), counts]), all);
+        // Narrower still: without the percentiles, then a line for each value.
+        let zeros = Responder { late: 0, lost: 0, ..zeros };
+        let narrower = written_within(Some(60), std::slice::from_ref(&zeros), false);
+        assert!(narrower.lines().all(|line| line.chars().count() <= 60), "{narrower}");
+        assert!(narrower.contains("max") && !narrower.contains("p50") && !narrower.contains("jitter"), "{narrower}");
+        let lines = written_within(Some(30), &[zeros], false);
+        assert!(lines.starts_with("responder  10.77.0.2:1060\nvia        eth0\nsent "), "{lines}");
+        assert!(lines.contains("\np99        0.600\n") && !lines.contains("dup"), "{lines}");
     }
 
     #[test]
@@ -232,6 +270,7 @@ mod tests {
         let text = written(&[samples::responder(&latency)], true);
         let bars: Vec<&str> = text.lines().skip(3).collect();
         assert_eq!(bars.len(), CLASSES as usize, "{text}");
+        assert!(bars[CLASSES as usize - 1].trim_start().starts_with("<=0.600 "), "{text}");
         assert!(text.contains("round-trip times of 10.77.0.2:1060, in ms"), "{text}");
         assert_eq!(bars.iter().filter(|line| line.ends_with(&"#".repeat(BAR as usize))).count(), 2, "{text}");
     }

@@ -6,10 +6,17 @@ use halloo::model::Stats;
 use halloo::model::lesson::Tally;
 
 use super::Style;
+use super::lessons::{self, Shown};
 use super::words::{Counted, ignored};
 
 /// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
-pub(crate) fn write(style: Style, answers: bool, probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(
+    style: Style,
+    answers: bool,
+    probes: Probes,
+    stats: &Stats,
+    out: &mut impl Write,
+) -> io::Result<()> {
     match style {
         Style::Interfaces => Ok(()),
         Style::Learn => learned(stats, out),
@@ -20,6 +27,15 @@ pub(crate) fn write(style: Style, answers: bool, probes: u64, stats: &Stats, out
         Style::Discover => discovered(stats, out),
         Style::Send | Style::Broadcast => sent(stats, out),
     }
+}
+
+/// What the counters of a run do not tell of its probes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Probes {
+    /// So many were made.
+    pub(crate) sent: u64,
+    /// So many answers in time came from another address than the one asked.
+    pub(crate) elsewhere: u64,
 }
 
 /// `-- 18 lessons: 17 ok, 0 surprises, 1 skipped in 1.2 s`
@@ -45,7 +61,8 @@ fn sent(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `-- 5 probes, 3 responders: 15 answers, 0 lost in 4.0 s`
-fn pinged(probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+fn pinged(probes: Probes, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    let Probes { sent: probes, elsewhere } = probes;
     write!(out, "-- {}", Counted(probes, "probe", "probes"))?;
     if stats.sent != probes {
         write!(out, " ({} sent)", stats.sent)?;
@@ -53,8 +70,17 @@ fn pinged(probes: u64, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     some(stats.failed, "failed", out)?;
     some(stats.skipped, "skipped", out)?;
     write!(out, ", {}", Counted(stats.responders.unwrap_or(0), "responder", "responders"))?;
-    write!(out, ": {}, ", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
-    write!(out, "{} lost", stats.lost.unwrap_or(0))?;
+    let replies = stats.replies.unwrap_or(0);
+    write!(out, ": {}", Counted(replies, "answer", "answers"))?;
+    match elsewhere {
+        0 => {}
+        all if all == replies => write!(out, " from another address than asked")?,
+        some => write!(out, " ({some} from another address than asked)")?,
+    }
+    write!(out, ", {} lost", stats.lost.unwrap_or(0))?;
+    if elsewhere > 0 {
+        write!(out, " (each address has its own account)")?;
+    }
     some(stats.in_flight.unwrap_or(0), "still open", out)?;
     some(stats.reordered.unwrap_or(0), "reordered", out)?;
     losses(stats, out)?;
@@ -81,7 +107,9 @@ fn discovered(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
 /// What every sender's line ends with.
 fn ending(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     some(stats.truncated, "truncated", out)?;
+    shown(stats.truncated, lessons::of_truncation(), out)?;
     some(stats.kernel_drops.unwrap_or(0), "dropped by the kernel", out)?;
+    shown(stats.kernel_drops.unwrap_or(0), lessons::of_drops(), out)?;
     writeln!(out, " in {:.1} s", stats.elapsed.as_secs_f64())
 }
 
@@ -95,11 +123,14 @@ fn received(what_was_sent: &str, stats: &Stats, out: &mut impl Write) -> io::Res
         write!(out, ", {} {what_was_sent}", stats.sent)?;
         some(stats.failed, "failed", out)?;
     }
-    write!(out, ", {} truncated, ", stats.truncated)?;
+    write!(out, ", {} truncated", stats.truncated)?;
+    shown(stats.truncated, lessons::of_truncation(), out)?;
+    write!(out, ", ")?;
     match stats.kernel_drops {
         Some(drops) => write!(out, "{drops} dropped by the kernel")?,
         None => write!(out, "kernel drops unknown")?,
     }
+    shown(stats.kernel_drops.unwrap_or(0), lessons::of_drops(), out)?;
     some(stats.filtered, "filtered out", out)?;
     losses(stats, out)?;
     writeln!(out)?;
@@ -123,6 +154,11 @@ fn some(count: u64, words: &str, out: &mut impl Write) -> io::Result<()> {
     if count == 0 { Ok(()) } else { write!(out, ", {count} {words}") }
 }
 
+/// Where to see why, if there is something to see.
+fn shown(count: u64, lesson: Shown, out: &mut impl Write) -> io::Result<()> {
+    if count == 0 { Ok(()) } else { write!(out, "{}", lesson.behind()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::samples;
@@ -130,9 +166,11 @@ mod tests {
     use halloo::model::event::Ignored;
     use std::time::Duration;
 
+    const PROBES: Probes = Probes { sent: 5, elsewhere: 0 };
+
     fn line(style: Style, stats: &Stats) -> String {
         let mut out = Vec::new();
-        write(style, false, 5, stats, &mut out).unwrap();
+        write(style, false, PROBES, stats, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -167,20 +205,36 @@ mod tests {
     }
 
     #[test]
+    fn of_probes_that_were_answered_from_elsewhere() {
+        let stats = Stats { sent: 5, replies: Some(5), responders: Some(1), lost: Some(5), ..Stats::default() };
+        let line = |elsewhere| {
+            let mut out = Vec::new();
+            pinged(Probes { elsewhere, ..PROBES }, &stats, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let lost = "5 lost (each address has its own account) in 0.0 s\n";
+        assert_eq!(line(5), format!("-- 5 probes, 1 responder: 5 answers from another address than asked, {lost}"));
+        assert_eq!(line(2), format!("-- 5 probes, 1 responder: 5 answers (2 from another address than asked), {lost}"));
+    }
+
+    #[test]
     fn of_what_was_received() {
         let mut stats = Stats { received: 3, bytes: 20_003, kernel_drops: Some(0), ..Stats::default() };
         stats.peers.see("10.77.0.2:1".parse().unwrap());
         stats.peers.see("10.77.0.3:1".parse().unwrap());
         let expected = "-- 3 datagrams, 20003 B, 2 senders, 0 truncated, 0 dropped by the kernel\n";
         assert_eq!(line(Style::Receive, &stats), expected);
-        stats.kernel_drops = None;
+        (stats.truncated, stats.kernel_drops) = (1, Some(7));
+        let seen = ", 1 truncated (halloo learn truncate), 7 dropped by the kernel (halloo learn overflow)\n";
+        assert!(line(Style::Receive, &stats).ends_with(seen));
+        (stats.truncated, stats.kernel_drops) = (0, None);
         assert!(line(Style::Receive, &stats).ends_with(", kernel drops unknown\n"));
     }
 
     #[test]
     fn a_server_says_what_it_did_not_answer() {
         let mut out = Vec::new();
-        write(Style::Receive, true, 0, &samples::stats(), &mut out).unwrap();
+        write(Style::Receive, true, PROBES, &samples::stats(), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains(", 2 answered, 1 failed, "), "{text}");
         assert!(text.contains("\n   3 not answered: it comes from our own port"), "{text}");

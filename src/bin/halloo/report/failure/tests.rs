@@ -73,7 +73,7 @@ fn others() -> Vec<Error> {
         Error::NothingToBroadcastOn { skipped },
         Error::NotABroadcastAddress { address, chosen: Vec::new(), known: vec![(eth0(), address)] },
         Error::BroadcastForbidden { address, link: Some(eth0()) },
-        Error::NotADestination { address: "10.0.0.7:0".into(), why: halloo::model::error::Unsendable::PortZero },
+        Error::NotADestination { address: "10.0.0.7:0".into(), why: Unsendable::PortZero },
         Error::NeedsZone { address: "ff02::1".parse().unwrap(), available: vec!["eth0".into(), "eth1".into()] },
         Error::Misuse {
             what: "--connect and --wait exclude each other".into(),
@@ -146,6 +146,22 @@ fn the_usual_mistakes_have_their_remedy() {
     let listing = describe(&others().swap_remove(3));
     assert!(listing.contains("\n        eth0  down\n        wg0   point-to-point, no broadcast\n"), "{listing}");
     says(others().swap_remove(7), "write [ff02::1%eth0] or [ff02::1%eth1]");
+}
+
+#[test]
+fn the_lesson_of_an_error_is_that_of_its_cause() {
+    let lesson = |error: Error| lessons::of_error(&error).map(Shown::lesson);
+    let without = |why| Error::NothingToBroadcastOn { skipped: vec![Skipped { link: eth0(), address: None, why }] };
+    assert_eq!(lesson(without(Unusable::TooSmall(31))), Some("mask"));
+    for why in [Unusable::Down, Unusable::Loopback, Unusable::PointToPoint] {
+        assert_eq!(lesson(without(why)), None);
+    }
+    assert_eq!(lesson(Error::ProbeTooLong(TooLong { len: 65_508, family: Family::V4 })), Some("limit"));
+    let broadcast = |why| Error::NotADestination { address: "10.0.0.255:9".into(), why };
+    let connected = describe(&broadcast(Unsendable::Connected));
+    assert!(connected.ends_with("halloo learn replies") && !connected.contains("a destination is"), "{connected}");
+    let several = describe(&broadcast(Unsendable::SeveralInterfaces));
+    assert!(several.contains("halloo broadcast --limited") && several.ends_with("halloo learn limited"), "{several}");
 }
 
 #[test]
