@@ -231,6 +231,23 @@ fn nat_in_between_is_a_mismatch_with_both_addresses_and_an_advertised_address_is
     assert_eq!(found.events("service")[0]["trust"], "verified", "{found}");
 }
 
+#[test]
+fn with_a_secret_an_honest_host_is_verified_over_both_ip_versions() {
+    let Some(lan) = Lan::new() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key").display().to_string();
+    let h1 = lan.host("h1");
+    h1.run(&["secret", &key]).expect_code(0);
+    let with_key = ["--secret-file", &key];
+    let _server = serve(&lan, "h2", &with_key);
+    for family in [&["-6"][..], &["-4"], &[]] {
+        let found = h1.run(&[&["discover", "chat", "--json"], &with_key[..], family].concat()).expect_code(0);
+        let services = found.events("service");
+        assert!(services.iter().all(|service| service["trust"] == "verified") && services.len() == 1, "{found}");
+        assert_eq!(found.summary()["ignored"]["relayed"], Value::Null, "an honest LAN: {found}");
+    }
+}
+
 // ---- a terminal ----------------------------------------------------------------------------------------------------
 
 #[test]

@@ -178,9 +178,19 @@ impl Announcer {
             self.answered.pop_front();
         }
         self.answered.push_back((query.nonce.echo(), asker));
-        let (local, most) = (datagram.local, datagram.payload.len());
+        let (local, most) = (self.address_for(datagram), datagram.payload.len());
         self.pending.push(Pending { due, asker: datagram.source, local, nonce: query.nonce, most });
         Ok(())
+    }
+
+    /// The address that answers this question: it is signed, and so must be the one that the answer leaves from. A question
+    /// to a multicast group does not say which; then it is the one that announcements leave from there.
+    fn address_for(&self, datagram: &Datagram<'_>) -> Option<IpAddr> {
+        let here = |destination: &&Destination| {
+            let same_link = datagram.link.is_some() && destination.link == datagram.link;
+            same_link && destination.address.is_ipv4() == canonical(datagram.source).is_ipv4()
+        };
+        datagram.local.or_else(|| self.plan.destinations.iter().find(here)?.source)
     }
 
     /// Where nothing more fits, what is due last goes: whoever fills the memory does it with long windows.

@@ -75,11 +75,20 @@ fn read(path: &Path) -> Result<Secret, Error> {
         instead: instead.replace("FILE", &path.display().to_string()),
     };
     let unreadable = |error: io::Error| {
-        refused(format!("the secret cannot be read: {error}"), "'halloo secret FILE' writes a new one")
+        let instead = "copy the file from a host that has it: all share one secret; 'halloo secret FILE' writes the first";
+        refused(format!("the secret cannot be read: {error}"), instead)
     };
+    let not_a_file = || refused("it is not a file".to_owned(), "name the file that 'halloo secret' wrote");
+    // Before it is opened, too: a pipe would wait for somebody to write.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err(not_a_file());
+    }
     let file = File::open(path).map_err(unreadable)?;
     // Asked of what was opened: the name may lead elsewhere a moment later.
     let facts = file.metadata().map_err(unreadable)?;
+    if !facts.is_file() {
+        return Err(not_a_file());
+    }
     if let Some(mode) = open_to_others(&facts) {
         return Err(refused(format!("others may read or change the secret (mode {mode:03o})"), "chmod 600 FILE"));
     }
