@@ -94,7 +94,8 @@ fn every_event_of_every_command_keeps_its_schema() {
     check(&halloo(["interfaces", "--json"]).output().expect_code(0), &["interface"]);
     let at = ["--interface", "lo", "--discovery-port", "21100", "--json"];
     let announce = [&["announce", "chat", "--port", "7000", "--attr", "room=blue"], &at[..]].concat();
-    let announced = serve(&announce);
+    // It would keep which instance it is.
+    let announced = halloo(&announce).env("XDG_STATE_HOME", "/dev/null/nothing").serve();
     check(&halloo([&["discover"], &at[..]].concat()).output().expect_code(0), &["service"]);
     check(&announced.stop().expect_code(0), &["listening", "sent"]);
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use super::{TTL, draws, instance, sockets};
+use super::{TTL, draws, sockets};
 use crate::drive::{self, Stop, SystemClock};
 use crate::engine::announce::{Announcer, Plan};
 use crate::engine::broadcast;
@@ -13,7 +13,7 @@ use crate::engine::follow::{Ear, Follow};
 use crate::engine::guard::{DEFAULT_RATE, Guard, Rules};
 use crate::engine::reach::Reach;
 use crate::model::service::ServiceError;
-use crate::model::{About, Attributes, Error, Event, Now, Sink};
+use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
 use crate::net::{Batch, Waker, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
@@ -29,6 +29,7 @@ pub struct Announcement {
     secret: Option<Secret>,
     interfaces: Vec<String>,
     at_port: u16,
+    id: Option<InstanceId>,
 }
 
 impl Announcement {
@@ -44,6 +45,7 @@ impl Announcement {
             secret: None,
             interfaces: Vec::new(),
             at_port: Reach::default().port,
+            id: None,
         }
     }
 
@@ -96,6 +98,14 @@ impl Announcement {
         self
     }
 
+    /// Which instance it is: the same for ever, so that it is still one after a restart. Whoever keeps none has another one
+    /// each time; [`instance()`](super::instance()) keeps it on disk.
+    #[must_use]
+    pub const fn id(mut self, id: InstanceId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
     /// Announces it, and answers for it, until what this returns is dropped or stopped.
     ///
     /// # Errors
@@ -108,8 +118,8 @@ impl Announcement {
         network.watch_interfaces()?;
         let ear = Ear { interfaces: super::search::names(&table, &reach)?, ..Ear::default() };
         let mut draws = draws()?;
-        let mut about = self.about()?;
-        about.id = instance(&about.kind, &about.name, about.port, &mut draws);
+        let drawn = InstanceId(u64::from_be_bytes(draws.nonce().echo()));
+        let about = self.about(self.id.unwrap_or(drawn))?;
         let rules = Rules { any_port: false, answer_broadcast: true, rate: Some(DEFAULT_RATE) };
         let plan = Plan {
             listening,
@@ -138,11 +148,11 @@ impl Announcement {
         Ok(Serving { stop, waker, thread: Some(spawned.map_err(failed)?) })
     }
 
-    fn about(&self) -> Result<About, ServiceError> {
+    fn about(&self, id: InstanceId) -> Result<About, ServiceError> {
         let name = self.name.clone().unwrap_or_else(host_name);
         let pairs = self.attributes.iter().map(|(key, value)| (&**key, &**value));
         Ok(About {
-            id: crate::model::InstanceId(0),
+            id,
             name: name.parse()?,
             kind: self.kind.parse()?,
             port: self.port,

@@ -4,10 +4,8 @@
 use crate::engine::broadcast::{Choice, Form, Plan, plan};
 use crate::model::event::Skipped;
 use crate::model::interface::Table;
+pub use crate::model::target::DISCOVERY_PORT;
 use crate::model::{Error, Family, Link, Selector, Unusable};
-
-/// The UDP port of discovery.
-pub const DISCOVERY_PORT: u16 = 1061;
 
 /// Whom to reach.
 #[derive(Clone, Debug)]

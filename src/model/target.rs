@@ -7,6 +7,9 @@ use std::str::FromStr;
 /// The port halloo uses when none is given.
 pub const DEFAULT_PORT: u16 = 1060;
 
+/// The UDP port of discovery.
+pub const DISCOVERY_PORT: u16 = 1061;
+
 /// An IP version, with the size of datagram it carries.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Family {

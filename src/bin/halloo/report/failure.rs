@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use halloo::model::error::{Action, Fault, FaultKind};
 use halloo::model::event::{Failed, Skipped};
-use halloo::model::target::canonical;
+use halloo::model::target::{DISCOVERY_PORT, canonical};
 use halloo::model::{Error, Family, RecordError, TargetError};
 
 use super::escape::{Name, harmless};
@@ -216,6 +216,12 @@ fn of_system(action: Action, on: &str, kind: FaultKind) -> Vec<String> {
 
 fn of_binding(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
     match kind {
+        FaultKind::AddressInUse if local.is_some_and(|local| local.port() == DISCOVERY_PORT) => vec![
+            format!(
+                "another program has UDP port {DISCOVERY_PORT}: 'ss -ulpn' shows which; 'halloo announce' shares it with those of the same user alone"
+            ),
+            "--discovery-port N is another one, which has to be the same on every host".to_owned(),
+        ],
         FaultKind::AddressInUse => {
             let port = local.map_or("that port".to_owned(), |local| format!("UDP port {}", local.port()));
             vec![
