@@ -10,6 +10,8 @@
 )]
 
 pub(crate) mod catcher;
+#[cfg(target_os = "linux")]
+pub(crate) mod crowd;
 pub(crate) mod lan;
 pub(crate) mod program;
 pub(crate) mod relay;

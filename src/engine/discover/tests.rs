@@ -300,6 +300,17 @@ fn an_answer_that_comes_twice_is_a_duplicate_and_one_that_comes_late_is_late() {
 }
 
 #[test]
+fn where_everybody_is_seconds_late_everybody_is_found() {
+    let plan = Plan { expect: Some(1), deadline: Some(Duration::from_secs(10)), ..asking(None) };
+    let mut lan = Lan::new(plan, Vec::new());
+    let first = answer(&lan, 0, 9, "10.0.1.9", None);
+    lan.until(3_000);
+    assert!(lan.asker.rounds() > 20, "it has asked again meanwhile");
+    lan.hear("10.0.1.9:1061", &first);
+    assert!(lan.said.when(9, Change::Found).is_some() && lan.until(3_001));
+}
+
+#[test]
 fn it_ends_early_with_as_many_as_expected_and_late_with_fewer() {
     let mut lan = Lan::new(Plan { expect: Some(9), ..asking(None) }, nine(None));
     assert!(lan.until(105), "all were there after 100 ms");
