@@ -71,7 +71,8 @@ pub struct Announcer {
     announced: u32,
     announce_at: Option<Duration>,
     pending: Vec<Pending>,
-    answered: VecDeque<(Echo, SocketAddr)>,
+    /// By address alone: a copy of a question from another port is no other question.
+    answered: VecDeque<(Echo, IpAddr)>,
     over: bool,
     bytes: Vec<u8>,
     told_failed: Told,
@@ -163,7 +164,7 @@ impl Announcer {
             self.count(Ignored::Known, before - self.pending.len());
             return Err(Ignored::Known);
         }
-        if self.answered.contains(&(query.nonce.echo(), asker)) {
+        if self.answered.contains(&(query.nonce.echo(), asker.ip())) {
             return Err(Ignored::Answered);
         }
         Ok(())
@@ -177,7 +178,7 @@ impl Announcer {
         if self.answered.len() >= MOST_ANSWERED {
             self.answered.pop_front();
         }
-        self.answered.push_back((query.nonce.echo(), asker));
+        self.answered.push_back((query.nonce.echo(), asker.ip()));
         let (local, most) = (self.address_for(datagram), datagram.payload.len());
         self.pending.push(Pending { due, asker: datagram.source, local, nonce: query.nonce, most });
         Ok(())
@@ -478,6 +479,19 @@ mod tests {
         // Another asker, and the same one with a new question, have their own.
         assert_eq!(ask(&mut announcer, 300, "10.0.0.3:5000", &asked).sends.len(), 1);
         assert_eq!(ask(&mut announcer, 600, "10.0.0.2:5000", &bytes(&query(2), None)).sends.len(), 1);
+    }
+
+    #[test]
+    fn copies_of_a_question_from_other_ports_use_up_no_answers() {
+        let mut announcer = announcer(Some(secret()));
+        let asked = bytes(&query(1), Some(&secret()));
+        assert_eq!(ask(&mut announcer, 0, "10.0.0.2:5000", &asked).sends.len(), 1);
+        for port in 5001..5400 {
+            let said = ask(&mut announcer, 200, &format!("10.0.0.2:{port}"), &asked);
+            assert_eq!((said.ignored, said.sends.len()), (vec![Ignored::Answered], 0));
+        }
+        let next = bytes(&query(2), Some(&secret()));
+        assert_eq!(ask(&mut announcer, 300, "10.0.0.2:5000", &next).sends.len(), 1);
     }
 
     #[test]

@@ -351,7 +351,10 @@ fn path_of(answer: &Answer<'_>) -> Path {
 /// An answer is verified if it is signed for the address it came from, or came from the one it is signed to be used by.
 fn trust_of(answer: &Answer<'_>, path: &Path) -> Trust {
     let reply = &answer.reply;
-    let own = reply.address.is_some() && path.claimed.is_none();
+    // Who is asked on a link answers from it. From elsewhere somebody may have carried the question there and the answer
+    // back, to an address of the same host that leads nowhere here, or to somebody else.
+    let near = answer.datagram.on_link || answer.datagram.is_self();
+    let own = near && reply.address.is_some() && path.claimed.is_none();
     match answer.signed {
         false => Trust::Unverified,
         true if own || reply.about.advertised == Some(path.source.ip()) => Trust::Verified,

@@ -358,6 +358,10 @@ impl Discoverer {
         })?;
         match message {
             Message::Reply(reply) => self.answered(now, reply, &seal, datagram, out),
+            // Nobody outside this host's subnets has anything to announce here; he could only make us ask.
+            Message::Announce(_) | Message::Goodbye(_) if !datagram.on_link && !datagram.is_self() => {
+                Err(Ignored::OffLink)
+            }
             Message::Announce(announce) => self.announced(now, &announce, &seal),
             Message::Goodbye(goodbye) => self.goodbye(now, &goodbye, &seal),
             Message::Query(_) => Err(Ignored::WrongKind),

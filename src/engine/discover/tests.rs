@@ -418,6 +418,27 @@ fn with_a_secret_a_lie_is_counted_and_never_verified() {
 const WINDOW: Duration = Duration::from_millis(100);
 
 #[test]
+fn nobody_elsewhere_makes_a_watcher_ask() {
+    let mut lan = Lan::new(asking(None), Vec::new());
+    let mut hint = Vec::new();
+    Announce { order: Order { boot: 7, seq: 1 }, about: about(7) }.write(None, &mut hint);
+    let far = Datagram { on_link: false, link: Some(link(1)), ..reply_from("203.0.113.9:1061", &hint) };
+    lan.asker.received(lan.time(), &far, &mut lan.said);
+    assert_eq!(lan.said.ignored, [Ignored::OffLink]);
+}
+
+#[test]
+fn an_answer_from_another_network_is_a_mismatch_even_where_the_address_is_the_one_it_signed() {
+    let mut lan = Lan::new(asking(Some(key(1))), Vec::new());
+    // The host has that address too, on a network that the asker is not on: somebody carried the question there.
+    let carried = answer(&lan, 0, 2, "192.168.50.2", Some(&key(1)));
+    let far = Datagram { on_link: false, link: Some(link(1)), ..reply_from("192.168.50.2:1061", &carried) };
+    lan.asker.received(lan.time(), &far, &mut lan.said);
+    assert_eq!(lan.said.service(2).unwrap().trust, Trust::Mismatch);
+    assert_eq!(lan.asker.stats().responders, Some(0));
+}
+
+#[test]
 fn an_answer_passed_on_is_a_mismatch_until_the_service_itself_is_heard() {
     let mut lan = Lan::new(asking(Some(key(1))), Vec::new());
     let genuine = answer(&lan, 0, 2, "10.0.1.2", Some(&key(1)));

@@ -75,7 +75,8 @@ fn read(path: &Path) -> Result<Secret, Error> {
         instead: instead.replace("FILE", &path.display().to_string()),
     };
     let unreadable = |error: io::Error| {
-        let instead = "copy the file from a host that has it: all share one secret; 'halloo secret FILE' writes the first";
+        let instead =
+            "copy the file from a host that has it: all share one secret; 'halloo secret FILE' writes the first";
         refused(format!("the secret cannot be read: {error}"), instead)
     };
     let not_a_file = || refused("it is not a file".to_owned(), "name the file that 'halloo secret' wrote");
