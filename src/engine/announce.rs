@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::engine::guard::Guard;
-use crate::engine::serve::Told;
+use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Refusal, Sent, Skipped};
 use crate::model::stats::Ending;
@@ -75,8 +75,7 @@ pub struct Announcer {
     answered: VecDeque<(Echo, IpAddr)>,
     over: bool,
     bytes: Vec<u8>,
-    told_failed: Told,
-    told_refused: Told,
+    mishaps: Mishaps,
     stats: Stats,
 }
 
@@ -108,8 +107,7 @@ impl Announcer {
             answered: VecDeque::new(),
             over: false,
             bytes: Vec::new(),
-            told_failed: Told::default(),
-            told_refused: Told::default(),
+            mishaps: Mishaps::default(),
             stats: Stats::default(),
         }
     }
@@ -322,11 +320,7 @@ impl Engine for Announcer {
         let source = match outcome.result {
             Ok(source) => source,
             Err(fault) => {
-                self.stats.failed += 1;
-                if self.told_failed.is_due(now) {
-                    out.tell(&outcome.failed(fault));
-                }
-                return;
+                return self.mishaps.failed(now, outcome, fault, &mut self.stats, out);
             }
         };
         let place = outcome.ticket.checked_sub(ANSWER + 1).and_then(|place| usize::try_from(place).ok());
@@ -345,10 +339,7 @@ impl Engine for Announcer {
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
         // An asker that has gone by the time its answer comes: nothing to end a service for (RFC 8085 5.2).
-        self.stats.refused += 1;
-        if self.told_refused.is_due(now) {
-            out.tell(&Event::Refused(refusal.clone()));
-        }
+        self.mishaps.refused(now, refusal, &mut self.stats, out);
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {

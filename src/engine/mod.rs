@@ -8,6 +8,7 @@ pub mod broadcast;
 pub mod discover;
 pub mod follow;
 pub mod guard;
+mod mishaps;
 pub mod ping;
 pub mod reach;
 pub mod send;

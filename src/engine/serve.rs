@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::guard::Guard;
+use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Received, Refusal};
 use crate::model::stats::Ending;
@@ -79,33 +80,13 @@ pub struct Plan {
     pub ends: Ends,
 }
 
-/// Failures and refusals are told once in so long, and counted always: whoever sends to a server decides how many there are
-/// of them, and must not fill a disk or stop a reader.
-const TELL_EVERY: Duration = Duration::from_secs(60);
-
-/// When something was last told.
-#[derive(Debug, Default)]
-pub(super) struct Told(Option<Duration>);
-
-impl Told {
-    /// Whether it is time to tell it again.
-    pub(super) fn is_due(&mut self, now: Now) -> bool {
-        let due = self.0.is_none_or(|last| now.run.saturating_sub(last) >= TELL_EVERY);
-        if due {
-            self.0 = Some(now.run);
-        }
-        due
-    }
-}
-
 /// Receives, and answers where it should.
 #[derive(Debug)]
 pub struct Server {
     plan: Plan,
     last_heard: Duration,
     over: bool,
-    told_failed: Told,
-    told_refused: Told,
+    mishaps: Mishaps,
     scratch: Vec<u8>,
     stats: Stats,
 }
@@ -117,8 +98,7 @@ impl Server {
             plan,
             last_heard: Duration::ZERO,
             over: false,
-            told_failed: Told::default(),
-            told_refused: Told::default(),
+            mishaps: Mishaps::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
         }
@@ -204,20 +184,12 @@ impl Engine for Server {
                 self.stats.sent_bytes += outcome.len as u64;
             }
             // Whoever could not be answered must not end the service for the others (RFC 8085 5.2).
-            Err(fault) => {
-                self.stats.failed += 1;
-                if self.told_failed.is_due(now) {
-                    out.tell(&outcome.failed(fault));
-                }
-            }
+            Err(fault) => self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
         }
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
-        self.stats.refused += 1;
-        if self.told_refused.is_due(now) {
-            out.tell(&Event::Refused(refusal.clone()));
-        }
+        self.mishaps.refused(now, refusal, &mut self.stats, out);
     }
 
     fn due(&mut self, now: Now, _: &mut dyn Out) {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use found::MOST_SERVICES;
 
-use crate::engine::serve::Told;
+use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
@@ -140,8 +140,7 @@ pub struct Discoverer {
     clock: Option<Clock>,
     bytes: Vec<u8>,
     source_port: Option<u16>,
-    told_failed: Told,
-    told_refused: Told,
+    mishaps: Mishaps,
     stats: Stats,
 }
 
@@ -168,8 +167,7 @@ impl Discoverer {
             clock: None,
             bytes: Vec::new(),
             source_port: None,
-            told_failed: Told::default(),
-            told_refused: Told::default(),
+            mishaps: Mishaps::default(),
             stats,
         }
     }
@@ -588,20 +586,12 @@ impl Engine for Discoverer {
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
             }
-            Err(fault) => {
-                self.stats.failed += 1;
-                if self.told_failed.is_due(now) {
-                    out.tell(&outcome.failed(fault));
-                }
-            }
+            Err(fault) => self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
         }
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
-        self.stats.refused += 1;
-        if self.told_refused.is_due(now) {
-            out.tell(&Event::Refused(refusal.clone()));
-        }
+        self.mishaps.refused(now, refusal, &mut self.stats, out);
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
