@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod support;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +24,7 @@ use halloo::model::{
     About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Now, Origin, Stamp, StampSource, Transmit,
 };
 use halloo::wire::beacon::{Draws, Message, Nonce, Order, Query, Reply, Secret, read};
+use support::chance::SplitMix;
 
 /// Bytes of Ethernet, IPv4 and UDP headers around a payload.
 const HEADERS: u64 = 14 + 20 + 8;
@@ -117,29 +120,6 @@ struct Figures {
     again: u64,
 }
 
-// ---- chance ---------------------------------------------------------------------------------------------------------
-
-/// SplitMix64: small, seeded, and good enough for losses.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
-    }
-
-    fn happens(&mut self, chance: f64) -> bool {
-        (self.next() >> 11) as f64 / ((1u64 << 53) as f64) < chance
-    }
-}
-
 // ---- the LAN --------------------------------------------------------------------------------------------------------
 
 /// Which question of which way.
@@ -164,7 +144,7 @@ struct Way {
 
 struct World {
     lan: Lan,
-    chance: Chance,
+    chance: SplitMix,
     secret: Option<Secret>,
     ids: Vec<InstanceId>,
     ways: Vec<Way>,
@@ -198,7 +178,7 @@ impl Out for World {
 
 impl World {
     fn new(lan: Lan, seed: u64) -> Self {
-        let mut chance = Chance(seed);
+        let mut chance = SplitMix(seed);
         let hosts = lan.hosts + lan.forged;
         let ids = (0..hosts).map(|_| InstanceId(chance.next())).collect();
         let way = || Way { answered: vec![usize::MAX; hosts as usize], ..Way::default() };

@@ -237,23 +237,10 @@ fn without_multicast(row: &Interface, by_name: bool) -> Option<Unusable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Link;
     use crate::model::interface::Facts;
 
     fn row(index: u32, name: &str, address: Option<(&str, u8)>) -> Facts {
-        Facts {
-            link: Link { index, name: name.into() },
-            label: None,
-            address: address.map(|(a, p)| (a.parse().unwrap(), p)),
-            reported: None,
-            up: true,
-            running: true,
-            loopback: false,
-            point_to_point: false,
-            can_broadcast: true,
-            can_multicast: true,
-            mtu: Some(1500),
-        }
+        Facts::plain(index, name, address)
     }
 
     /// The host of the traps: two subnets, a second address, a tunnel, a /31, a down one, one without an address.

@@ -243,19 +243,7 @@ mod tests {
     fn table(names: &[&str]) -> Table {
         let row = |(n, name): (usize, &&str)| {
             let index = n as u32 + 2;
-            let facts = |address: String, prefix| Facts {
-                link: Link { index, name: (*name).into() },
-                label: None,
-                address: Some((address.parse().unwrap(), prefix)),
-                reported: None,
-                up: true,
-                running: true,
-                loopback: false,
-                point_to_point: false,
-                can_broadcast: true,
-                can_multicast: true,
-                mtu: None,
-            };
+            let facts = |address: String, prefix| Facts::plain(index, name, Some((&*address, prefix)));
             [facts(format!("10.{index}.0.1"), 24), facts(format!("fe80::{index}"), 64)].map(Interface::judge)
         };
         Table::new(names.iter().enumerate().flat_map(row).collect())

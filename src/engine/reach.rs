@@ -94,19 +94,7 @@ mod tests {
     use crate::model::interface::Facts;
 
     fn row(index: u32, name: &str, address: Option<(&str, u8)>) -> Facts {
-        Facts {
-            link: Link { index, name: name.into() },
-            label: None,
-            address: address.map(|(address, prefix)| (address.parse().unwrap(), prefix)),
-            reported: None,
-            up: true,
-            running: true,
-            loopback: false,
-            point_to_point: false,
-            can_broadcast: true,
-            can_multicast: true,
-            mtu: Some(1500),
-        }
+        Facts::plain(index, name, address)
     }
 
     fn table() -> Table {

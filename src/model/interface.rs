@@ -309,15 +309,13 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn facts(address: &str, prefix: u8) -> Facts {
-        Facts {
-            link: Link { index: 2, name: "eth0".into() },
+impl Facts {
+    /// An interface as most are, for tests.
+    pub(crate) fn plain(index: u32, name: &str, address: Option<(&str, u8)>) -> Self {
+        Self {
+            link: Link { index, name: name.into() },
             label: None,
-            address: Some((address.parse().unwrap(), prefix)),
+            address: address.map(|(address, prefix)| (address.parse().unwrap(), prefix)),
             reported: None,
             up: true,
             running: true,
@@ -327,6 +325,16 @@ mod tests {
             can_multicast: true,
             mtu: Some(1500),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn facts(address: &str, prefix: u8) -> Facts {
+        Facts::plain(2, "eth0", Some((address, prefix)))
     }
 
     #[test]

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod catcher;
+pub(crate) mod chance;
 #[cfg(target_os = "linux")]
 pub(crate) mod crowd;
 pub(crate) mod lan;

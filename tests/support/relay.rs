@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
+use super::chance::SplitMix;
 
 /// What ends the relay.
 const QUIT: &[u8] = b"quit";
@@ -199,22 +200,5 @@ fn fates(seq: u32, wait: Duration, random: &mut SplitMix) -> Vec<(Duration, Fate
         36..42 if seq < LATE_BELOW => vec![late],
         42..44 if seq < LATE_BELOW => vec![late, late],
         _ => vec![at_once],
-    }
-}
-
-/// Sebastiano Vigna's splitmix64: a few lines, and the same numbers everywhere.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
     }
 }
