@@ -332,6 +332,7 @@ mod tests {
             cast: Some(Cast::Unicast),
             origin: Origin::Foreign,
             on_link: true,
+            other_link: false,
             ttl: None,
             stamp: Stamp { wall: SystemTime::UNIX_EPOCH + wall, source: StampSource::Kernel },
         }

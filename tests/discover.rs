@@ -12,11 +12,14 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use halloo::lab::plan::Address;
 use halloo::lab::{HostPlan, Plan, Plug};
+use halloo::wire::beacon::{Nonce, Query};
 use serde_json::Value;
+use support::PATIENCE;
 use support::lan::{Host, Lan};
 use support::program::{Output, Run, Server, program};
 
@@ -169,6 +172,54 @@ fn the_socket_that_broadcasts_never_answers_and_nothing_leaves_by_loopback() {
     }
     let casts: BTreeSet<&str> = sent.iter().map(|event| event["cast"].as_str().unwrap()).collect();
     assert_eq!(casts.into_iter().collect::<Vec<_>>(), ["broadcast", "limited", "multicast", "unicast"]);
+}
+
+#[test]
+fn many_who_look_at_once_on_one_host_all_find_it() {
+    let Some(lan) = Lan::new() else { return };
+    let _server = serve(&lan, "h2", &[]);
+    let h1 = lan.host("h1");
+    let askers: Vec<_> = (0..25).map(|_| h1.halloo(&["discover", "chat", "--interface", "e0"]).start()).collect();
+    for asker in askers {
+        asker.finish().expect_code(0);
+    }
+}
+
+#[test]
+fn a_service_of_this_host_is_found_by_each_ip_version_and_by_a_chosen_interface() {
+    let Some(lan) = Lan::new() else { return };
+    let _server = serve(&lan, "h2", &[]);
+    for way in [&["-4"][..], &["-6"], &["-4", "--interface", "e0"], &["-6", "--interface", "e0"]] {
+        let found = lan.host("h2").run(&[&["discover", "chat", "--json"], way].concat()).expect_code(0);
+        assert_eq!(names(&found), ["h2"], "{way:?}: {found}");
+    }
+}
+
+#[test]
+fn an_address_of_another_interface_is_answered_only_to_this_host_itself() {
+    let Some(lan) = Lan::new() else { return };
+    let server = halloo(lan.host("h1"), &["announce", "chat", "--port", "7000", "--name", "h1", "--json"]).serve();
+    let [h1, h2] = ["h1", "h2"].map(|name| lan.host(name));
+    // A neighbour on e0 asks for the address that e1 has: the kernel of h1 lets that in (the weak host model).
+    Run::new(h2.command("ip", &["route", "add", "10.78.0.1/32", "via", "10.77.0.1"])).output().expect_code(0);
+    let ask = |host: Host<'_>, to: &str, nonce: u8| {
+        let socket = host.within(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let window = Duration::from_millis(1);
+        let query = Query { nonce: Nonce([nonce; 32]), window, kind: None, range: (0, u32::MAX), known: Vec::new() };
+        let mut bytes = Vec::new();
+        query.write(0, None, &mut bytes);
+        socket.send_to(&bytes, (to, 1061)).unwrap();
+        socket
+    };
+    let answered = |socket: UdpSocket| socket.recv_from(&mut [0; 1_400]).unwrap().1.ip().to_string();
+    let through = ask(h2, "10.78.0.1", 1);
+    server.process.wait_line(|line| line.contains("\"other_link\""));
+    assert_eq!(answered(ask(h2, "10.77.0.1", 2)), "10.77.0.1");
+    assert_eq!(answered(ask(h1, "10.78.0.1", 3)), "10.78.0.1");
+    through.set_nonblocking(true).unwrap();
+    assert!(through.recv_from(&mut [0; 1_400]).is_err(), "it was answered");
+    assert_eq!(server.stop().expect_code(0).summary()["ignored"]["other_link"], 1);
 }
 
 // ---- a firewall and NAT --------------------------------------------------------------------------------------------

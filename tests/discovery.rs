@@ -412,6 +412,7 @@ fn hand_over(engine: &mut Discoverer, world: &mut World) {
         cast: Some(Cast::Unicast),
         origin: Origin::Foreign,
         on_link: true,
+        other_link: false,
         ttl: Some(64),
         stamp: Stamp { wall: now.wall, source: StampSource::Kernel },
     };

@@ -90,7 +90,7 @@ fn announcing(local: SocketAddr) -> announce::Plan {
         },
         destinations: Vec::new(),
         secret: secret(1),
-        guard: Guard::new(Rules { any_port: false, answer_broadcast: true, rate: Some(1000) }, local.port()),
+        guard: Guard::new(Rules::of_discovery(Some(1000)), local.port()),
         allow_routed: false,
         draws: Draws::new([1; 32]),
         deadline: None,

@@ -295,6 +295,7 @@ fn datagram(source: SocketAddr, origin: Origin, payload: &[u8]) -> Datagram<'_> 
         cast: Some(Cast::Unicast),
         origin,
         on_link: true,
+        other_link: false,
         ttl: None,
         stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::Kernel },
     }

@@ -120,7 +120,7 @@ impl Announcement {
         let mut draws = draws()?;
         let drawn = InstanceId(u64::from_be_bytes(draws.nonce().echo()));
         let about = self.about(self.id.unwrap_or(drawn))?;
-        let rules = Rules { any_port: false, answer_broadcast: true, rate: Some(DEFAULT_RATE) };
+        let rules = Rules::of_discovery(Some(DEFAULT_RATE));
         let plan = Plan {
             listening,
             skipped,

@@ -1,7 +1,7 @@
 //! Being found: answering those who look for services, and telling when one comes and goes.
 //!
 //! A query is answered once, by unicast, at a random moment within the window that the asker gave, so that many answers
-//! do not meet in one buffer. It is answered only to neighbours, never with more bytes than it has itself, and within the
+//! do not meet in one buffer. It is answered only to neighbours who ask on the interface they share, never with more bytes than it has itself, and within the
 //! limits of [`guard`](crate::engine::guard); with a secret, only if it is signed. Every query that gets no answer is
 //! counted under its reason.
 //!
@@ -55,7 +55,8 @@ pub struct Plan {
     pub secret: Option<Secret>,
     /// Who may be answered, and how often. It must allow broadcasts.
     pub guard: Guard,
-    /// Answer unicast queries from outside this host's subnets too.
+    /// Answer unicast queries from outside this host's subnets too, and those to an address of another interface than the
+    /// one they came in by.
     pub allow_routed: bool,
     /// Random numbers.
     pub draws: Draws,
@@ -136,13 +137,20 @@ impl Announcer {
             Some(secret) if !seal.is_of(secret, None) => return Err(Ignored::BadSignature),
             _ => {}
         }
-        let neighbour = datagram.on_link || datagram.origin == Origin::Own || self.plan.allow_routed;
-        if !neighbour {
-            return Err(Ignored::OffLink);
-        }
+        self.is_near(datagram)?;
         self.concerns(&query, canonical(datagram.source))?;
         self.plan.guard.judge(now.run, datagram, false, datagram.payload.len())?;
         self.answer_later(now, &query, datagram)
+    }
+
+    /// Whether it comes from this host, or from a neighbour who asks on the interface that they share.
+    fn is_near(&self, datagram: &Datagram<'_>) -> Result<(), Ignored> {
+        match () {
+            () if self.plan.allow_routed || datagram.origin == Origin::Own => Ok(()),
+            () if !datagram.on_link => Err(Ignored::OffLink),
+            () if datagram.other_link => Err(Ignored::OtherLink),
+            () => Ok(()),
+        }
     }
 
     /// Whether the question is to this service, and open.
@@ -419,7 +427,7 @@ mod tests {
                 cast: Cast::Broadcast,
             }],
             secret,
-            guard: Guard::new(Rules { any_port: false, answer_broadcast: true, rate: Some(1000) }, 1061),
+            guard: Guard::new(Rules::of_discovery(Some(1000)), 1061),
             allow_routed: false,
             draws: Draws::new([3; 32]),
             deadline: None,
@@ -486,6 +494,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_signed_takes_nothing_from_who_has_the_secret_and_the_same_address() {
+        let mut announcer = announcer(Some(secret()));
+        let other = Secret::new(&[8; 32]).unwrap();
+        let from = |ms: u64, nonce: u32, secret: Option<&Secret>, announcer: &mut Announcer| {
+            let mut asked = Vec::new();
+            let nonce = Nonce(std::array::from_fn(|n| nonce.to_be_bytes()[n % 4]));
+            Query { nonce, ..query(0) }.write(0, secret, &mut asked);
+            let everybody = Datagram { cast: Some(Cast::Broadcast), ..reply_from("10.0.0.2:5000", &asked) };
+            announcer.received(at(ms), &everybody, &mut Said::default());
+        };
+        for n in 0..5_000 {
+            from(0, n, None, &mut announcer);
+            from(0, n, Some(&other), &mut announcer);
+        }
+        for n in 5_000..5_100 {
+            from(1, n, Some(&secret()), &mut announcer);
+        }
+        assert_eq!(announcer.pending.len(), 100);
+        let ignored = &announcer.stats().ignored;
+        assert_eq!((ignored[&Ignored::Unsigned], ignored[&Ignored::BadSignature], ignored.len()), (5_000, 5_000, 2));
+    }
+
+    #[test]
     fn moments_are_spread_over_the_window() {
         let mut announcer = announcer(None);
         let mut quarters = [0; 4];
@@ -525,6 +556,16 @@ mod tests {
         let mut said = Said::default();
         announcer(None).received(at(0), &far, &mut said);
         assert_eq!(said.ignored, [Ignored::OffLink]);
+        let through = Datagram { other_link: true, ..reply_from("10.0.0.2:5000", &asked) };
+        let mut said = Said::default();
+        announcer(None).received(at(0), &through, &mut said);
+        assert_eq!(said.ignored, [Ignored::OtherLink]);
+        let own = Datagram { origin: Origin::Own, ..through.clone() };
+        assert_eq!(announcer(None).asked(at(0), &own), Ok(()));
+        let mut routed = announcer(None);
+        routed.plan.allow_routed = true;
+        routed.received(at(0), &through, &mut Said::default());
+        assert_eq!(routed.pending.len(), 1);
         assert_eq!(ask(&mut announcer(None), 0, "10.0.0.2:53", &asked).ignored, [Ignored::RiskyPort]);
         assert_eq!(ask(&mut announcer(None), 0, "10.0.0.2:1061", &asked).ignored, [Ignored::OwnPort]);
     }

@@ -18,16 +18,60 @@ pub struct Rules {
     pub any_port: bool,
     /// Answer what came by broadcast or multicast.
     pub answer_broadcast: bool,
+    /// Answer what has an IPv6 address of this host for its source. The kernel lets such a source in from the wire as well,
+    /// and does not tell which it was: only where no answer is ever answered is that no way into a loop.
+    pub answer_own: bool,
     /// Answers per second and source; `None` lifts this and the other limits.
     pub rate: Option<u32>,
+    /// How often a source is answered what it sent to everybody, besides.
+    pub broadcasts: Broadcasts,
+}
+
+impl Rules {
+    /// The rules of those who announce: everybody is asked there, and hosts that ask may be this one.
+    pub fn of_discovery(rate: Option<u32>) -> Self {
+        let broadcasts = QUERIES.at_most(rate);
+        Self { any_port: false, answer_broadcast: true, answer_own: true, rate, broadcasts }
+    }
+}
+
+/// How often one source is answered what it sent by broadcast or multicast.
+#[derive(Clone, Copy, Debug)]
+pub struct Broadcasts {
+    /// Answers per second.
+    pub per_second: u32,
+    /// Answers at once.
+    pub burst: u32,
+    /// Bytes of them per second, and at once.
+    pub bytes: (u32, u32),
+}
+
+impl Broadcasts {
+    /// The same, where whoever runs the server wants fewer.
+    fn at_most(self, rate: Option<u32>) -> Self {
+        let least = |own: u32| rate.map_or(own, |rate| own.min(rate));
+        Self { per_second: least(self.per_second), burst: least(self.burst), ..self }
+    }
 }
 
 /// Answers per second and source unless told otherwise: far above any honest client that waits for its answers over a
 /// LAN with tenths of a millisecond of round-trip time one at a time, far below a flood.
 pub const DEFAULT_RATE: u32 = 1_000;
 
-/// Answers to broadcasts per second and source: they are cheap to ask for and come from every host at once.
-const BROADCAST_RATE: u32 = 10;
+/// Answers to broadcasts of anything, which may be longer than what they answer: they are cheap to ask for and come from
+/// every host at once.
+pub const BROADCASTS: Broadcasts = Broadcasts { per_second: 10, burst: 10, bytes: (1 << 20, 4 << 20) };
+
+/// Answers to questions of discovery, which are never longer than their question.
+///
+/// An asker has one for each of its runs, and a second where that was lost: 100 at once are 50 programs of one host, or
+/// of the hosts behind one address, that start together, and 50 a second are as many that start one after another. Bytes
+/// are counted as the question has them, 192 as a rule: 100 of those are 19 KiB, and of the longest, 1,392, 47 fit into 64 KiB.
+///
+/// Whoever forges a neighbour's address makes each host send it 64 KiB at once and then 32 KiB/s (262 kbit/s) at most, for at
+/// least as many bytes of his own: 100 hosts are 26 Mbit/s. As services are, with some 150 bytes of answer, it is 50 x 150 B =
+/// 7.5 kB/s of each. With a secret, only those who have it are answered at all.
+pub const QUERIES: Broadcasts = Broadcasts { per_second: 50, burst: 100, bytes: (32 << 10, 64 << 10) };
 
 /// Answers per second to all sources together, unless one source may have more: the limit that holds when a flood forges
 /// its sources.
@@ -59,6 +103,7 @@ pub struct Guard {
 struct Source {
     answers: Bucket,
     broadcasts: Bucket,
+    broadcast_bytes: Bucket,
     bytes: Bucket,
 }
 
@@ -66,9 +111,11 @@ impl Guard {
     /// A guard for a server on `own_port`.
     pub fn new(rules: Rules, own_port: u16) -> Self {
         let rate = u64::from(rules.rate.unwrap_or(DEFAULT_RATE));
+        let Broadcasts { per_second, burst, bytes: (bytes_per_second, bytes_at_once) } = rules.broadcasts;
         let source = Source {
             answers: Bucket::of(rate, rate),
-            broadcasts: Bucket::of(BROADCAST_RATE.into(), BROADCAST_RATE.into()),
+            broadcasts: Bucket::of(per_second.into(), burst.into()),
+            broadcast_bytes: Bucket::of(bytes_per_second.into(), bytes_at_once.into()),
             bytes: BYTES,
         };
         // The table is made only where it limits anything.
@@ -107,8 +154,14 @@ impl Guard {
     fn spend(&mut self, now: Duration, datagram: &Datagram<'_>, reply_len: usize) -> Result<(), Ignored> {
         let slot = self.keys.hash_one(network_of(datagram.source.ip())) as usize % self.sources.len();
         let source = &mut self.sources[slot];
-        let count = if is_to_everybody(datagram) { &mut source.broadcasts } else { &mut source.answers };
-        if !count.take(now, 1) || !source.bytes.take(now, reply_len as u64) {
+        let Source { answers, broadcasts, broadcast_bytes, bytes } = source;
+        let len = reply_len as u64;
+        let within = if is_to_everybody(datagram) {
+            broadcasts.take(now, 1) && broadcast_bytes.take(now, len)
+        } else {
+            answers.take(now, 1)
+        };
+        if !within || !bytes.take(now, len) {
             return Err(Ignored::SourceLimit);
         }
         if !self.total.take(now, 1) {
@@ -123,15 +176,16 @@ fn refusal(rules: &Rules, own_port: u16, datagram: &Datagram<'_>, own_reply: boo
     let port = datagram.source.port();
     let source = datagram.source.ip().to_canonical();
     let everybody = is_to_everybody(datagram);
+    let own = datagram.origin == Origin::Own;
     let rules = [
         (port == 0, Ignored::PortZero),
         (!rules.any_port && (port < 1024 || RISKY_PORTS.contains(&port)), Ignored::RiskyPort),
         (port == own_port, Ignored::OwnPort),
         (is_bad_source(source) || datagram.origin == Origin::Broadcast, Ignored::BadSource),
         (source.is_loopback() && datagram.link.is_some() && !datagram.on_link, Ignored::LoopbackSource),
-        (datagram.origin == Origin::Own && source.is_ipv6() && !source.is_loopback(), Ignored::OwnSource),
+        (own && source.is_ipv6() && !source.is_loopback() && !rules.answer_own, Ignored::OwnSource),
         (everybody && !rules.answer_broadcast, Ignored::Broadcast),
-        (everybody && !datagram.on_link && datagram.origin != Origin::Own, Ignored::OffLink),
+        (everybody && !datagram.on_link && !own, Ignored::OffLink),
         (own_reply, Ignored::OwnReply),
     ];
     rules.into_iter().find_map(|(broken, reason)| broken.then_some(reason))
@@ -199,7 +253,13 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::SystemTime;
 
-    const RULES: Rules = Rules { any_port: false, answer_broadcast: false, rate: Some(DEFAULT_RATE) };
+    const RULES: Rules = Rules {
+        any_port: false,
+        answer_broadcast: false,
+        answer_own: false,
+        rate: Some(DEFAULT_RATE),
+        broadcasts: BROADCASTS,
+    };
 
     fn from(source: &str) -> Datagram<'static> {
         Datagram {
@@ -212,6 +272,7 @@ mod tests {
             cast: Some(Cast::Unicast),
             origin: Origin::Foreign,
             on_link: true,
+            other_link: false,
             ttl: Some(64),
             stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::Kernel },
         }
@@ -293,6 +354,33 @@ mod tests {
     }
 
     #[test]
+    fn questions_to_everybody_have_a_limit_of_their_own_in_answers_and_in_bytes() {
+        let everybody = Datagram { cast: Some(Cast::Broadcast), ..from("10.0.0.2:5000") };
+        let answered = |rules: Rules, len| {
+            let mut guard = Guard::new(rules, 1060);
+            let mut of = |now| (0..500).filter(|_| guard.judge(now, &everybody, false, len).is_ok()).count();
+            [of(Duration::ZERO), of(Duration::from_secs(1))]
+        };
+        assert_eq!(answered(Rules { answer_broadcast: true, ..RULES }, 192), [10, 10]);
+        let of_discovery = Rules::of_discovery(Some(DEFAULT_RATE));
+        assert_eq!(answered(of_discovery, 192), [100, 50]);
+        assert_eq!(answered(of_discovery, 1_392), [(64 << 10) / 1_392, (32 << 10) / 1_392]);
+        assert_eq!(answered(Rules::of_discovery(Some(5)), 192), [5, 5]);
+        // They take nothing from what is asked of this host alone.
+        let mut guard = Guard::new(of_discovery, 1060);
+        let mut judge = |datagram: &Datagram<'_>| guard.judge(Duration::ZERO, datagram, false, 192);
+        assert_eq!((0..500).filter(|_| judge(&everybody).is_ok()).count(), 100);
+        assert_eq!(judge(&from("10.0.0.2:5000")), Ok(()));
+    }
+
+    #[test]
+    fn where_no_answer_is_answered_this_host_may_ask_itself_over_ipv6() {
+        let own = Datagram { origin: Origin::Own, cast: Some(Cast::Multicast), ..from("[fe80::1]:5000") };
+        assert_eq!(judge(Rules { answer_broadcast: true, ..RULES }, &own), Err(Ignored::OwnSource));
+        assert_eq!(judge(Rules::of_discovery(None), &own), Ok(()));
+    }
+
+    #[test]
     fn forged_sources_meet_the_total_limit() {
         let mut guard = Guard::new(RULES, 1060);
         let answered = (0..50_000u32)
@@ -320,7 +408,7 @@ mod tests {
             ip: IpAddr, port: u16, any_port: bool, answer_broadcast: bool, own_port: u16,
         ) {
             let datagram = Datagram { source: SocketAddr::new(ip, port), ..from("10.0.0.2:5000") };
-            let rules = Rules { any_port, answer_broadcast, rate: Some(5) };
+            let rules = Rules { any_port, answer_broadcast, rate: Some(5), ..RULES };
             let answer = Guard::new(rules, own_port).judge(Duration::ZERO, &datagram, false, 2);
             if port == 0 || port == own_port || is_bad_source(ip.to_canonical()) {
                 prop_assert!(answer.is_err());

@@ -288,13 +288,19 @@ fn strip_suffix<'a>(bytes: &'a [u8], suffix: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::guard::{DEFAULT_RATE, Rules};
+    use crate::engine::guard::{BROADCASTS, DEFAULT_RATE, Rules};
     use crate::engine::testing::{Said, at, reply_from};
     use crate::model::event::{Role, Unreachable};
     use crate::model::{Link, Origin};
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules { any_port: false, answer_broadcast: false, rate: Some(DEFAULT_RATE) };
+    const RULES: Rules = Rules {
+        any_port: false,
+        answer_broadcast: false,
+        answer_own: false,
+        rate: Some(DEFAULT_RATE),
+        broadcasts: BROADCASTS,
+    };
 
     fn plan(answer: Option<Answer>) -> Plan {
         Plan {

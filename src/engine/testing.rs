@@ -25,6 +25,7 @@ pub(crate) fn reply_from<'a>(source: &str, payload: &'a [u8]) -> Datagram<'a> {
         cast: Some(Cast::Unicast),
         origin: Origin::Foreign,
         on_link: true,
+        other_link: false,
         ttl: Some(64),
         stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::Kernel },
     }

@@ -100,6 +100,9 @@ pub struct Datagram<'a> {
     pub origin: Origin,
     /// Whether the source lies in a subnet of this host.
     pub on_link: bool,
+    /// Whether it was addressed to another interface of this host than the one it came in by: Linux lets that in (the weak
+    /// host model of RFC 1122 3.3.4.2), and so in a host of two networks those of one reach the addresses of the other.
+    pub other_link: bool,
     /// Time to live, or hop limit, that it arrived with.
     pub ttl: Option<u8>,
     /// When it arrived.

@@ -259,6 +259,8 @@ pub enum Ignored {
     Broadcast,
     /// It came from outside this host's subnets, by broadcast or multicast or to where only neighbours are answered.
     OffLink,
+    /// It was sent to an address that this host has on another interface than the one it came in by.
+    OtherLink,
     /// It is itself an answer of this kind of server.
     OwnReply,
     /// This source asks too often.
@@ -307,6 +309,7 @@ impl Ignored {
             Self::OwnSource => "own_source",
             Self::Broadcast => "broadcast",
             Self::OffLink => "off_link",
+            Self::OtherLink => "other_link",
             Self::OwnReply => "own_reply",
             Self::SourceLimit => "source_limit",
             Self::TotalLimit => "total_limit",

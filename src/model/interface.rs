@@ -259,6 +259,14 @@ impl Table {
         })
     }
 
+    /// Whether another interface than that of this number has `address`, and that one has not. To itself a host speaks over
+    /// loopback, whatever address it names: there nothing is elsewhere.
+    pub fn is_elsewhere(&self, index: u32, address: IpAddr) -> bool {
+        let here = |row: &&Interface| row.link().index == index;
+        let at_home = |row: &Interface| row.facts.loopback || row.address() == Some(address);
+        self.owner(address).is_some() && !self.0.iter().filter(here).any(at_home)
+    }
+
     /// The first switched-on interface whose subnet broadcasts to `address`.
     pub fn broadcaster(&self, address: Ipv4Addr) -> Option<&Interface> {
         let candidates = || self.0.iter().filter(|row| row.facts.up && row.facts.address.is_some());
@@ -391,6 +399,21 @@ mod tests {
         assert_eq!(["eth0", "2", "eth0:1", "10.0.0.1"].map(|text| count(text).unwrap()), [2, 2, 1, 1]);
         assert!(count("eth9").is_err());
         assert_eq!(table.names(), ["eth0"]);
+    }
+
+    #[test]
+    fn an_address_is_elsewhere_where_another_interface_has_it() {
+        let lo = Facts { loopback: true, ..Facts::plain(1, "lo", Some(("127.0.0.1", 8))) };
+        let both = Facts::plain(3, "eth1", Some(("10.0.9.9", 24)));
+        let rows =
+            [lo, facts("10.0.0.1", 24), facts("10.0.9.9", 24), Facts::plain(3, "eth1", Some(("10.0.1.1", 24))), both];
+        let table = Table::new(rows.map(Interface::judge).to_vec());
+        let elsewhere = |index, address: &str| table.is_elsewhere(index, address.parse().unwrap());
+        assert!(elsewhere(2, "10.0.1.1") && elsewhere(3, "10.0.0.1") && elsewhere(3, "127.0.0.1"));
+        assert!(!elsewhere(2, "10.0.0.1") && !elsewhere(2, "10.0.9.9") && !elsewhere(3, "10.0.9.9"));
+        // Over loopback this host asks itself; to nobody's address, or everybody's, nothing is elsewhere.
+        assert!(!elsewhere(1, "10.0.1.1") && !elsewhere(1, "127.0.0.2"));
+        assert!(!elsewhere(2, "10.0.1.255") && !elsewhere(2, "255.255.255.255") && !elsewhere(2, "192.0.2.1"));
     }
 
     proptest! {

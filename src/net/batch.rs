@@ -40,6 +40,7 @@ pub(crate) struct Head {
     pub(crate) cast: Option<Cast>,
     pub(crate) origin: Origin,
     pub(crate) on_link: bool,
+    pub(crate) other_link: bool,
     pub(crate) ttl: Option<u8>,
     pub(crate) stamp: Stamp,
 }
@@ -77,6 +78,7 @@ impl Batch {
             cast: head.cast,
             origin: head.origin,
             on_link: head.on_link,
+            other_link: head.other_link,
             ttl: head.ttl,
             stamp: head.stamp,
         }
@@ -157,6 +159,7 @@ impl Batch {
             cast: datagram.cast,
             origin: datagram.origin,
             on_link: datagram.on_link,
+            other_link: datagram.other_link,
             ttl: datagram.ttl,
             stamp: datagram.stamp,
         });

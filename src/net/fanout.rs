@@ -272,7 +272,7 @@ fn cannot_wait(error: &io::Error) -> Error {
 }
 
 /// What the table of interfaces says of a datagram: its interface by name, its cast where the system did not say,
-/// whose address its source is, and whether that is a neighbour.
+/// whose address its source is, whether that is a neighbour, and whether it was sent to another interface.
 fn describe(table: &Table, head: &mut Head) {
     let source = head.source.ip().to_canonical();
     head.link = head.index.map(|index| link_of(table, index));
@@ -287,6 +287,8 @@ fn describe(table: &Table, head: &mut Head) {
         Some(link) => near(link.index),
         None => table.neighbour(source).is_some(),
     };
+    let elsewhere = |to: SocketAddr| head.index.is_some_and(|index| table.is_elsewhere(index, to.ip().to_canonical()));
+    head.other_link = head.destination.is_some_and(elsewhere);
 }
 
 /// An interface by number; one that came after the table was read has its number for a name.

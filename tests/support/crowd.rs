@@ -66,7 +66,7 @@ impl Crowd {
                 attributes,
                 ttl: TTL,
             };
-            let rules = Rules { any_port: false, answer_broadcast: true, rate: None };
+            let rules = Rules::of_discovery(None);
             let announcer = Announcer::new(Plan {
                 listening: announcing.listening.clone(),
                 skipped: Vec::new(),

@@ -98,6 +98,7 @@ impl World {
             cast: Some(Cast::Unicast),
             origin: Origin::Foreign,
             on_link: true,
+            other_link: false,
             ttl: None,
             stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::Kernel },
         };

@@ -129,7 +129,7 @@ fn host(number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
         about: about(number.into()),
         destinations: subnets.iter().map(|subnet| to_all(*subnet)).collect(),
         secret,
-        guard: Guard::new(Rules { any_port: false, answer_broadcast: true, rate: Some(1000) }, 1061),
+        guard: Guard::new(Rules::of_discovery(Some(1000)), 1061),
         allow_routed: false,
         draws: Draws::new([number; 32]),
         deadline: None,

@@ -300,6 +300,7 @@ fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8],
         cast: cast(control),
         origin: Origin::Foreign,
         on_link: false,
+        other_link: false,
         ttl: control.ttl,
         stamp: stamp(control),
     })

@@ -131,6 +131,7 @@ fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
         cast: None,
         origin: Origin::Foreign,
         on_link: false,
+        other_link: false,
         ttl: None,
         // Filled in by whoever owns the clock.
         stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::User },

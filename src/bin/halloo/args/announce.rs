@@ -43,7 +43,7 @@ pub(crate) struct Announce {
     /// Where, and with whom.
     #[command(flatten)]
     pub(crate) reach: Reach,
-    /// Answer unicast questions from outside this host's subnets too
+    /// Answer unicast questions from outside this host's subnets too, and those to an address of another interface
     #[arg(long, help_heading = DESTINATION)]
     pub(crate) allow_routed: bool,
     /// At most so many answers a second to one source off this host; off is no limit

@@ -100,7 +100,7 @@ fn rules(args: &args::Announce) -> Rules {
         RateLimit::PerSecond(rate) => Some(rate.get()),
         RateLimit::Off => None,
     };
-    Rules { any_port: false, answer_broadcast: true, rate }
+    Rules::of_discovery(rate)
 }
 
 /// Tells the exit code of the program in the summary.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halloo::engine::broadcast::ALL_NODES;
-use halloo::engine::guard::{Guard, Rules};
+use halloo::engine::guard::{BROADCASTS, Guard, Rules};
 use halloo::engine::serve::{Answer, Base, Ends, Filter, Plan, Server};
 use halloo::model::error::{Action, FaultKind};
 use halloo::model::event::{Listening, Notice, Role};
@@ -54,10 +54,12 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
     let rules = Rules {
         any_port: args.answer_any_port,
         answer_broadcast: args.answer_broadcast,
+        answer_own: false,
         rate: match args.rate_limit {
             RateLimit::PerSecond(rate) => Some(rate.get()),
             RateLimit::Off => None,
         },
+        broadcasts: BROADCASTS,
     };
     let filter = Filter { interfaces: names(network.table(), &args.interface)?, ..Filter::default() };
     let plan = Plan {

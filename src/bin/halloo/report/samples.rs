@@ -82,6 +82,7 @@ pub(super) fn datagram(payload: &[u8]) -> Datagram<'_> {
         cast: Some(Cast::Broadcast),
         origin: Origin::Foreign,
         on_link: true,
+        other_link: false,
         ttl: Some(64),
         stamp: Stamp { wall: now().wall, source: StampSource::Kernel },
     }

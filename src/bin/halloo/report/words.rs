@@ -125,6 +125,7 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         }
         Ignored::Broadcast => "it came by broadcast or multicast; --answer-broadcast answers those",
         Ignored::OffLink => "it came from outside this host's subnets",
+        Ignored::OtherLink => "it was sent to an address that another interface has than the one it came in by",
         Ignored::OwnReply => "it is itself an answer of this kind of server",
         Ignored::SourceLimit => "this source asks too often",
         Ignored::TotalLimit => "all sources together ask too often",
