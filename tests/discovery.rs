@@ -105,6 +105,9 @@ const ROWS: &[Row] = &[
     Row("100000", Lan { hosts: 100_000, secret: false, seeds: 1, ..CLEAN }, None),
     Row("100000, expected", Lan { hosts: 100_000, secret: false, expects: true, seeds: 1, ..CLEAN }, None),
     Row("100000, 2% loss", Lan { hosts: 100_000, secret: false, loss: 0.02, seeds: 1, ..CLEAN }, None),
+    // They say how long a run may take that nobody ends: BUDGET of the engine, and the bounds of an asking.
+    Row("100000, 10% loss", Lan { hosts: 100_000, secret: false, loss: 0.1, seeds: 1, ..CLEAN }, Some([ANY, 15_000, ANY])),
+    Row("100000, 20 Mbit, 2% loss", Lan { hosts: 100_000, secret: false, link: MBIT_20, loss: 0.02, seeds: 1, ..CLEAN }, Some([ANY, 15_000, ANY])),
 ];
 
 /// What one run came to.
