@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use halloo::lab::plan::Address;
 use halloo::lab::{HostPlan, Plan, Plug};
-use halloo::wire::beacon::{Nonce, Query};
+use halloo::model::{About, Attributes, InstanceId};
+use halloo::wire::beacon::{Message, Nonce, Order, Query, Reply, read};
 use serde_json::Value;
 use support::PATIENCE;
 use support::lan::{Host, Lan};
@@ -220,6 +221,39 @@ fn an_address_of_another_interface_is_answered_only_to_this_host_itself() {
     through.set_nonblocking(true).unwrap();
     assert!(through.recv_from(&mut [0; 1_400]).is_err(), "it was answered");
     assert_eq!(server.stop().expect_code(0).summary()["ignored"]["other_link"], 1);
+}
+
+#[test]
+fn an_address_that_answers_for_more_than_can_be_is_named() {
+    let Some(lan) = Lan::new() else { return };
+    let [h1, h2] = ["h1", "h2"].map(|name| lan.host(name));
+    let liar = h2.within(|| UdpSocket::bind("0.0.0.0:1061")).unwrap().unwrap();
+    let asking = halloo(h1, &["discover", "chat", "-4", "--interface", "e0", "--json"]).start();
+    liar.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut buffer = [0; 1_400];
+    let (len, asker) = liar.recv_from(&mut buffer).unwrap();
+    let Ok((Message::Query(query), _)) = read(&buffer[..len]) else { panic!("not a question") };
+    for id in 0..300 {
+        let about = About {
+            id: InstanceId(id),
+            name: "lie".parse().unwrap(),
+            kind: "chat".parse().unwrap(),
+            port: 1,
+            advertised: None,
+            attributes: Attributes::default(),
+            ttl: Duration::from_secs(30),
+        };
+        let (echo, order) = (query.nonce.echo(), Order { boot: 1, seq: 1 });
+        let mut bytes = Vec::new();
+        Reply { echo, address: None, order, about, more: false }.write(&query.nonce, None, &mut bytes);
+        liar.send_to(&bytes, asker).unwrap();
+    }
+    let output = asking.finish().expect_code(0);
+    let mut notices = output.events("notice");
+    notices.retain(|notice| notice["notice"] == "many_of_one");
+    let [notice] = &notices[..] else { panic!("{output}") };
+    assert!(notice["text"].as_str().unwrap().contains("10.77.0.2 answers for more than 256 services"), "{notice}");
+    assert_eq!(names(&output).len(), 256);
 }
 
 // ---- a firewall and NAT --------------------------------------------------------------------------------------------

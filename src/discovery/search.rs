@@ -60,7 +60,8 @@ impl Discovery {
         self
     }
 
-    /// Ends after so long. It ends earlier when asking again has brought nobody new, unless more are expected.
+    /// Ends after so long. It ends earlier when asking again has brought nobody new, unless more are expected. Without it, it
+    /// ends after [`BUDGET`](crate::engine::discover::BUDGET) at the latest.
     #[must_use]
     pub const fn within(mut self, time: Duration) -> Self {
         self.within = Some(time);

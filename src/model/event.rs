@@ -404,6 +404,20 @@ pub enum Notice {
         /// Those were awaited who share the secret.
         secret: bool,
     },
+    /// A search ended at its own bounds, and not because asking again brought nobody new.
+    CutShort {
+        /// The time it took.
+        after: Duration,
+        /// Those are counted who share the secret.
+        secret: bool,
+    },
+    /// One address answers for as many services as are told apart where nobody proves who it is; those beyond are not kept.
+    ManyOfOne {
+        /// The address.
+        address: IpAddr,
+        /// So many are kept.
+        kept: u32,
+    },
     /// Who was probed answers, but not with the probe: so many of such answers came.
     NoEcho {
         /// Datagrams from there that are no probes.

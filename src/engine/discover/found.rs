@@ -1,9 +1,10 @@
 //! The services that answered: each once, with all its ways, believed as far as it proved itself, in bounded memory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::hints::Hint;
 use crate::model::event::Ignored;
 use crate::model::service::{Change, InstanceId, Path, Service, Trust};
 use crate::model::target::canonical;
@@ -22,6 +23,9 @@ const MOST_OF_ONE: u32 = 256;
 
 /// Ways to one service.
 const MOST_PATHS: usize = 16;
+
+/// Whoever is gone has not answered so many askings of everybody: one may have come when the host was busy, or asleep.
+const SILENT: u32 = 2;
 
 /// An answer, and when and on what question it came.
 pub(super) struct Answer<'a> {
@@ -72,7 +76,8 @@ struct Entry {
     clash_told: bool,
     /// When it was last heard by each way that is asked, and on which question.
     heard: Vec<(u32, Echo)>,
-    stale: bool,
+    /// Askings of everybody in a row that it did not answer. From the first one on it is stale.
+    silent: u32,
     /// It is said to have gone.
     doubted: bool,
     /// Whose count it is in.
@@ -158,38 +163,64 @@ impl Found {
         places
     }
 
+    /// The places of those that need not answer while hints about others are followed up, ascending: they are not in doubt.
+    pub(super) fn known_but(&self, nonce: &Nonce, followed: &BTreeMap<InstanceId, Hint>) -> Vec<u32> {
+        let sure = |entry: &&Entry| entry.is_settled(self.secret) && entry.silent == 0;
+        let others = |entry: &&Entry| !followed.contains_key(&entry.service.about.id);
+        let known = self.entries.values().filter(sure).filter(others);
+        let mut places: Vec<u32> = known.map(|entry| nonce.place(entry.service.about.id)).collect();
+        places.sort_unstable();
+        places
+    }
+
     /// Those that nobody has heard this time are stale from now on; says which were not before.
     pub(super) fn now_stale(&mut self, cycle: u32) -> Vec<InstanceId> {
-        let missed = |entry: &&mut Entry| !entry.stale && entry.heard.iter().all(|(heard, _)| *heard != cycle);
+        let missed = |entry: &&mut Entry| entry.heard.iter().all(|(heard, _)| *heard != cycle);
         let mut ids: Vec<InstanceId> = Vec::new();
         for entry in self.entries.values_mut().filter(missed) {
-            entry.stale = true;
-            ids.push(entry.service.about.id);
+            entry.silent = entry.silent.saturating_add(1);
+            if entry.silent == 1 {
+                ids.push(entry.service.about.id);
+            }
         }
         ids.sort_unstable();
         ids
     }
 
-    /// Takes out those whose time is over: silent when everybody was asked, and for the whole time they gave themselves.
+    /// Takes out those whose time is over: silent when everybody was asked, and asked again, and for the whole time they gave
+    /// themselves.
     pub(super) fn take_expired(&mut self, now: Duration) -> Vec<Service> {
-        self.take_out(|entry| entry.stale && entry.expires() <= now)
+        self.take_out(|entry| entry.silent >= SILENT && entry.expires() <= now)
     }
 
     /// When the next one expires.
     pub(super) fn next_expiry(&self) -> Option<Duration> {
-        self.entries.values().filter(|entry| entry.stale).map(Entry::expires).min()
+        self.entries.values().filter(|entry| entry.silent >= SILENT).map(Entry::expires).min()
     }
 
-    /// The shortest time that any of them holds.
+    /// Whether the time of one is over that has still to be asked again.
+    pub(super) fn has_overdue(&self, now: Duration) -> bool {
+        self.entries.values().any(|entry| (1..SILENT).contains(&entry.silent) && entry.expires() <= now)
+    }
+
+    /// The shortest time that any of them holds. Who proved nothing does not say how often others are asked.
     pub(super) fn shortest_ttl(&self) -> Option<Duration> {
-        self.entries.values().map(|entry| entry.service.about.ttl).min()
+        let settled = self.entries.values().filter(|entry| entry.is_settled(self.secret));
+        settled.map(|entry| entry.service.about.ttl).min()
+    }
+
+    /// How many services an address has, if that is as many as are told apart, and who it is is not proved.
+    pub(super) fn crowd(&self, source: SocketAddr) -> Option<(IpAddr, u32)> {
+        let address = canonical(source).ip();
+        let count = self.sources.get(&address).copied().filter(|count| *count >= MOST_OF_ONE && !self.secret)?;
+        Some((address, count))
     }
 
     // ---- hints -----------------------------------------------------------------------------------------------------
 
     /// Whether an announcement is news: of somebody new, or of a new start.
     pub(super) fn is_news(&self, id: InstanceId, order: Order) -> bool {
-        self.entries.get(&id).is_none_or(|entry| entry.order.boot != order.boot || entry.stale)
+        self.entries.get(&id).is_none_or(|entry| entry.order.boot != order.boot || entry.silent > 0)
     }
 
     /// Doubts that a service is still there. Says whether that is worth asking.
@@ -201,11 +232,11 @@ impl Found {
     }
 
     /// Takes out those of `ids` that are said to have gone, were asked at this time, and have not answered since.
-    pub(super) fn take_doubted(&mut self, asked: Duration, ids: &BTreeSet<InstanceId>) -> Vec<Service> {
+    pub(super) fn take_doubted(&mut self, asked: Duration, ids: &BTreeMap<InstanceId, Hint>) -> Vec<Service> {
         for entry in self.entries.values_mut().filter(|entry| entry.service.heard >= asked) {
             entry.doubted = false;
         }
-        self.take_out(|entry| entry.doubted && ids.contains(&entry.service.about.id))
+        self.take_out(|entry| entry.doubted && ids.contains_key(&entry.service.about.id))
     }
 
     fn take_out(&mut self, gone: impl Fn(&Entry) -> bool) -> Vec<Service> {
@@ -233,8 +264,8 @@ impl Entry {
         let Reply { echo, order, about, more, .. } = reply;
         let service = Service { about, more, trust, paths: vec![path], heard: now };
         let (boot_before, clash_told, heard) = (None, false, Vec::new());
-        let (stale, doubted) = (false, false);
-        let mut entry = Self { service, signed, order, boot_before, clash_told, heard, stale, doubted, counted };
+        let (silent, doubted) = (0, false);
+        let mut entry = Self { service, signed, order, boot_before, clash_told, heard, silent, doubted, counted };
         entry.hear(walk, cycle, echo);
         entry
     }
@@ -254,7 +285,7 @@ impl Entry {
         let same_question = self.has_answered(answer.walk, answer.reply.echo);
         self.hear(answer.walk, answer.cycle, answer.reply.echo);
         self.service.heard = answer.now;
-        let back = std::mem::take(&mut self.stale);
+        let back = std::mem::take(&mut self.silent) > 0;
         let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
         if better {
             // The ways that led past a relay are not its own.

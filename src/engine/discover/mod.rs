@@ -1,9 +1,10 @@
 //! Finding services: who is there, by which ways, and how far that can be believed.
 //!
 //! Everybody is asked on every way at once; `walk` says when and at what pace, `found` keeps what is found. A run
-//! ends when all ways are done, when so many as were expected are found, or at its deadline; a watching run then waits,
-//! and asks everybody again when a third of the shortest time to live has passed. A service that does not answer then is
-//! stale, and gone when it has been silent for its whole time.
+//! ends when all ways are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
+//! watching run then waits, and asks everybody again when a third of the shortest time to live has passed, but 3 s at the
+//! least. A service that does not answer then is stale, and gone when it has been silent for its whole time and was asked in
+//! vain once more.
 //!
 //! **What is believed.** With a secret, only what is signed for this run's own challenge counts: the rest is told as
 //! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
@@ -11,13 +12,17 @@
 //!
 //! **What it sends.** The queries of a run are at least 3 ms apart on each way, and a quiet LAN gets three within half a
 //! second. RFC 8085 3.1.3 would have them 3 s apart; it is left for the sake of who waits, within a bound: the number of
-//! queries is finite, and grows only with answers that come. A watching run asks every 10 s at most, besides hints, of
-//! which it follows up a few in each second.
+//! queries is finite, and grows only with answers that come. A watching run asks every 3 s at most, every 10 s as services
+//! are, and never for more than half of the time; besides, it follows up hints with a few queries, once a second, and every
+//! 10 s while nothing comes of them.
 
+mod clock;
 mod found;
+mod hints;
 mod walk;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use found::MOST_SERVICES;
@@ -28,8 +33,12 @@ use crate::model::event::{Ignored, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
-use crate::wire::beacon::{Announce, Draws, Goodbye, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read};
+use crate::wire::beacon::{
+    Announce, Draws, Goodbye, MOST_KNOWN, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
+};
+use clock::Clock;
 use found::{Answer, Found, Taken};
+use hints::{Hint, Hints};
 use walk::{Slice, Step, Walk};
 
 /// Whom to look for, and how long.
@@ -54,14 +63,22 @@ pub struct Plan {
     /// So many services end the run, and fewer are an error. With a secret, verified ones. More than
     /// some ten thousand also make the first round careful.
     pub expect: Option<u64>,
-    /// The end of the run. Where fewer than expected are found, it goes on asking until then.
+    /// The end of the run. Where fewer than expected are found, or new ones come still, it goes on asking until then. Without
+    /// one, a run that does not watch ends after [`BUDGET`].
     pub deadline: Option<Duration>,
     /// Some sent and some not is good enough.
     pub lenient: bool,
 }
 
-/// A watching run asks again after this at the earliest (RFC 8085 3.1.3 asks for 3 s; answers are traffic too).
-const REFRESH_FLOOR: Duration = Duration::from_secs(10);
+/// The longest that a run takes which has no deadline and does not watch. In the simulation 100,000 services need 4 s as a
+/// rule, 12 s where one in ten datagrams is lost, and 14 s behind 20 Mbit/s; who needs longer is kept up by somebody.
+pub const BUDGET: Duration = Duration::from_secs(15);
+
+/// A watching run that knows nobody asks again after this.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// It asks again after this at the earliest (RFC 8085 3.1.3).
+const REFRESH_FLOOR: Duration = Duration::from_secs(3);
 
 /// It asks again after this part of the shortest time to live, so that two rounds of silence are no death.
 const REFRESH_PART: u32 = 3;
@@ -69,14 +86,12 @@ const REFRESH_PART: u32 = 3;
 /// Hints are followed up after a random part of this, so that watchers that hear the same do not ask together.
 const HINT_SPREAD: Duration = Duration::from_millis(250);
 
-/// The time between two follow-ups of hints.
-const HINT_GAP: Duration = Duration::from_secs(1);
-
-/// Hints followed up at once. What is beyond is found when everybody is asked.
-const MOST_HINTS: usize = 32;
-
-/// The rounds that ask after a hint.
+/// The rounds that ask after hints.
 const HINT_ROUNDS: u32 = 2;
+
+/// The queries of such a round, but for one or two: as many as list 1,200 who need not answer. Where more are known, so many
+/// of the hints are asked after, one by one.
+const HINT_QUERIES: usize = 4;
 
 /// Ways to single hosts are begun so far apart: 100 a second, so that a sweep of a subnet does not ask for all its
 /// hardware addresses at once (Linux keeps 1,024 neighbours by default).
@@ -88,9 +103,6 @@ const LIVE: usize = 64;
 
 /// A watching run looks at the clock so often: a host that slept asks as soon after it as this.
 const TICK: Duration = Duration::from_secs(2);
-
-/// What the wall clock may gain or lose against the run's between two looks without having been set.
-const JUMP: Duration = Duration::from_secs(2);
 
 /// The longest time between two attempts to find what is still missing.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(3);
@@ -110,8 +122,8 @@ struct Asked {
 enum Doing {
     /// For everybody.
     Everybody,
-    /// After hints, since this time.
-    Hints(Duration),
+    /// After hints, since this time, when so many were believed.
+    Hints(Duration, u64),
     /// Nothing: this is when everybody was last asked.
     Resting(Duration),
     /// Nothing any more.
@@ -131,11 +143,14 @@ pub struct Discoverer {
     cycle: u32,
     rounds: u32,
     patience: u32,
-    hints: BTreeSet<InstanceId>,
-    /// Those that are followed up.
-    followed: BTreeSet<InstanceId>,
-    hint_at: Option<Duration>,
-    hinted: Duration,
+    /// The end, where none was asked for.
+    budget: Option<Duration>,
+    /// Everybody is not asked again before this.
+    rest: Duration,
+    /// The time of somebody is over who has still to be asked again.
+    overdue: bool,
+    hints: Hints,
+    crowd_told: bool,
     expiry: Option<Duration>,
     clock: Option<Clock>,
     bytes: Vec<u8>,
@@ -149,8 +164,11 @@ impl Discoverer {
     pub fn new(plan: Plan) -> Self {
         let stats =
             Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
+        let walks = ways(&plan.destinations);
+        let singles = walks.iter().filter(|walk| walk.is_single()).count() as u32;
         Self {
-            walks: ways(&plan.destinations),
+            walks,
+            budget: (!plan.watch).then(|| BUDGET + SWEEP_GAP * singles),
             found: Found::new(plan.secret.is_some()),
             plan,
             asked: VecDeque::new(),
@@ -159,10 +177,10 @@ impl Discoverer {
             cycle: 0,
             rounds: 0,
             patience: 0,
-            hints: BTreeSet::new(),
-            followed: BTreeSet::new(),
-            hint_at: None,
-            hinted: Duration::ZERO,
+            rest: Duration::ZERO,
+            overdue: false,
+            hints: Hints::new(),
+            crowd_told: false,
             expiry: None,
             clock: None,
             bytes: Vec::new(),
@@ -217,17 +235,15 @@ impl Discoverer {
 
     fn ask_after_hints(&mut self, now: Duration) {
         self.cycle += 1;
-        self.hint_at = None;
-        self.followed = std::mem::take(&mut self.hints);
-        self.hinted = now;
-        self.doing = Doing::Hints(now);
+        self.hints.follow(now);
+        self.doing = Doing::Hints(now, self.found.believed());
         self.begin_walks(now, 0);
     }
 
     fn begin_walks(&mut self, now: Duration, guess: u64) {
         let mut at = now;
         for walk in &mut self.walks {
-            let single = walk.to.iter().all(|destination| destination.cast == Cast::Unicast);
+            let single = walk.is_single();
             walk.begin(if single { at } else { now }, guess);
             at += if single { SWEEP_GAP } else { Duration::ZERO };
         }
@@ -257,14 +273,24 @@ impl Discoverer {
             self.asked.pop_front();
         }
         self.asked.push_back(Asked { nonce, walk: at, round, longest: 0 });
-        let walk = &mut self.walks[at];
-        if matches!(self.doing, Doing::Hints(_)) {
-            if walk.rounds() >= HINT_ROUNDS {
-                return walk.rest();
-            }
-            return walk.ask_places(now, self.followed.iter().map(|id| nonce.place(*id)).collect());
+        if matches!(self.doing, Doing::Hints(..)) {
+            return self.begin_hint_round(now, at, &nonce);
         }
-        walk.round(now, self.found.known(&nonce, at, self.cycle));
+        self.walks[at].round(now, self.found.known(&nonce, at, self.cycle));
+    }
+
+    /// Everybody is asked but those who are known: one query asks after all hints, as long as few are.
+    fn begin_hint_round(&mut self, now: Duration, at: usize, nonce: &Nonce) {
+        let (walk, followed) = (&mut self.walks[at], self.hints.followed());
+        if walk.rounds() >= HINT_ROUNDS {
+            return walk.rest();
+        }
+        let known = self.found.known_but(nonce, followed);
+        if known.len() <= HINT_QUERIES * MOST_KNOWN {
+            walk.round(now, known);
+        } else {
+            walk.ask_places(now, followed.keys().take(HINT_QUERIES).map(|id| nonce.place(*id)).collect());
+        }
     }
 
     fn send(&mut self, at: usize, slice: Slice, out: &mut dyn Out) {
@@ -296,23 +322,49 @@ impl Discoverer {
                     self.tell(id, Change::Stale, out);
                 }
                 self.expire(at, out);
+                self.overdue = self.found.has_overdue(at);
+                self.rest = now.run + now.run.saturating_sub(self.began);
                 self.doing = Doing::Resting(self.began);
             }
-            Doing::Everybody if self.is_short() && self.plan.deadline.is_some() => {
+            Doing::Everybody if self.plan.deadline.is_some() && (self.is_short() || self.is_cut_short()) => {
                 self.patience += 1;
                 self.doing = Doing::Resting(now.run);
             }
+            Doing::Everybody if self.is_cut_short() => self.cut_short(now, out),
             Doing::Everybody => self.doing = Doing::Over,
-            Doing::Hints(since) => {
-                let since = since + self.slept();
-                for service in self.found.take_doubted(since, &self.followed) {
-                    out.tell(&Event::Service(Change::Gone, &service));
-                }
-                self.followed.clear();
+            Doing::Hints(since, before) => {
+                self.hints_are_followed_up(since + self.slept(), before, out);
                 self.doing = Doing::Resting(self.began);
             }
             Doing::Resting(_) | Doing::Over => {}
         }
+    }
+
+    /// Whatever is true of them has shown by now.
+    fn hints_are_followed_up(&mut self, since: Duration, before: u64, out: &mut dyn Out) {
+        let gone = self.found.take_doubted(since, self.hints.followed());
+        let came = |id: &InstanceId, hint: &Hint| matches!(hint, Hint::Came(order) if !self.found.is_news(*id, *order));
+        let more = self.found.believed() + gone.len() as u64 > before;
+        let fruitful = more || !gone.is_empty() || self.hints.followed().iter().any(|(id, hint)| came(id, hint));
+        self.hints.done(fruitful);
+        for service in gone {
+            out.tell(&Event::Service(Change::Gone, &service));
+        }
+    }
+
+    /// Ends the run at its own bounds.
+    fn cut_short(&mut self, now: Now, out: &mut dyn Out) {
+        self.doing = Doing::Over;
+        out.tell(&Event::Notice(Notice::CutShort { after: now.run, secret: self.plan.secret.is_some() }));
+    }
+
+    fn is_cut_short(&self) -> bool {
+        self.walks.iter().any(Walk::is_cut_short)
+    }
+
+    /// The end of the run, at the latest.
+    fn end(&self) -> Option<Duration> {
+        self.plan.deadline.or(self.budget)
     }
 
     fn expire(&mut self, at: Duration, out: &mut dyn Out) {
@@ -329,8 +381,9 @@ impl Discoverer {
             let patience = Duration::from_millis(100) * (1 << self.patience.min(10));
             return Some(since + patience.min(LONGEST_PATIENCE));
         }
-        let shortest = self.found.shortest_ttl().map_or(REFRESH_FLOOR, |ttl| ttl / REFRESH_PART);
-        Some(since + shortest.max(REFRESH_FLOOR))
+        let part = self.found.shortest_ttl().map_or(REFRESH, |ttl| ttl / REFRESH_PART);
+        let pause = if self.overdue { REFRESH_FLOOR } else { part.max(REFRESH_FLOOR) };
+        Some((since + pause).max(self.rest))
     }
 
     fn is_short(&self) -> bool {
@@ -390,6 +443,9 @@ impl Discoverer {
         }
         let (cycle, now) = (self.cycle, self.time(now));
         let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now });
+        if taken == Err(Ignored::TooMany) {
+            self.tell_of_crowd(datagram.source, out);
+        }
         let counts = signed || self.plan.secret.is_none();
         self.pace(walk, round, now, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
         self.account(taken?, counts, out);
@@ -427,6 +483,17 @@ impl Discoverer {
         add(&mut self.stats.replies, 1);
     }
 
+    /// Says once that an address has more services than are kept of one: among those left out there may be true ones.
+    fn tell_of_crowd(&mut self, source: SocketAddr, out: &mut dyn Out) {
+        if self.crowd_told {
+            return;
+        }
+        if let Some((address, kept)) = self.found.crowd(source) {
+            self.crowd_told = true;
+            out.tell(&Event::Notice(Notice::ManyOfOne { address, kept }));
+        }
+    }
+
     fn tell(&self, id: InstanceId, change: Change, out: &mut dyn Out) {
         if let Some(service) = self.found.get(id) {
             out.tell(&Event::Service(change, service));
@@ -442,7 +509,7 @@ impl Discoverer {
             return Err(Ignored::OtherType);
         }
         if self.found.is_news(about.id, *order) {
-            self.follow_up(now, about.id);
+            self.follow_up(now, about.id, Hint::Came(*order));
         }
         Ok(())
     }
@@ -450,7 +517,7 @@ impl Discoverer {
     fn goodbye(&mut self, now: Now, goodbye: &Goodbye, seal: &Seal<'_>) -> Result<(), Ignored> {
         self.check_hint(seal)?;
         if self.found.doubt(goodbye) {
-            self.follow_up(now, goodbye.id);
+            self.follow_up(now, goodbye.id, Hint::Went);
         }
         Ok(())
     }
@@ -464,12 +531,9 @@ impl Discoverer {
         }
     }
 
-    fn follow_up(&mut self, now: Now, id: InstanceId) {
-        if self.hints.len() < MOST_HINTS {
-            self.hints.insert(id);
-        }
+    fn follow_up(&mut self, now: Now, id: InstanceId, hint: Hint) {
         let soon = now.run + Duration::from_nanos(self.plan.draws.below(HINT_SPREAD.as_nanos() as u64));
-        self.hint_at = self.hint_at.or(Some(soon.max(self.hinted + HINT_GAP)));
+        self.hints.add(id, hint, soon);
     }
 
     // ---- the clock -------------------------------------------------------------------------------------------------
@@ -505,30 +569,6 @@ impl Discoverer {
             () if found < self.plan.expect.unwrap_or(1) && !self.plan.watch => Verdict::TooFew,
             () if failed > 0 && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
-        }
-    }
-}
-
-/// The two clocks when they were last looked at.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    last: Now,
-    /// What the wall clock gained on the other, in jumps.
-    slept: Duration,
-}
-
-impl Clock {
-    /// Whether the wall clock has gone another way than the run's since the last look.
-    fn jumped(&mut self, now: Now) -> bool {
-        let passed = now.run.saturating_sub(self.last.run);
-        let before = std::mem::replace(&mut self.last, now);
-        match now.wall.duration_since(before.wall) {
-            Ok(wall) if wall > passed + JUMP => {
-                self.slept += wall - passed;
-                true
-            }
-            Ok(wall) => passed > wall + JUMP,
-            Err(back) => back.duration() + passed > JUMP,
         }
     }
 }
@@ -602,6 +642,9 @@ impl Engine for Discoverer {
             self.doing = Doing::Over;
             return;
         }
+        if self.end().is_some_and(|end| end <= now.run) {
+            return self.cut_short(now, out);
+        }
         self.look_at_the_clock(now, out);
         let at = self.time(now);
         if self.expiry.is_some_and(|expiry| expiry <= at) {
@@ -613,7 +656,7 @@ impl Engine for Discoverer {
             } else {
                 self.ask_once_more(now.run);
             }
-        } else if matches!(self.doing, Doing::Resting(_)) && self.hint_at.is_some_and(|hint| hint <= now.run) {
+        } else if matches!(self.doing, Doing::Resting(_)) && self.hints.due().is_some_and(|hint| hint <= now.run) {
             self.ask_after_hints(now.run);
         }
         self.walk_on(now, out);
@@ -623,8 +666,8 @@ impl Engine for Discoverer {
         let resting = matches!(self.doing, Doing::Resting(_));
         let tick = self.clock.filter(|_| resting && self.plan.watch).map(|clock| clock.last.run + TICK);
         let expiry = self.expiry.map(|expiry| expiry.saturating_sub(self.slept()));
-        let hint = self.hint_at.filter(|_| resting);
-        let others = [self.plan.deadline, self.again_at(), hint, tick, expiry];
+        let hint = self.hints.due().filter(|_| resting);
+        let others = [self.end(), self.again_at(), hint, tick, expiry];
         let walks = self.walks.iter().filter_map(Walk::due);
         match walks.chain(others.into_iter().flatten()).min() {
             _ if self.is_over() => Next::Done,

@@ -1,7 +1,10 @@
 //! The asker among real responders on a scripted LAN, and among liars.
 
+mod watching;
+
 use std::net::SocketAddr;
-use std::time::SystemTime;
+
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::engine::announce::{self, Announcer};
@@ -117,6 +120,10 @@ fn about(id: u64) -> About {
 
 /// A host whose instance is its number.
 fn host(number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
+    host_of(about(number.into()), number, subnets, secret)
+}
+
+fn host_of(about: About, number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
     let engine = Announcer::new(announce::Plan {
         listening: Listening {
             role: Role::Announce,
@@ -126,7 +133,7 @@ fn host(number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
         },
         skipped: Vec::new(),
         notices: Vec::new(),
-        about: about(number.into()),
+        about,
         destinations: subnets.iter().map(|subnet| to_all(*subnet)).collect(),
         secret,
         guard: Guard::new(Rules::of_discovery(Some(1000)), 1061),
@@ -509,6 +516,40 @@ fn one_forger_fills_no_table() {
     }
     assert_eq!(lan.asker.services().len(), 256);
     assert_eq!(lan.asker.stats().ignored[&Ignored::TooMany], 5_000 - 256);
+    let [Notice::ManyOfOne { address, kept: 256 }] = lan.said.notices[..] else { panic!("{:?}", lan.said.notices) };
+    assert_eq!(address.to_string(), "10.0.1.66");
+}
+
+/// A run in which somebody answers each question with new services, and late, for as long as it asks.
+fn lied_to(plan: Plan) -> Lan {
+    let mut lan = Lan::new(plan, vec![host(2, &[1], None)]);
+    for n in 0u64.. {
+        for way in 0..2 {
+            let address = format!("10.0.{}.{}", way + 1, 100 + n % 100);
+            let forged = answer(&lan, way, 1_000 + 2 * n + way as u64, &address, None);
+            lan.hear(&format!("{address}:1061"), &forged);
+        }
+        if lan.until(lan.now + 40) {
+            break;
+        }
+    }
+    lan.finish();
+    lan
+}
+
+#[test]
+fn a_stranger_keeps_no_run_going_and_it_is_said_that_somebody_did() {
+    let lan = lied_to(asking(None));
+    assert!(lan.now <= 15_001, "it took {} ms", lan.now);
+    let cut = lan.said.notices.iter().filter(|notice| matches!(notice, Notice::CutShort { secret: false, .. })).count();
+    assert_eq!((cut, lan.said.notices.len()), (1, 1));
+    assert!(lan.asker.stats().sent < 200, "{} questions", lan.asker.stats().sent);
+    assert!(lan.said.when(2, Change::Found).is_some());
+    // Whoever says how long gets that, and who has a secret is not kept up.
+    let lan = lied_to(Plan { deadline: Some(Duration::from_secs(30)), ..asking(None) });
+    assert_eq!((lan.now, lan.said.notices.len()), (30_000, 0));
+    let lan = lied_to(asking(Some(key(1))));
+    assert!(lan.now < 1_500 && lan.said.notices.is_empty(), "{} ms: {:?}", lan.now, lan.said.notices);
 }
 
 #[test]
@@ -525,171 +566,6 @@ fn two_of_one_instance_are_told_once() {
     }
     let clashes = lan.said.notices.iter().filter(|notice| matches!(notice, Notice::IdClash(..))).count();
     assert_eq!((clashes, lan.asker.services().len()), (1, 1));
-}
-
-// ---- watching -------------------------------------------------------------------------------------------------------
-
-fn watching(secret: Option<Secret>) -> Plan {
-    Plan { watch: true, ..asking(secret) }
-}
-
-#[test]
-fn a_host_that_vanishes_is_stale_and_then_gone_within_its_time() {
-    let mut lan = Lan::new(watching(Some(key(1))), nine(Some(&key(1))));
-    lan.until(5_000);
-    lan.hosts.remove(0);
-    lan.until(60_000);
-    let (stale, gone) = (lan.said.when(2, Change::Stale).unwrap(), lan.said.when(2, Change::Gone).unwrap());
-    assert!((10_000..11_500).contains(&stale), "stale after {stale} ms");
-    // Last heard within the first 100 ms; its time is 30 s.
-    assert!((30_000..30_200).contains(&gone), "gone after {gone} ms");
-    assert_eq!((lan.said.count(Change::Stale), lan.said.count(Change::Gone)), (1, 1));
-    assert_eq!(lan.asker.services().len(), 8);
-}
-
-#[test]
-fn a_host_that_comes_back_is_told() {
-    let mut lan = Lan::new(watching(None), nine(None));
-    lan.until(5_000);
-    let away = lan.hosts.remove(0);
-    lan.until(15_000);
-    lan.hosts.push(away);
-    lan.until(25_000);
-    let told: Vec<Change> =
-        lan.said.changes.iter().filter(|(.., s)| s.about.id.0 == 2).map(|(_, change, _)| *change).collect();
-    assert_eq!(told, [Change::Found, Change::Stale, Change::Updated]);
-}
-
-#[test]
-fn a_goodbye_is_asked_about_and_believed_only_if_nobody_answers() {
-    for secret in [None, Some(key(1))] {
-        let mut lan = Lan::new(watching(secret.clone()), nine(secret.as_ref()));
-        lan.until(3_000);
-        // Forged for host 3, which is there; true of host 2.
-        let mut forged = Vec::new();
-        let boot = boot_of(&lan, "10.0.1.3:1061");
-        Goodbye { order: Order { boot, seq: u32::MAX }, id: InstanceId(3) }.write(None, &mut forged);
-        lan.hear("10.0.1.66:1061", &forged);
-        let mut leaving = lan.hosts.remove(0);
-        let mut said = Said::default();
-        leaving.engine.stop(at(lan.now), &mut said);
-        for (_, bytes) in said.sends {
-            lan.hear("10.0.1.2:40000", &bytes);
-        }
-        lan.until(9_000);
-        let gone = lan.said.when(2, Change::Gone).unwrap();
-        assert!(gone < 3_700, "gone after {gone} ms");
-        assert_eq!(lan.said.when(3, Change::Gone), None);
-        assert_eq!(lan.said.ignored.contains(&Ignored::Unsigned), secret.is_some());
-        lan.until(12_000);
-        assert_eq!((lan.said.count(Change::Stale), lan.asker.services().len()), (0, 8));
-    }
-}
-
-#[test]
-fn a_true_goodbye_said_again_after_a_restart_removes_nobody() {
-    let mut lan = Lan::new(watching(Some(key(1))), vec![host(2, &[1], Some(key(1)))]);
-    lan.until(3_000);
-    let mut said = Said::default();
-    lan.hosts[0].engine.stop(at(3_000), &mut said);
-    let goodbye = said.sends.remove(0).1;
-    // Back at once: the same instance, another start.
-    lan.hosts[0].engine = host(2, &[1], Some(key(1))).engine;
-    lan.hear("10.0.1.2:40000", &goodbye);
-    lan.until(12_000);
-    lan.hear("10.0.1.66:40000", &goodbye);
-    lan.until(20_000);
-    assert_eq!((lan.said.count(Change::Gone), lan.asker.services().len()), (0, 1));
-}
-
-#[test]
-fn an_announcement_is_a_reason_to_ask_and_no_more() {
-    let mut lan = Lan::new(watching(Some(key(1))), Vec::new());
-    lan.until(3_000);
-    let mut announced = Vec::new();
-    let order = Order { boot: 1, seq: 1 };
-    Announce { order, about: about(2) }.write(Some(&key(1)), &mut announced);
-    lan.hear("10.0.1.2:40000", &announced);
-    lan.until(5_000);
-    assert_eq!(lan.said.changes.len(), 0);
-    lan.hosts.push(host(3, &[1], Some(key(1))));
-    lan.start_hosts();
-    lan.until(9_000);
-    let found = lan.said.when(3, Change::Found).unwrap();
-    assert!(found < 6_000, "found after {found} ms");
-    assert_eq!(lan.said.service(3).unwrap().trust, Trust::Verified);
-}
-
-#[test]
-fn a_flood_of_hints_buys_few_questions() {
-    let mut lan = Lan::new(watching(None), Vec::new());
-    lan.until(2_000);
-    let before = lan.asker.rounds();
-    for id in 0..5_000u64 {
-        let mut announced = Vec::new();
-        Announce { order: Order { boot: 1, seq: 1 }, about: about(id) }.write(None, &mut announced);
-        lan.hear("10.0.1.66:40000", &announced);
-        lan.until(2_000 + id);
-    }
-    let asked = lan.asker.rounds() - before;
-    assert!(asked <= 2 * 3 * 6, "{asked} rounds in 5 s");
-    assert!(lan.asker.hints.len() <= MOST_HINTS);
-}
-
-#[test]
-fn a_host_that_slept_asks_again_at_once() {
-    for jump in [3_600, 5] {
-        let mut lan = Lan::new(watching(None), nine(None));
-        lan.until(2_000);
-        let replies = lan.asker.stats().replies;
-        lan.ahead = Duration::from_secs(jump);
-        lan.until(5_000);
-        assert!(lan.said.notices.iter().any(|notice| matches!(notice, Notice::ClockJumped)));
-        assert_eq!(lan.asker.stats().replies, replies.map(|n| n + 10));
-        assert_eq!(lan.said.count(Change::Gone) + lan.said.count(Change::Stale), 0);
-    }
-    // What vanished meanwhile is gone as soon as it has not answered.
-    let mut lan = Lan::new(watching(None), nine(None));
-    lan.until(2_000);
-    lan.ahead = Duration::from_secs(3_600);
-    lan.hosts.remove(0);
-    lan.until(6_000);
-    assert!(lan.said.when(2, Change::Gone).is_some_and(|gone| gone < 5_000));
-}
-
-#[test]
-fn a_clock_that_is_set_back_loses_nobody() {
-    let mut lan = Lan::new(watching(None), nine(None));
-    lan.ahead = Duration::from_secs(100);
-    lan.until(2_000);
-    lan.ahead = Duration::ZERO;
-    lan.until(40_000);
-    assert_eq!(lan.said.count(Change::Gone) + lan.said.count(Change::Stale), 0);
-}
-
-#[test]
-fn a_new_interface_is_asked_at_once() {
-    let plan = Plan { destinations: vec![to_all(1)], ..watching(None) };
-    let mut lan = Lan::new(plan, nine(None));
-    lan.until(2_000);
-    assert_eq!(lan.asker.services().len(), 5);
-    lan.asker.readdress(at(2_000), vec![to_all(1), to_all(2)]);
-    lan.until(2_200);
-    assert_eq!(lan.asker.services().len(), 9);
-}
-
-// ---- the clock of the engine ----------------------------------------------------------------------------------------
-
-#[test]
-fn jumps_are_told_from_time_that_passes() {
-    let start = Now { run: Duration::ZERO, wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000) };
-    let later = |run: u64, wall: u64| Now {
-        run: Duration::from_secs(run),
-        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(wall),
-    };
-    let jumped = |now| Clock { last: start, slept: Duration::ZERO }.jumped(now);
-    assert!(!jumped(later(500, 1_500)) && !jumped(later(500, 1_501)));
-    assert!(jumped(later(500, 1_600)) && jumped(later(500, 1_400)) && jumped(later(1, 900)));
 }
 
 proptest! {

@@ -35,6 +35,8 @@ pub(crate) struct Announce {
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::attribute, help_heading = SERVICE)]
     pub(crate) attr: Vec<Attribute>,
     /// How long it holds for those who do not hear it again: 1s to 65535s
+    ///
+    /// Who watches asks when a third of it has passed, but every 3 s at most: below 6s it is gone after 3 to 7 s.
     #[arg(long, value_name = "DURATION", value_parser = values::service_ttl, default_value = "30s", help_heading = SERVICE)]
     pub(crate) ttl: Duration,
     /// The address to use it by, where that is another than the one that answers, as in a container

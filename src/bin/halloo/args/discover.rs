@@ -34,7 +34,7 @@ pub(crate) struct Discover {
     /// Ask with long questions, so that answers with many attributes come whole
     #[arg(long, help_heading = SERVICES)]
     pub(crate) full: bool,
-    /// End after so long at the latest [default: with --expect or --resolve 3s, else no end but when nobody new comes]
+    /// End after so long at the latest [default: with --expect or --resolve 3s, else when nobody new comes, within 15s]
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     wait: Option<Duration>,
     /// End as soon as N are found; fewer are exit code 1

@@ -1,6 +1,7 @@
 //! What the user should know: a sentence that says what to do now, and a stable word.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use halloo::model::Link;
 use halloo::model::event::{Fragments, Notice};
@@ -87,6 +88,11 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::InterfaceCame(link) => format!("{} can be used now, and is", Name(&link.name)),
         Notice::InterfaceWent(link) => format!("{} cannot be used any more", Name(&link.name)),
         Notice::NobodyAnnounces { asked, port, secret } => nobody_announces(*asked, *port, *secret),
+        Notice::CutShort { after, secret } => cut_short(*after, *secret),
+        Notice::ManyOfOne { address, kept } => format!(
+            "{address} answers for more than {kept} services: those beyond are not listed, and a true one may be among them, for \
+             who makes them up can do so under another's address; with --secret-file, who has the secret is always listed"
+        ),
         Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);
@@ -95,6 +101,22 @@ pub(crate) fn text(notice: &Notice) -> String {
         // New notices of the library, until they get their own words here.
         _ => "something that this version of the program has no words for".to_owned(),
     }
+}
+
+fn cut_short(after: Duration, secret: bool) -> String {
+    let (cause, instead) = if secret {
+        ("the network is very large or loses much", "")
+    } else {
+        (
+            "the network is very large or loses much, or somebody makes them up",
+            "; with --secret-file only who has the secret counts",
+        )
+    };
+    format!(
+        "ended after {:.1} s although asking again still brought new ones: {cause}. Some may be missing; --wait DURATION \
+         goes on as long as that{instead}",
+        after.as_secs_f64()
+    )
 }
 
 fn nobody_announces(asked: u16, port: u16, secret: bool) -> String {
@@ -148,6 +170,8 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::InterfaceWent(_) => "interface_went",
         Notice::NobodyAnnounces { .. } => "nobody_announces",
         Notice::NoEcho { .. } => "no_echo",
+        Notice::CutShort { .. } => "cut_short",
+        Notice::ManyOfOne { .. } => "many_of_one",
         Notice::GroupNotJoined(..) => "group_not_joined",
         _ => "other",
     }

@@ -147,6 +147,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::InterfaceCame(eth0()),
         Notice::InterfaceWent(eth0()),
         Notice::NobodyAnnounces { asked: 1061, port: 40_000, secret: true },
+        Notice::CutShort { after: Duration::from_secs(15), secret: false },
+        Notice::ManyOfOne { address: Ipv4Addr::new(10, 77, 0, 66).into(), kept: 256 },
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
     ]
 }
