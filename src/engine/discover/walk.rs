@@ -59,7 +59,7 @@ const SILENT: u32 = 4;
 /// 20 Mbit/s that lose 2 %.
 const MOST_ROUNDS: u32 = 20;
 
-/// Queries after which no further round is begun. The same 100,000 need 3,350; 10,000 that lose 10 % need 340.
+/// Queries after which no further round is begun. The same 100,000 need 3,350; 10,000 that lose 10 % need 370.
 const MOST_QUERIES: u32 = 4_000;
 
 /// The rounds that say how late answers are: who is there is known to be slow by then, and what is late from then on may be
