@@ -88,10 +88,18 @@ pub(crate) fn failed(failed: &Failed) -> String {
     format!("cannot send {len} B to {}{by}: {}", canonical(*destination), fault(why, *destination))
 }
 
+/// An interface was chosen, and still there is no way: nothing that could be added to the command helps over IPv6.
+const NO_GROUPS: &str = "that interface has no route to IPv6 groups, which is usual of loopback; -4 goes over IPv4";
+
 /// Why one send failed, and what to do, in one line.
 pub(crate) fn fault(fault: &Fault, destination: SocketAddr) -> String {
+    let by_chosen_interface = matches!(destination, SocketAddr::V6(v6) if v6.scope_id() != 0);
     let destination = canonical(destination).ip();
-    let hint = of_sending(fault.kind, Some(destination)).map_or_else(String::new, |hint| format!("; {hint}"));
+    let hint = match fault.kind {
+        FaultKind::NetworkUnreachable if by_chosen_interface && destination.is_multicast() => Some(NO_GROUPS),
+        kind => of_sending(kind, Some(destination)),
+    };
+    let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
     let lesson = lessons::of_failure(*fault, destination).map_or_else(String::new, Shown::behind);
     format!("{fault}{hint}{lesson}")
 }

@@ -176,3 +176,12 @@ fn a_failed_send_is_one_line() {
     let unreachable = Fault { kind: FaultKind::NetworkUnreachable, code: None };
     assert!(fault(&unreachable, destination).contains("--limited"));
 }
+
+#[test]
+fn who_has_chosen_an_interface_is_not_told_to_choose_one() {
+    let unreachable = Fault { kind: FaultKind::NetworkUnreachable, code: None };
+    let said = |to: &str| fault(&unreachable, to.parse().unwrap());
+    let chosen = said("[ff02::1%1]:1061");
+    assert!(chosen.contains("no route to IPv6 groups") && !chosen.contains("--interface"), "{chosen}");
+    assert!(said("239.1.2.3:1061").contains("--interface NAME"));
+}
