@@ -10,7 +10,7 @@ use crate::engine::broadcast::ALL_NODES;
 use crate::engine::reach::Reach;
 use crate::model::event::{Listening, Notice, Role};
 use crate::model::interface::Table;
-use crate::model::{Destination, Error, Family};
+use crate::model::{Destination, Error, Family, Link};
 use crate::net::options::RECEIVE_BUFFER;
 use crate::net::{Fanout, Options};
 
@@ -32,7 +32,9 @@ pub fn announcing(reach: &Reach, destinations: &[Destination], table: &Table) ->
     let mut network = each_family(reach, |family| listener(family, reach.port, table))?;
     let listening = network.endpoint().map(|endpoint| (endpoint.local(), endpoint.granted().receive_buffer));
     let (local, granted) = listening.unwrap_or((SocketAddr::new(any(Family::V4), reach.port), None));
-    let groups = network.join_everywhere(ALL_NODES.into()).into_iter().map(|link| (ALL_NODES.into(), link)).collect();
+    let joined = network.join_everywhere(ALL_NODES.into());
+    let groups = joined.into_iter().filter(|link| is_asked_on(link, destinations)).map(|link| (ALL_NODES.into(), link));
+    let groups = groups.collect();
     let receive_buffer = (RECEIVE_BUFFER, granted);
     network = network.and(each_family(reach, |family| speaker(family, 0, destinations, table))?);
     let listening = Listening { role: Role::Announce, local, groups, receive_buffer };
@@ -60,6 +62,11 @@ pub fn asking(
         let _joined = network.join_everywhere(ALL_NODES.into());
     }
     Ok((network, notices))
+}
+
+/// Whether those who ask on this interface are answered: others are joined because they may be used later.
+fn is_asked_on(link: &Link, destinations: &[Destination]) -> bool {
+    destinations.iter().any(|to| to.address.is_ipv6() && to.link.as_ref() == Some(link))
 }
 
 /// One for each IP version that is wanted. A host without IPv6 has IPv4 alone, and the other way round.
