@@ -98,6 +98,48 @@ fn two_on_one_host_are_two() {
 }
 
 #[test]
+fn who_finds_too_few_is_told_what_was_seen_and_not_of_a_firewall() {
+    let bench = Bench::new(21_012);
+    let server = bench.announce(&["chat", "--port", "7000", "--name", "Blue"]);
+    let told = |args: &[&str], parts: &[&str]| {
+        let output = bench.discover(args).expect_code(1);
+        output.says(parts);
+        assert!(!output.err().contains("firewall"), "{output}");
+    };
+    let one = "Services of 1 other name answered, none of them is";
+    told(&["--resolve", "blue", "--wait", "300ms"], &["nobody was found who is named blue", one, "and Blue is there"]);
+    told(&["--name", "b*"], &["nobody was found who is named b*", one, "told apart by case, and Blue is there"]);
+    told(&["--name", "x"], &[one, "'halloo discover' shows them"]);
+    told(&["--expect", "3", "--wait", "300ms"], &["note: found 1 of 3 expected", "a longer --wait"]);
+    let key = bench.file("key");
+    halloo(["secret", &key]).output().expect_code(0);
+    let unsigned = "nobody was found who has this secret. 1 answer was not signed with this secret";
+    told(&["--secret-file", &key], &[unsigned, "with another secret keeps silent"]);
+    server.stop().expect_code(0);
+    let _signed = bench.announce(&["chat", "--port", "7000", "--name", "Blue", "--secret-file", &key]);
+    told(&["chat"], &["who announces with a secret keeps silent", "who announces another type"]);
+    let json = bench.discover(&["--expect", "3", "--wait", "300ms", "--secret-file", &key, "--json"]).expect_code(1);
+    assert_eq!(json.events("notice")[0]["notice"], "services_missing", "{json}");
+}
+
+#[test]
+fn its_own_announcements_are_no_questions_and_who_knows_it_is_no_failure() {
+    let bench = Bench::new(21_013);
+    let server = bench.announce(&["chat", "--port", "7000", "--name", "n", "--json"]);
+    server.process.wait_line(|line| line.contains("\"broadcast\""));
+    bench.discover(&[]).expect_code(0);
+    let summary = server.stop().expect_code(0).summary();
+    assert_eq!(summary["ignored"]["wrong_kind"], serde_json::Value::Null, "{summary}");
+    assert_eq!(summary["filtered"], 0, "{summary}");
+    assert!(summary["ignored"]["known"].as_u64().unwrap_or(0) > 0, "{summary}");
+    let server = bench.announce(&["chat", "--port", "7000", "--name", "n"]);
+    bench.discover(&[]).expect_code(0);
+    let text = server.stop().expect_code(0);
+    text.says(&["needed no answer: the asker knows this service already"]);
+    assert!(!text.err().contains("not answered: the asker"), "{text}");
+}
+
+#[test]
 fn what_would_act_on_a_terminal_is_escaped() {
     let bench = Bench::new(21_003);
     let _evil = bench.announce(&["chat", "--port", "1", "--name", "\u{1b}[2J", "--attr", "k=\u{202e}x\ny"]);

@@ -33,7 +33,17 @@ const ROOMS: &[Room] = &[
     Room {
         name: "bin report",
         rooms: &["model"],
-        crates: &["chrono", "serde", "serde_json", "comfy_table", "pcap_file", "data_encoding", "quick_xml"],
+        // unicode_width: columns that are right in every script.
+        crates: &[
+            "chrono",
+            "serde",
+            "serde_json",
+            "comfy_table",
+            "unicode_width",
+            "pcap_file",
+            "data_encoding",
+            "quick_xml",
+        ],
     },
     Room {
         name: "bin cmd",

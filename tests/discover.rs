@@ -12,7 +12,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::net::UdpSocket;
+use std::net::{ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use halloo::lab::plan::Address;
@@ -333,6 +333,54 @@ fn with_a_secret_an_honest_host_is_verified_over_both_ip_versions() {
     }
 }
 
+// ---- what is said where --------------------------------------------------------------------------------------------
+
+#[test]
+fn on_standard_output_there_are_services_alone_and_what_is_listened_on_is_what_is_named() {
+    let Some(lan) = Lan::with_traps() else { return };
+    let h1 = lan.host("h1");
+    let _server = serve(&lan, "h2", &[]);
+    let found = h1.run(&["discover", "chat"]).expect_code(0);
+    assert!(found.out().starts_with("type "), "{found}");
+    assert_eq!(found.out().lines().count(), 2, "{found}");
+    found.says(&["down0   10.80.0.1 skipped: down"]);
+    let notes: Vec<String> = found.err().lines().map(str::to_owned).collect();
+    let all: BTreeSet<&String> = notes.iter().collect();
+    assert_eq!(all.len(), notes.len(), "a note is there twice: {found}");
+    let one = h1.run(&["discover", "chat", "--resolve", "h2", "-4"]).expect_code(0);
+    assert!(one.out().lines().nth(1).unwrap().starts_with("chat  h2    10.77.0.2:7000"), "{one}");
+    let announcing = h1.serve(&["announce", "chat", "--port", "1", "--name", "n", "--interface", "e1"]);
+    let text = announcing.stop().expect_code(0);
+    text.says(&["listening on 0.0.0.0:1061 (announce); joined ff02::1 on e1\n"]);
+    let everywhere = h1.serve(&["announce", "chat", "--port", "1", "--name", "n"]).stop().expect_code(0);
+    for silent in ["on lo", "on down0", "on dead0"] {
+        assert!(!everywhere.err().lines().next().unwrap().contains(silent), "{everywhere}");
+    }
+    assert_eq!(everywhere.out(), "", "{everywhere}");
+}
+
+#[test]
+fn a_zone_is_a_name_for_people_and_for_scripts_what_every_resolver_takes() {
+    let Some(lan) = Lan::new() else { return };
+    let h1 = lan.host("h1");
+    let _server = serve(&lan, "h2", &[]);
+    let people = h1.run(&["discover", "-6"]).expect_code(0);
+    people.shows(&[&format!("[{}%e0]:7000  e0 ", support::lan::link_local("10.77.0.2"))]);
+    let printed = |what| h1.run(&["discover", "-6", "--print", what]).expect_code(0).out().trim().to_owned();
+    let address: std::net::SocketAddr = printed("addr:port").parse().unwrap();
+    let resolved = h1.within(|| (&*printed("addr"), 7000).to_socket_addrs().map(|mut all| all.next())).unwrap();
+    assert_eq!(resolved.unwrap(), Some(address));
+}
+
+#[test]
+fn the_hint_on_a_loopback_without_groups_is_another_than_the_one_that_was_followed() {
+    let Some(lan) = Lan::new() else { return };
+    let args = ["discover", "--resolve", "a", "--interface", "lo", "-6", "--wait", "300ms"];
+    let output = lan.host("h1").run(&args).expect_code(4);
+    output.shows(&["-> [ff02::1%lo]:1061 lo: ", "no route to IPv6 groups"]);
+    assert!(!output.out().contains("--interface"), "{output}");
+}
+
 // ---- a terminal ----------------------------------------------------------------------------------------------------
 
 #[test]
@@ -350,4 +398,24 @@ fn on_a_terminal_a_table_is_kept_up_to_date() {
     process.wait_text("\u{1b}[J", 1);
     process.signal("TERM");
     process.finish();
+}
+
+#[test]
+fn a_terminal_of_any_width_shows_all_rows_and_none_that_a_service_made_up() {
+    let Some(lan) = Lan::new() else { return };
+    let h1 = lan.host("h1");
+    let fake = format!("k={}chat  real  10.0.0.1:1  eth0  0.1 s  verified", "x".repeat(40));
+    let _server = serve(&lan, "h2", &["--attr", &fake, "--attr", "l=你好你好你好你好你好你好你好你好"]);
+    for columns in [60, 80, 120] {
+        let line = format!("stty cols {columns} rows 24; {} discover chat -4", program().display());
+        let shown = Run::new(h1.command("script", &["-qefc", &line, "/dev/null"])).output().expect_code(0);
+        let text = shown.out();
+        assert!(text.contains("10.77.0.2:7000") && text.contains("unverified"), "{shown}");
+        for line in text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.starts_with("-- ")) {
+            // No character here is wider than two columns.
+            let wide = line.chars().filter(|c| !c.is_ascii()).count();
+            assert!(line.chars().count() + wide <= columns, "{columns}: {line}");
+            assert!(!line.starts_with("chat  real"), "{line}");
+        }
+    }
 }

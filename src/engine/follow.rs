@@ -34,22 +34,37 @@ impl Readdress for Discoverer {
 /// Says whether a name is wanted.
 pub type Wanted = Box<dyn Fn(&ServiceName) -> bool + Send>;
 
+/// What comes back to the host that sent it: whoever speaks to everybody and listens hears itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Own {
+    /// Questions, for who asks.
+    Questions,
+    /// Announcements and goodbyes, for who announces.
+    Announcements,
+}
+
 /// What an engine is to hear.
 #[derive(Default)]
 pub struct Ear {
     /// By these interfaces only, if any are named.
     pub interfaces: Vec<Arc<str>>,
-    /// Not the questions of this host: whoever asks everybody and listens hears itself.
-    pub deaf_to_itself: bool,
+    /// What of this host's own is no news here.
+    pub deaf_to: Option<Own>,
     /// Of services with these names only.
     pub wanted: Option<Wanted>,
 }
 
 impl Ear {
-    fn hears(&self, datagram: &Datagram<'_>) -> bool {
-        if self.deaf_to_itself && datagram.origin == Origin::Own && is_question(datagram.payload) {
-            return false;
+    fn is_deaf_to(&self, datagram: &Datagram<'_>) -> bool {
+        let Some(own) = self.deaf_to.filter(|_| datagram.origin == Origin::Own) else { return false };
+        match read(datagram.payload) {
+            Ok((Message::Query(_), _)) => own == Own::Questions,
+            Ok((Message::Announce(_) | Message::Goodbye(_), _)) => own == Own::Announcements,
+            _ => false,
         }
+    }
+
+    fn hears(&self, datagram: &Datagram<'_>) -> bool {
         let chosen = |link: &Link| self.interfaces.contains(&link.name);
         let link = self.interfaces.is_empty() || datagram.link.as_ref().is_some_and(chosen);
         link && self.wanted.as_ref().is_none_or(|wanted| is_wanted(wanted, datagram.payload))
@@ -63,10 +78,6 @@ fn is_wanted(wanted: &Wanted, payload: &[u8]) -> bool {
         Ok((Message::Announce(announce), _)) => wanted(&announce.about.name),
         _ => true,
     }
-}
-
-fn is_question(payload: &[u8]) -> bool {
-    matches!(read(payload), Ok((Message::Query(_), _)))
 }
 
 /// An engine that follows the interfaces.
@@ -121,6 +132,10 @@ impl<E: Readdress> Engine for Follow<E> {
     }
 
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
+        // What is its own is neither an answer nor left out by anybody: it was counted when it was sent.
+        if self.ear.is_deaf_to(datagram) {
+            return;
+        }
         if self.ear.hears(datagram) {
             self.inner.received(now, datagram, out);
         } else {
@@ -205,6 +220,7 @@ mod tests {
     use crate::model::error::Fault;
     use crate::model::interface::Facts;
     use crate::model::{Interface, Stats};
+    use crate::wire::beacon::{Goodbye, Nonce, Order, Query};
 
     /// Remembers what it is told.
     #[derive(Default)]
@@ -312,5 +328,28 @@ mod tests {
         let mut last = Last(0);
         follow.finish(at(1), &Ending::default(), &mut last);
         assert_eq!(last.0, 1);
+    }
+
+    #[test]
+    fn what_comes_back_to_its_own_host_is_neither_heard_nor_left_out() {
+        let (mut announcement, mut question) = (Vec::new(), Vec::new());
+        let id = crate::model::InstanceId(1);
+        Goodbye { order: Order { boot: 1, seq: 1 }, id }.write(None, &mut announcement);
+        let (nonce, window) = (Nonce([1; 32]), std::time::Duration::from_millis(100));
+        Query { nonce, window, kind: None, range: (0, u32::MAX), known: Vec::new() }.write(0, None, &mut question);
+        for (own, heard) in [(Own::Announcements, [0, 1, 1, 1]), (Own::Questions, [1, 1, 0, 1])] {
+            let cases = [
+                (&announcement, Origin::Own),
+                (&announcement, Origin::Foreign),
+                (&question, Origin::Own),
+                (&question, Origin::Foreign),
+            ];
+            for ((payload, origin), heard) in cases.into_iter().zip(heard) {
+                let mut follow = following(&["e0"], Ear { deaf_to: Some(own), ..Ear::default() });
+                let datagram = Datagram { origin, ..reply_from("10.2.0.1:1061", payload) };
+                follow.received(at(0), &datagram, &mut Said::default());
+                assert_eq!((follow.inner().received, follow.filtered), (heard, 0), "{own:?} {origin:?}");
+            }
+        }
     }
 }

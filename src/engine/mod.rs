@@ -10,6 +10,7 @@ pub mod follow;
 pub mod guard;
 mod mishaps;
 pub mod ping;
+pub mod pulse;
 pub mod reach;
 pub mod send;
 pub mod serve;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use crate::model::lesson::LessonRun;
-use crate::model::service::{Change, InstanceId, Service};
+use crate::model::service::{Change, InstanceId, Service, ServiceName};
 use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
@@ -53,6 +53,8 @@ pub enum Event<'a> {
     Notice(Notice),
     /// A row of the table of interfaces.
     Interface(&'a Interface),
+    /// Time has passed, and nothing else: for what shows how long ago something was.
+    Tick,
     /// A lesson was run.
     Lesson(&'a LessonRun),
     /// The end of the run.
@@ -395,15 +397,6 @@ pub enum Notice {
     InterfaceCame(Link),
     /// An interface cannot be used any more.
     InterfaceWent(Link),
-    /// Nobody answered who announces a service.
-    NobodyAnnounces {
-        /// The port that was asked.
-        asked: u16,
-        /// The port that answers come to.
-        port: u16,
-        /// Those were awaited who share the secret.
-        secret: bool,
-    },
     /// A search ended at its own bounds, and not because asking again brought nobody new.
     CutShort {
         /// The time it took.
@@ -418,6 +411,8 @@ pub enum Notice {
         /// So many are kept.
         kept: u32,
     },
+    /// Fewer services were found than were wanted.
+    ServicesMissing(Box<Missing>),
     /// Who was probed answers, but not with the probe: so many of such answers came.
     NoEcho {
         /// Datagrams from there that are no probes.
@@ -425,6 +420,37 @@ pub enum Notice {
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
+}
+
+/// What is known of services that were not found.
+#[derive(Clone, Debug, Default)]
+pub struct Missing {
+    /// So many that count were found.
+    pub found: u64,
+    /// So many were wanted.
+    pub expected: u64,
+    /// The port that was asked.
+    pub asked: u16,
+    /// The port that answers come to.
+    pub port: u16,
+    /// Only services of one type were asked for.
+    pub typed: bool,
+    /// Only those of one interface, which is of this host alone, were asked.
+    pub on_loopback: bool,
+    /// The name, or the pattern of names, that was wanted.
+    pub name: Option<Box<str>>,
+    /// So many other names answered.
+    pub other_names: u64,
+    /// One of these, which differs from what was wanted by nothing but upper and lower case.
+    pub nearly: Option<ServiceName>,
+    /// Those were awaited who share the secret.
+    pub secret: bool,
+    /// So many answered without it, or with another.
+    pub unsigned: u64,
+    /// So many have it, and answered from another address than they say.
+    pub mismatched: u64,
+    /// Datagrams came that were no answers.
+    pub heard: bool,
 }
 
 /// A datagram that will travel in pieces.

@@ -10,6 +10,11 @@ impl Glob {
         Self(pattern.chars().collect())
     }
 
+    /// The pattern as it was written.
+    pub fn pattern(&self) -> String {
+        self.0.iter().collect()
+    }
+
     /// Whether all of `text` fits. It takes at most as many steps as the product of both lengths.
     pub fn fits(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();

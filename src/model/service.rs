@@ -213,6 +213,8 @@ pub struct Path {
     pub source: SocketAddr,
     /// The address that it says it answered from, where that is another.
     pub claimed: Option<IpAddr>,
+    /// It answered from this host, or from one of its subnets.
+    pub on_link: bool,
 }
 
 /// A service that answered.
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_advertised_address_is_the_one_to_use() {
-        let path = Path { link: None, source: "10.0.0.2:1061".parse().unwrap(), claimed: None };
+        let path = Path { link: None, source: "10.0.0.2:1061".parse().unwrap(), claimed: None, on_link: true };
         let mut service = Service {
             about: About {
                 id: InstanceId(0xab),

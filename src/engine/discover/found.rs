@@ -376,7 +376,7 @@ fn path_of(answer: &Answer<'_>) -> Path {
     let source = canonical(answer.datagram.source);
     let link: Option<Link> = answer.datagram.link.clone();
     let claimed = answer.reply.address.map(|address| address.to_canonical()).filter(|address| *address != source.ip());
-    Path { link, source, claimed }
+    Path { link, source, claimed, on_link: answer.datagram.on_link || answer.datagram.is_self() }
 }
 
 /// An answer is verified if it is signed for the address it came from, or came from the one it is signed to be used by.
@@ -384,8 +384,7 @@ fn trust_of(answer: &Answer<'_>, path: &Path) -> Trust {
     let reply = &answer.reply;
     // Who is asked on a link answers from it. From elsewhere somebody may have carried the question there and the answer
     // back, to an address of the same host that leads nowhere here, or to somebody else.
-    let near = answer.datagram.on_link || answer.datagram.is_self();
-    let own = near && reply.address.is_some() && path.claimed.is_none();
+    let own = path.on_link && reply.address.is_some() && path.claimed.is_none();
     match answer.signed {
         false => Trust::Unverified,
         true if own || reply.about.advertised == Some(path.source.ip()) => Trust::Verified,

@@ -100,6 +100,12 @@ impl Discover {
         }
     }
 
+    /// The name, or the pattern of names, that is wanted.
+    pub(crate) fn name_wanted(&self) -> Option<String> {
+        let one = self.resolve.as_ref().map(|name| name.text().to_owned());
+        one.or_else(|| self.name.as_ref().map(Glob::pattern))
+    }
+
     /// What clap cannot check.
     pub(super) fn check(&self, json: bool) -> Result<(), Mistake> {
         if json && self.print.is_some() {

@@ -6,7 +6,7 @@ use halloo::discovery::{draws, instance, sockets};
 use halloo::drive::Stop;
 use halloo::engine::announce::{Announcer, Plan};
 use halloo::engine::broadcast;
-use halloo::engine::follow::{Ear, Follow};
+use halloo::engine::follow::{Ear, Follow, Own};
 use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::reach::{DISCOVERY_PORT, Reach};
 use halloo::model::{About, Error, Event, Now, ServiceName, Sink, Verdict};
@@ -25,7 +25,8 @@ pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let table = interfaces::list()?;
     let reach = reach(&args.reach);
     let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
-    let ear = Ear { interfaces: serve::names(&table, &reach.interfaces)?, ..Ear::default() };
+    let interfaces = serve::names(&table, &reach.interfaces)?;
+    let ear = Ear { interfaces, deaf_to: Some(Own::Announcements), ..Ear::default() };
     let opened = sockets::announcing(&reach, &destinations, &table)?;
     let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;
     network.watch_interfaces()?;

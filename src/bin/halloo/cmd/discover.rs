@@ -5,19 +5,21 @@ use std::io;
 use halloo::discovery::{draws, sockets};
 use halloo::engine::broadcast;
 use halloo::engine::discover::{Discoverer, Plan};
-use halloo::engine::follow::{Ear, Follow};
+use halloo::engine::follow::{Ear, Follow, Own};
+use halloo::engine::pulse::Pulse;
 use halloo::engine::reach::Reach;
-use halloo::model::event::Notice;
+use halloo::model::event::Missing;
 use halloo::model::interface::Table;
-use halloo::model::{Error, Event, Family, Now, Sink, Verdict};
+use halloo::model::{Destination, Error, Family, Sink, Verdict};
 use halloo::net::{Batch, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
-use crate::cmd::run::{Output, Setup, run as run_to_the_end, to_terminal};
+use crate::cmd::missing::{Hinting, OtherNames};
+use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
 use crate::cmd::{secret, serve};
-use crate::report::{Board, Human, Part, Print, Style, Told};
+use crate::report::{Board, Human, Options, Part, Print, Style, Told};
 
 /// Finds services.
 pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Error> {
@@ -28,7 +30,9 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     check_source_port(args.source_port, &reach)?;
     let broadcast::Plan { destinations, skipped, mut notices } = reach.plan(&table)?;
     let interfaces = serve::names(&table, &reach.interfaces)?;
-    let ear = Ear { interfaces, deaf_to_itself: true, wanted: args.wanted() };
+    let others = OtherNames::default();
+    let wanted = args.wanted().map(|wanted| others.besides(wanted));
+    let ear = Ear { interfaces, deaf_to: Some(Own::Questions), wanted };
     let source_port = args.source_port.unwrap_or(0);
     let (mut network, of_sockets) = sockets::asking(&reach, source_port, args.watch, &destinations, &table)?;
     notices.extend(of_sockets);
@@ -49,13 +53,30 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
         lenient: args.lenient,
     };
     let port = network.endpoint().map_or(source_port, |endpoint| endpoint.local().port());
-    let hint = Notice::NobodyAnnounces { asked: reach.port, port, secret: has_secret };
-    let inner = Box::new(Told { watch: args.watch, inner: sink(args, output, has_secret) });
-    let sink = Box::new(Hinting { hint: (!args.watch).then_some(hint), inner });
+    let missing = Missing {
+        expected: args.expect().unwrap_or(1),
+        asked: reach.port,
+        port,
+        typed: args.kind.is_some(),
+        on_loopback: is_on_loopback(&destinations, &table),
+        name: args.name_wanted().map(Into::into),
+        secret: has_secret,
+        ..Missing::default()
+    };
+    let board = is_board(args, output);
+    let inner = sink(args, output, has_secret, board);
+    let sink = Box::new(Hinting::new((!args.watch).then_some(missing), others, inner));
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
-    let mut engine = Follow::new(Discoverer::new(plan), reach, destinations, ear);
+    let mut engine = Pulse::new(Follow::new(Discoverer::new(plan), reach, destinations, ear), board);
     run_to_the_end(&mut engine, &mut network, setup, sink)?;
     Ok(engine.inner().stats().verdict)
+}
+
+/// Whether nobody but this host is asked.
+fn is_on_loopback(destinations: &[Destination], table: &Table) -> bool {
+    let is_loopback =
+        |to: &Destination| table.rows().iter().any(|row| row.facts.loopback && to.link.as_ref() == Some(row.link()));
+    destinations.iter().all(is_loopback)
 }
 
 /// Who wants the address of one service wants the same one each time, not that over which the first answer happens to come:
@@ -75,22 +96,34 @@ fn check_source_port(port: Option<u16>, reach: &Reach) -> Result<(), Error> {
     })
 }
 
-fn sink(args: &args::Discover, output: &Output, verified: bool) -> Box<dyn Sink> {
-    if let Some(print) = args.print {
-        let part = match print {
-            args::Print::AddressAndPort => Part::AddressAndPort,
-            args::Print::Address => Part::Address,
-            args::Print::Port => Part::Port,
-        };
-        // Standard output is for what was asked for alone.
-        let notes = Human::new(output.options(Style::Discover), io::stderr(), io::stderr());
-        return Box::new(Print { part, verified, notes, data: io::stdout() });
+fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink> {
+    let options = Options { width: columns(), ..output.options(Style::Discover) };
+    if board {
+        return Box::new(Board::new(Human::new(options, io::stdout(), io::stderr()), io::stdout(), Box::new(size)));
     }
-    if !args.watch || output.json || output.quiet || !to_terminal() || is_dumb() {
-        return output.sink(Style::Discover);
+    let inner: Box<dyn Sink> = match args.print {
+        Some(print) => {
+            // Standard output is for what was asked for alone.
+            let notes = Human::new(output.options(Style::Discover), io::stderr(), io::stderr());
+            Box::new(Print { part: part(print), verified, notes, data: io::stdout() })
+        }
+        None if output.json => output.sink(Style::Discover),
+        None => Box::new(Human::new(options, io::stdout(), io::stderr())),
+    };
+    Box::new(Told { watch: args.watch, inner })
+}
+
+const fn part(print: args::Print) -> Part {
+    match print {
+        args::Print::AddressAndPort => Part::AddressAndPort,
+        args::Print::Address => Part::Address,
+        args::Print::Port => Part::Port,
     }
-    let lines = Human::new(output.options(Style::Discover), io::stdout(), io::stderr());
-    Box::new(Board::new(lines, io::stdout(), Box::new(size)))
+}
+
+/// Whether there is a terminal that a table can be kept up to date on, and somebody who wants it.
+fn is_board(args: &args::Discover, output: &Output) -> bool {
+    args.watch && !output.json && !output.quiet && to_terminal() && !is_dumb()
 }
 
 /// Whether the terminal says that it knows no escapes.
@@ -101,32 +134,4 @@ fn is_dumb() -> bool {
 fn size() -> Option<(usize, usize)> {
     let (width, height) = terminal_size::terminal_size_of(io::stdout())?;
     Some((width.0.into(), height.0.into()))
-}
-
-/// Says what may be the cause when nobody was found.
-struct Hinting {
-    hint: Option<Notice>,
-    inner: Box<dyn Sink>,
-}
-
-impl Sink for Hinting {
-    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
-        match event {
-            // Somebody is there, whoever that is.
-            Event::Service(..) => self.hint = None,
-            // Told of any question to everybody; here there is more to say.
-            Event::Notice(Notice::BroadcastSilence { .. }) => return Ok(()),
-            Event::Summary(stats) if stats.sent > 0 => {
-                if let Some(hint) = self.hint.take() {
-                    self.inner.event(now, &Event::Notice(hint))?;
-                }
-            }
-            _ => {}
-        }
-        self.inner.event(now, event)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write};
 
+use unicode_width::UnicodeWidthChar;
+
 /// A payload for one line: `"text"`, or `"te" +2 more` with the BYTES left out beyond `most` shown characters, or `(empty)`.
 pub(crate) struct Preview<'a> {
     /// The payload.
@@ -47,6 +49,27 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_harmful(c) {
+            safe.push_str(Escape::of_char(c).text());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Marks above and beneath one character: Vietnamese and Hebrew have up to three.
+const MOST_MARKS: usize = 3;
+
+/// The text with more marks than any script puts on a character as escapes: they would paint over the lines around. So is
+/// one that has nothing to stand on, and would join what is before the text.
+pub(crate) fn tamed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let (mut safe, mut marks) = (String::with_capacity(text.len()), MOST_MARKS);
+    for c in text.chars() {
+        marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+        if marks > MOST_MARKS {
             safe.push_str(Escape::of_char(c).text());
         } else {
             safe.push(c);
@@ -225,6 +248,13 @@ mod tests {
         assert_eq!(format!("{:<6}|", Name("eth0")), "eth0  |");
         assert_eq!(format!("{:<6}|", Name("e\x1b[")), "e\\x1b[|");
         assert_eq!(harmless("\"a\\b\"\n"), "\"a\\b\"\\n");
+    }
+
+    #[test]
+    fn a_tower_of_marks_is_text() {
+        assert_eq!(tamed("e\u{301} ok"), "e\u{301} ok");
+        assert_eq!(tamed(&format!("a{}", "\u{301}".repeat(5))), "a\u{301}\u{301}\u{301}\\u{301}\\u{301}");
+        assert_eq!(tamed("\u{301}a"), "\\u{301}a");
     }
 
     proptest! {

@@ -40,7 +40,7 @@ impl<D: Write, N: Write> Sink for Human<D, N> {
             return Ok(());
         }
         // On a terminal both writers are one screen: what was said first must be seen first.
-        if is_note(event) {
+        if is_note(self.lines.options.style, event) {
             write_out(&mut self.data)?;
             self.lines.write(now, event, &mut self.notes)
         } else {
@@ -60,16 +60,19 @@ fn write_out(writer: &mut BufWriter<impl Write>) -> io::Result<()> {
     if writer.buffer().is_empty() { Ok(()) } else { writer.flush() }
 }
 
-fn is_note(event: &Event<'_>) -> bool {
-    matches!(
-        event,
-        Event::Listening(_)
-            | Event::Notice(_)
-            | Event::Ignored(..)
-            | Event::BadRecord(_)
-            | Event::Broken(_)
-            | Event::Summary(_)
-    )
+fn is_note(style: Style, event: &Event<'_>) -> bool {
+    // Of a broadcast it is a row of the table; of discovery the data are services.
+    let skipped = matches!(event, Event::Skipped(_)) && matches!(style, Style::Announce | Style::Discover);
+    skipped
+        || matches!(
+            event,
+            Event::Listening(_)
+                | Event::Notice(_)
+                | Event::Ignored(..)
+                | Event::BadRecord(_)
+                | Event::Broken(_)
+                | Event::Summary(_)
+        )
 }
 
 /// The lines without their writers.
@@ -169,7 +172,7 @@ impl Lines {
             }
             Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
             Event::Lesson(run) => rows::lesson(run, out),
-            Event::Service(change, service) => services::change(now, *change, service, out),
+            Event::Service(change, service) => services::change(now, *change, service, options.width, out),
             Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
             // New events of the library, until they get their own line here.
             _ => Ok(()),
@@ -184,7 +187,7 @@ impl Lines {
     /// Writes the tables of what was kept so far, if anything was.
     fn table(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.responders.write(self.options.width, out)?;
-        self.services.write(out)?;
+        self.services.write(self.options.width, out)?;
         if self.interfaces.is_empty() {
             return Ok(());
         }
@@ -352,6 +355,17 @@ mod tests {
             assert!(notes[2].starts_with("halloo: record 2 is not hexadecimal"), "{notes:?}");
             assert!(notes[4].starts_with("-- "), "{notes:?}");
         });
+    }
+
+    #[test]
+    fn of_discovery_the_data_are_services_and_what_was_skipped_is_a_note() {
+        let skipped = || Event::Skipped(Skipped { link: samples::eth0(), address: None, why: Unusable::Down });
+        for style in [Style::Discover, Style::Announce] {
+            let (data, notes) = say(Options::new(style), &[skipped()]);
+            assert_eq!((&*data, &*notes), ("", "eth0    skipped: down\n"));
+        }
+        let (data, notes) = say(Options::new(Style::Broadcast), &[skipped()]);
+        assert_eq!((&*data, &*notes), ("eth0    skipped: down\n", ""));
     }
 
     #[test]

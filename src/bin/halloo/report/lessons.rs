@@ -92,14 +92,15 @@ const fn of_fault(fault: Fault, limited: bool) -> Option<Shown> {
 }
 
 /// The lesson that shows what the user should know.
-pub(crate) const fn of_notice(notice: &Notice) -> Option<Shown> {
+pub(crate) fn of_notice(notice: &Notice) -> Option<Shown> {
     Some(match notice {
         Notice::HearsNoBroadcast(_) => Shown::EVERYONE,
         Notice::SmallReceiveBuffer(..) => Shown::OVERFLOW,
         Notice::Broadcasting(address, _) if address.is_broadcast() => Shown::LIMITED,
         Notice::Broadcasting(..) => Shown::PERMISSION,
         Notice::OddBroadcast(..) => Shown::MASK,
-        Notice::BroadcastSilence { .. } | Notice::NobodyAnnounces { .. } => Shown::REPLIES,
+        Notice::BroadcastSilence { .. } => Shown::REPLIES,
+        Notice::ServicesMissing(missing) if super::notice::is_silence(missing) => Shown::REPLIES,
         _ => return None,
     })
 }

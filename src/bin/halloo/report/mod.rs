@@ -2,7 +2,8 @@
 //!
 //! - [`human`]: lines for people; data on one writer, notes on another. [`rows`] holds the layout of the lines.
 //! - [`responders`]: the table of who answered. [`live`]: a line on the terminal that says how far a run is.
-//! - [`services`]: the services that were found.
+//! - [`services`]: the services that were found. [`board`]: the same on a terminal, kept up to date. [`columns`]: how wide a
+//!   text is there.
 //! - [`json`]: one JSON object per event, its schema, and reading a recording back.
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
@@ -15,7 +16,9 @@
 //! Every sink buffers by itself and writes out in `flush`, which the run calls before each wait. A writer that fails,
 //! such as a closed pipe, fails the sink; what that means is for the caller to say.
 
+mod board;
 pub(crate) mod clock;
+mod columns;
 pub(crate) mod escape;
 pub(crate) mod failure;
 mod headers;
@@ -38,12 +41,13 @@ use std::io;
 
 use halloo::model::{Event, Now, Sink};
 
+pub(crate) use board::Board;
 pub(crate) use human::Human;
 pub(crate) use json::{Json, replay};
 pub(crate) use live::Live;
 pub(crate) use pcap::Pcap;
 pub(crate) use raw::{Frame, Raw};
-pub(crate) use services::{Board, Part, Print, Told};
+pub(crate) use services::{Part, Print, Told};
 
 /// How the lines for people look.
 #[derive(Clone, Copy, Debug)]

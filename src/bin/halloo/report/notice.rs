@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo::model::Link;
-use halloo::model::event::{Fragments, Notice};
+use halloo::model::event::{Fragments, Missing, Notice};
 
 use super::escape::Name;
 use super::rows::milliseconds;
+use super::services::word as quoted;
 use super::words::Counted;
 
 /// The notice as a sentence.
@@ -87,12 +88,12 @@ pub(crate) fn text(notice: &Notice) -> String {
         ),
         Notice::InterfaceCame(link) => format!("{} can be used now, and is", Name(&link.name)),
         Notice::InterfaceWent(link) => format!("{} cannot be used any more", Name(&link.name)),
-        Notice::NobodyAnnounces { asked, port, secret } => nobody_announces(*asked, *port, *secret),
         Notice::CutShort { after, secret } => cut_short(*after, *secret),
         Notice::ManyOfOne { address, kept } => format!(
             "{address} answers for more than {kept} services: those beyond are not listed, and a true one may be among them, for \
              who makes them up can do so under another's address; with --secret-file, who has the secret is always listed"
         ),
+        Notice::ServicesMissing(missing) => services_missing(missing),
         Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);
@@ -119,14 +120,73 @@ fn cut_short(after: Duration, secret: bool) -> String {
     )
 }
 
-fn nobody_announces(asked: u16, port: u16, secret: bool) -> String {
-    let there = if secret { " with the same secret" } else { "" };
-    format!(
-        "nobody was found. 'halloo announce' has to run there{there}, and UDP port {asked} must be open there. Stateful \
-         firewalls on this host drop the answers, for they come from other addresses than were asked: one rule lets them in, \
-         'nft add rule inet filter input udp dport {port} accept' (your table and chain may have other names), with \
-         'halloo discover --source-port {port}', which keeps the port"
-    )
+/// What was found, then why it may be no more: first what was seen, then what is known to keep silent, and a firewall only
+/// where nothing came at all.
+fn services_missing(missing: &Missing) -> String {
+    let Missing { found, expected, name, .. } = missing;
+    let lead = match name {
+        _ if *found > 0 => format!("found {found} of {expected} expected"),
+        _ if missing.unsigned + missing.mismatched > 0 => "nobody was found who has this secret".to_owned(),
+        Some(name) => format!("nobody was found who is named {}", quoted(name)),
+        None => "nobody was found".to_owned(),
+    };
+    let seen = [other_names(missing), unproved(missing)];
+    // Who is there by almost that name need not be guessed about.
+    let silent = missing.nearly.is_none().then(|| silent(missing));
+    seen.into_iter().flatten().chain(silent).fold(lead, |text, sentence| format!("{text}. {sentence}"))
+}
+
+fn other_names(missing: &Missing) -> Option<String> {
+    let Missing { other_names: others @ 1.., name: Some(name), nearly, .. } = missing else { return None };
+    let answered = Counted(*others, "other name", "other names");
+    let case = nearly.as_ref().map_or_else(
+        || "'halloo discover' shows them".to_owned(),
+        |nearly| format!("names are told apart by case, and {} is there", quoted(nearly.text())),
+    );
+    Some(format!("Services of {answered} answered, none of them is {}; {case}", quoted(name)))
+}
+
+/// Who answered, and is not believed.
+fn unproved(missing: &Missing) -> Option<String> {
+    let Missing { unsigned, mismatched, .. } = missing;
+    let unsigned = (*unsigned > 0).then(|| {
+        let were = Counted(*unsigned, "answer was", "answers were");
+        format!(
+            "{were} not signed with this secret: who announces has another, or none (halloo announce --secret-file)"
+        )
+    });
+    let mismatched = (*mismatched > 0).then(|| {
+        let who = Counted(*mismatched, "has it and answers", "have it and answer");
+        format!("{who} from another address than the one that is signed, which does not count (mismatch)")
+    });
+    let both: Vec<String> = unsigned.into_iter().chain(mismatched).collect();
+    (!both.is_empty()).then(|| both.join(". "))
+}
+
+/// Why the others may be silent.
+fn silent(missing: &Missing) -> String {
+    let Missing { asked, port, secret, typed, .. } = missing;
+    let secret = match secret {
+        true => "who announces with another secret keeps silent",
+        false => "who announces with a secret keeps silent to those without it (--secret-file FILE)",
+    };
+    let typed = if *typed { ", and so does who announces another type ('halloo discover' shows all)" } else { "" };
+    let more = match () {
+        () if missing.found > 0 => "; a longer --wait asks longer".to_owned(),
+        () if !is_silence(missing) => String::new(),
+        () => format!(
+            ". Stateful firewalls on this host drop the answers, for they come from other addresses than were asked: one rule \
+             lets them in, 'nft add rule inet filter input udp dport {port} accept' (your table and chain may have other \
+             names), with 'halloo discover --source-port {port}', which keeps the port"
+        ),
+    };
+    format!("'halloo announce' has to run there, and UDP port {asked} must be open there; {secret}{typed}{more}")
+}
+
+/// Whether nothing came at all, from hosts that a firewall could keep away.
+pub(crate) const fn is_silence(missing: &Missing) -> bool {
+    let Missing { found, other_names, unsigned, mismatched, heard, on_loopback, .. } = missing;
+    *found == 0 && *other_names == 0 && *unsigned == 0 && *mismatched == 0 && !*heard && !*on_loopback
 }
 
 fn small_receive_buffer(asked: usize, granted: usize) -> String {
@@ -148,7 +208,7 @@ fn fragmented(fragments: &Fragments) -> String {
 }
 
 /// The notice as a stable word, for JSON.
-pub(crate) const fn word(notice: &Notice) -> &'static str {
+pub(crate) fn word(notice: &Notice) -> &'static str {
     match notice {
         Notice::LanCanReach(_) => "lan_can_reach",
         Notice::HearsNoBroadcast(_) => "hears_no_broadcast",
@@ -168,7 +228,8 @@ pub(crate) const fn word(notice: &Notice) -> &'static str {
         Notice::TooFew { .. } => "too_few",
         Notice::InterfaceCame(_) => "interface_came",
         Notice::InterfaceWent(_) => "interface_went",
-        Notice::NobodyAnnounces { .. } => "nobody_announces",
+        Notice::ServicesMissing(missing) if missing.found == 0 => "nobody_announces",
+        Notice::ServicesMissing(_) => "services_missing",
         Notice::NoEcho { .. } => "no_echo",
         Notice::CutShort { .. } => "cut_short",
         Notice::ManyOfOne { .. } => "many_of_one",
@@ -218,6 +279,43 @@ mod tests {
         assert!(text(&directed).starts_with("10.77.0.255 is the broadcast address of eth0: "));
         let lesson = |notice| super::super::lessons::of_notice(notice).map(|shown| shown.lesson());
         assert_eq!((lesson(&limited), lesson(&directed)), (Some("limited"), Some("permission")));
+    }
+
+    #[test]
+    fn services_that_are_missing_are_explained_by_what_was_seen() {
+        let said = |missing: Missing| text(&Notice::ServicesMissing(Box::new(missing)));
+        let base = || *samples::missing(0);
+        let nothing = said(base());
+        assert!(nothing.starts_with("nobody was found. 'halloo announce' has to run there"), "{nothing}");
+        assert!(
+            nothing.contains("udp dport 40000 accept") && nothing.contains("with a secret keeps silent"),
+            "{nothing}"
+        );
+        let secret = said(Missing { secret: true, ..base() });
+        assert!(secret.contains("with another secret keeps silent"), "{secret}");
+        let name = || Some("blue room".into());
+        let nearly = "Blue Room".parse().ok();
+        let case = said(Missing { name: name(), other_names: 3, nearly, ..base() });
+        assert!(
+            case.starts_with("nobody was found who is named \"blue room\". Services of 3 other names answered"),
+            "{case}"
+        );
+        assert!(!case.contains("has to run there"), "{case}");
+        assert!(case.contains("names are told apart by case, and \"Blue Room\" is there"), "{case}");
+        let unsigned = said(Missing { secret: true, unsigned: 2, mismatched: 1, ..base() });
+        assert!(
+            unsigned.starts_with("nobody was found who has this secret. 2 answers were not signed with this secret: "),
+            "{unsigned}"
+        );
+        assert!(unsigned.contains("1 has it and answers from another address"), "{unsigned}");
+        let few = said(*samples::missing(2));
+        assert!(few.starts_with("found 2 of 3 expected. ") && few.contains("a longer --wait"), "{few}");
+        let typed = said(Missing { typed: true, heard: true, ..base() });
+        assert!(typed.contains("who announces another type"), "{typed}");
+        let lo = said(Missing { on_loopback: true, ..base() });
+        for text in [case, unsigned, few, typed, lo] {
+            assert!(!text.contains("firewall") && !text.contains("udp dport"), "{text}");
+        }
     }
 
     #[test]

@@ -32,6 +32,16 @@ impl Display for At<'_> {
     }
 }
 
+/// The address as people write it: a zone is the name of the interface, `[fe80::1%eth0]:1060`, where that is known.
+pub(super) fn zoned(address: SocketAddr, link: Option<&Link>) -> String {
+    match (canonical(address), link) {
+        (SocketAddr::V6(v6), Some(link)) if v6.scope_id() == link.index && link.index != 0 => {
+            format!("[{}%{}]:{}", v6.ip(), Name(&link.name), v6.port())
+        }
+        (address, _) => address.to_string(),
+    }
+}
+
 /// The address for a line that names the interface elsewhere: the zone would only repeat its number.
 pub(super) fn without_zone(address: SocketAddr) -> SocketAddr {
     let address = canonical(address);
@@ -78,7 +88,7 @@ pub(crate) fn sent(options: &Options, now: Now, sent: &Sent, out: &mut impl Writ
     if let Some(source) = source {
         write!(out, "{} ", without_zone(*source))?;
     }
-    write!(out, "-> {}", At(*destination, None))?;
+    write!(out, "-> {}", zoned(*destination, link.as_ref()))?;
     if let Some(link) = link {
         write!(out, " {}", Name(&link.name))?;
     }
@@ -108,7 +118,7 @@ pub(crate) fn failed(options: &Options, failed: &Failed, out: &mut impl Write) -
         row_head(link.as_ref(), None, *destination, out)?;
         return writeln!(out, "failed: {}", failure::fault(fault, *destination));
     }
-    write!(out, "failed {len} B -> {}", At(*destination, None))?;
+    write!(out, "failed {len} B -> {}", zoned(*destination, link.as_ref()))?;
     if let Some(link) = link {
         write!(out, " {}", Name(&link.name))?;
     }
@@ -265,8 +275,14 @@ pub(crate) fn ignored(
 ) -> io::Result<()> {
     write!(out, "{} ", TimeOfDay(datagram.stamp.wall))?;
     way(datagram, out)?;
-    let what = if matches!(options.style, Style::Ping | Style::Discover) { "not counted" } else { "not answered" };
-    writeln!(out, "{}  {what}: {}", Size(datagram), words::ignored(why))
+    let what = match options.style {
+        Style::Announce if words::is_in_order(why) => "needed no answer",
+        Style::Discover if words::is_in_order(why) => "not asked for",
+        Style::Ping | Style::Discover => "not counted",
+        _ => "not answered",
+    };
+    let any = if options.style == Style::Ping && why == Ignored::Foreign { " (--match any takes it)" } else { "" };
+    writeln!(out, "{}  {what}: {}{any}", Size(datagram), words::ignored(why))
 }
 
 /// A lesson that was checked: `ok        boundaries   0.01 s`, with what surprised or why it was skipped.

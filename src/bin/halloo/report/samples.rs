@@ -8,8 +8,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use halloo::model::error::{Fault, FaultKind};
 use halloo::model::event::{
-    Failed, Fragments, Ignored, Listening, Notice, Planned, Received, Refusal, Reply, Responder, Role, Sent, Skipped,
-    Unreachable,
+    Failed, Fragments, Ignored, Listening, Missing, Notice, Planned, Received, Refusal, Reply, Responder, Role, Sent,
+    Skipped, Unreachable,
 };
 use halloo::model::interface::Facts;
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
@@ -146,11 +146,17 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::ClockJumped,
         Notice::InterfaceCame(eth0()),
         Notice::InterfaceWent(eth0()),
-        Notice::NobodyAnnounces { asked: 1061, port: 40_000, secret: true },
         Notice::CutShort { after: Duration::from_secs(15), secret: false },
         Notice::ManyOfOne { address: Ipv4Addr::new(10, 77, 0, 66).into(), kept: 256 },
+        Notice::ServicesMissing(missing(0)),
+        Notice::ServicesMissing(missing(2)),
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
     ]
+}
+
+/// Three services were wanted.
+pub(super) fn missing(found: u64) -> Box<Missing> {
+    Box::new(Missing { found, expected: 3, asked: 1061, port: 40_000, ..Missing::default() })
 }
 
 /// A service that was heard by two ways, and says that it is elsewhere.
@@ -159,6 +165,7 @@ pub(super) fn service() -> Service {
         link: Some(Link { index, name: name.into() }),
         source: source.parse().unwrap(),
         claimed: Some(Ipv4Addr::new(172, 17, 0, 2).into()),
+        on_link: true,
     };
     Service {
         about: About {

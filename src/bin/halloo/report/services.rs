@@ -1,40 +1,58 @@
-//! Services: a table, a line for each change, a table that is kept up to date on a terminal, and what scripts want of one.
+//! Services: a table, a line for each change, and what scripts want of one.
 //!
-//! Everything a service says of itself is a stranger's text: what acts on a terminal is escaped, and what could be taken for
-//! another column stands in quotes.
+//! Everything a service says of itself is a stranger's text: what acts on a terminal is escaped, what could be taken for
+//! another column stands in quotes, and what a terminal would break is broken here, where the rest of it can be told from a
+//! row.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use halloo::model::service::{Change, Path};
-use halloo::model::{Event, InstanceId, Link, Now, Service, ServiceName, Sink, Trust};
+use halloo::model::{Event, Link, Now, Service, Sink, Trust};
 
 use super::clock::TimeOfDay;
-use super::escape::{Name, Preview};
-use super::rows::{plain_table, write_table};
+use super::columns::{fold, most_width, pad, width};
+use super::escape::{Name, Preview, tamed};
+use super::rows::zoned;
 
-const HEADER: [&str; 7] = ["type", "name", "address", "via", "age", "trust", "attributes"];
+/// The columns, but for what a service says beside: that comes last, and is as long as it likes.
+pub(super) const HEADER: [&str; 6] = ["type", "name", "address", "via", "age", "trust"];
+
+/// The last column.
+pub(super) const DETAILS: &str = "attributes";
+
+/// What stands between two columns.
+pub(super) const GAP: &str = "  ";
+
+/// What stands before a line that goes on.
+const INDENT: &str = "    ";
 
 /// Rows of one table: more are another one, with columns of its own.
 const MOST_ROWS: usize = 1000;
 
-/// The way to a service that is shown first: over IPv4, where there is one.
+/// The way to a service that is shown: to a neighbour, one that leads to the address that it says it answers from, over
+/// IPv4; and of several such the same one each time, by whichever the first answer came.
 pub(super) fn way(service: &Service) -> Option<&Path> {
-    service.paths.iter().find(|path| path.source.is_ipv4()).or_else(|| service.paths.first())
+    service.paths.iter().min_by_key(|path| {
+        let index = path.link.as_ref().map_or(u32::MAX, |link| link.index);
+        (!path.on_link, path.claimed.is_some(), !path.source.is_ipv4(), index, path.source)
+    })
 }
 
 /// A stranger's word: as it is where it can be taken for nothing else, else in quotes and escaped.
-fn word(text: &str) -> Cow<'_, str> {
+pub(super) fn word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| !c.is_whitespace() && !matches!(c, '"' | '\\' | ',') && !super::escape::is_harmful(c);
-    if !text.is_empty() && text.chars().all(plain) {
+    if !text.is_empty() && text.chars().all(plain) && tamed(text) == text {
         return Cow::Borrowed(text);
     }
     match text {
         "" => Cow::Borrowed("\"\""),
-        text => Cow::Owned(Preview { bytes: text.as_bytes(), most: usize::MAX }.to_string()),
+        text => {
+            let quoted = Preview { bytes: text.as_bytes(), most: usize::MAX }.to_string();
+            Cow::Owned(tamed(&quoted).into_owned())
+        }
     }
 }
 
@@ -50,18 +68,8 @@ fn via(service: &Service) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join(",") }
 }
 
-/// An address with the zone of its interface by name, which is how people write it.
-fn address(service: &Service, path: &Path) -> String {
-    match (service.address(path), &path.link) {
-        (SocketAddr::V6(v6), Some(link)) if v6.scope_id() != 0 => {
-            format!("[{}%{}]:{}", v6.ip(), Name(&link.name), v6.port())
-        }
-        (address, _) => super::rows::without_zone(address).to_string(),
-    }
-}
-
 /// What it says of itself, and what to think of it.
-fn details(service: &Service) -> String {
+fn details(service: &Service) -> Vec<String> {
     let pairs = service.about.attributes.pairs();
     let mut words: Vec<String> = pairs.map(|(key, value)| format!("{}={}", word(key), word(value))).collect();
     if service.more {
@@ -71,35 +79,65 @@ fn details(service: &Service) -> String {
     if let (Trust::Mismatch, Some((source, claimed))) = (service.trust, service.paths.iter().find_map(claim)) {
         words.push(format!("(answers from {source}, says {claimed}: NAT, container or relay?)"));
     }
-    words.join(" ")
+    words
 }
 
 fn seconds(age: Duration) -> String {
     format!("{:.1} s", age.as_secs_f64())
 }
 
-fn cells(now: Now, service: &Service) -> [String; HEADER.len()] {
-    [
-        service.about.kind.text().to_owned(),
-        word(service.about.name.text()).into_owned(),
-        way(service).map_or_else(|| "-".to_owned(), |path| address(service, path)),
-        via(service),
-        seconds(service.age(now.run)),
-        service.trust.name().to_owned(),
-        details(service),
-    ]
+/// What stands in a row.
+pub(super) struct Row {
+    pub(super) cells: [String; HEADER.len()],
+    pub(super) details: Vec<String>,
+}
+
+impl Row {
+    pub(super) fn of(now: Now, service: &Service) -> Self {
+        let cells = [
+            service.about.kind.text().to_owned(),
+            word(service.about.name.text()).into_owned(),
+            way(service).map_or_else(|| "-".to_owned(), |path| zoned(service.address(path), path.link.as_ref())),
+            via(service),
+            seconds(service.age(now.run)),
+            service.trust.name().to_owned(),
+        ];
+        Self { cells, details: details(service) }
+    }
+}
+
+/// How wide each column is that holds all of these.
+pub(super) fn widths<'t>(rows: impl IntoIterator<Item = &'t [String; HEADER.len()]>) -> [usize; HEADER.len()] {
+    let mut widths = HEADER.map(str::len);
+    for row in rows {
+        for (most, cell) in widths.iter_mut().zip(row) {
+            *most = width(cell).max(*most);
+        }
+    }
+    widths
+}
+
+/// One line of a table. A column without any width is left out.
+pub(super) fn line<'t>(cells: impl IntoIterator<Item = &'t str>, widths: &[usize; HEADER.len()], last: &str) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.into_iter().zip(widths).filter(|(_, width)| **width > 0) {
+        line.extend([&pad(cell, *width), GAP]);
+    }
+    line.push_str(last);
+    line.truncate(line.trim_end().len());
+    line
 }
 
 /// The services told so far: the columns are as wide as the widest of them.
 #[derive(Default)]
 pub(crate) struct Services {
-    rows: Vec<[String; HEADER.len()]>,
+    rows: Vec<Row>,
 }
 
 impl Services {
     /// Adds one.
     pub(crate) fn add(&mut self, now: Now, service: &Service) {
-        self.rows.push(cells(now, service));
+        self.rows.push(Row::of(now, service));
     }
 
     /// Whether it is time to write it, so that strangers cannot make it grow.
@@ -107,20 +145,73 @@ impl Services {
         self.rows.len() >= MOST_ROWS
     }
 
-    /// Writes the table and forgets it; nothing where there is nothing.
-    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
-        match std::mem::take(&mut self.rows) {
-            rows if rows.is_empty() => Ok(()),
-            rows => write_table(&plain_table(HEADER, rows), out),
+    /// Writes the table and forgets it; nothing where there is nothing. Where it is wider than it may be, what a service
+    /// says beside stands beneath it; and where that is not enough, every value has a line. Nothing is left out.
+    pub(crate) fn write(&mut self, width: Option<usize>, out: &mut impl Write) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
+            return Ok(());
         }
+        let widths = widths(rows.iter().map(|row| &row.cells));
+        let line = |row: &Row| line(row.cells.iter().map(String::as_str), &widths, &row.details.join(" "));
+        let bare = |row: &Row| self::line(row.cells.iter().map(String::as_str), &widths, "");
+        let fits = |line: &String| width.is_none_or(|width| most_width(line) <= width);
+        let lines: Vec<String> =
+            std::iter::once(self::line(HEADER, &widths, DETAILS)).chain(rows.iter().map(line)).collect();
+        if lines.iter().all(fits) {
+            return lines.iter().try_for_each(|line| writeln!(out, "{line}"));
+        }
+        let width = width.unwrap_or(usize::MAX);
+        let lines: Vec<String> = rows.iter().map(bare).collect();
+        let head = self::line(HEADER, &widths, "");
+        if !lines.iter().chain([&head]).all(fits) {
+            return rows.iter().try_for_each(|row| write_values(row, width, out));
+        }
+        writeln!(out, "{head}")?;
+        for (line, row) in lines.iter().zip(&rows) {
+            writeln!(out, "{line}")?;
+            write_beneath(fold(row.details.iter().map(String::as_str), width.saturating_sub(INDENT.len())), out)?;
+        }
+        Ok(())
     }
 }
 
+fn write_beneath(lines: impl IntoIterator<Item = String>, out: &mut impl Write) -> io::Result<()> {
+    lines.into_iter().try_for_each(|line| writeln!(out, "{INDENT}{line}"))
+}
+
+/// A line for each value of a row.
+fn write_values(row: &Row, width: usize, out: &mut impl Write) -> io::Result<()> {
+    let titles = HEADER.iter().chain([&DETAILS]);
+    let values = row.cells.iter().map(std::slice::from_ref).chain([row.details.as_slice()]);
+    let room = width.saturating_sub(DETAILS.len() + GAP.len());
+    for (title, value) in titles.zip(values) {
+        for (number, line) in fold(value.iter().map(String::as_str), room).iter().enumerate() {
+            let title = if number == 0 { title } else { "" };
+            writeln!(out, "{}{GAP}{line}", pad(title, DETAILS.len()))?;
+        }
+    }
+    Ok(())
+}
+
 /// `08:09:26.249421 found  chat  pi  10.77.0.2:7000  via eth0  unverified  room=blue`
-pub(super) fn change(now: Now, change: Change, service: &Service, out: &mut impl Write) -> io::Result<()> {
-    let [kind, name, address, via, _, trust, details] = cells(now, service);
-    write!(out, "{} {:<7} {kind}  {name}  {address}  via {via}  {trust}", TimeOfDay(now.wall), change.name())?;
-    if details.is_empty() { writeln!(out) } else { writeln!(out, "  {details}") }
+pub(super) fn change(
+    now: Now,
+    change: Change,
+    service: &Service,
+    width: Option<usize>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let Row { cells: [kind, name, address, via, _, trust], details } = Row::of(now, service);
+    let mut line =
+        format!("{} {:<7} {kind}  {name}  {address}  via {via}  {trust}", TimeOfDay(now.wall), change.name());
+    if !details.is_empty() {
+        line.extend([GAP, &details.join(" ")]);
+    }
+    // The first line is as long as those that go on, which stand further in.
+    let mut lines = fold([&*line], width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()))).into_iter();
+    lines.next().map_or(Ok(()), |first| writeln!(out, "{first}"))?;
+    write_beneath(lines, out)
 }
 
 // ---- for scripts ---------------------------------------------------------------------------------------------------
@@ -157,7 +248,7 @@ impl<S: Sink, D: Write> Sink for Print<S, D> {
                     Part::Port => writeln!(self.data, "{}", address.port()),
                 }
             }
-            Event::Service(..) | Event::Skipped(_) => Ok(()),
+            Event::Service(..) => Ok(()),
             event => self.notes.event(now, event),
         }
     }
@@ -168,7 +259,8 @@ impl<S: Sink, D: Write> Sink for Print<S, D> {
     }
 }
 
-/// An address without its port, with its zone as a number.
+/// An address without its port, with its zone as a number: every system and every language takes that, while Windows and
+/// many a parser know no names. People are shown the name.
 pub(super) struct Host(pub(super) SocketAddr);
 
 impl std::fmt::Display for Host {
@@ -199,123 +291,20 @@ impl<S: Sink + ?Sized> Sink for Told<S> {
     }
 }
 
-// ---- a table on a terminal -----------------------------------------------------------------------------------------
-
-/// How many columns and lines a terminal has now.
-pub(crate) type Size = Box<dyn Fn() -> Option<(usize, usize)>>;
-
-/// The table of who is there, kept up to date at the end of the screen; everything else is written above it.
-pub(crate) struct Board<S, T> {
-    inner: S,
-    terminal: T,
-    size: Size,
-    services: BTreeMap<(ServiceName, InstanceId), (Service, Change)>,
-    now: Option<Now>,
-    drawn: Vec<String>,
-    over: bool,
-}
-
-/// What a terminal is taken for that does not say how large it is.
-const USUAL: (usize, usize) = (80, 24);
-
-impl<S: Sink, T: Write> Board<S, T> {
-    /// The table on `terminal`, beneath what `inner` writes.
-    pub(crate) const fn new(inner: S, terminal: T, size: Size) -> Self {
-        Self { inner, terminal, size, services: BTreeMap::new(), now: None, drawn: Vec::new(), over: false }
-    }
-
-    fn take(&mut self, change: Change, service: &Service) {
-        let id = service.about.id;
-        // It may have another name now.
-        self.services.retain(|(_, other), _| *other != id);
-        if change != Change::Gone {
-            self.services.insert((service.about.name.clone(), id), (service.clone(), change));
-        }
-    }
-
-    /// The lines of the table, as wide and as many as the terminal takes.
-    fn lines(&self, now: Now) -> Vec<String> {
-        let (width, height) = (self.size)().unwrap_or(USUAL);
-        let room = height.saturating_sub(3).max(1);
-        let row = |(service, change): &(Service, Change)| {
-            let mut cells = cells(now, service);
-            if *change == Change::Stale {
-                cells[5].push_str(", stale");
-            }
-            cells
-        };
-        let table = plain_table(HEADER, self.services.values().take(room).map(row));
-        let cut = |line: &str| line.trim_end().chars().take(width.saturating_sub(1)).collect::<String>();
-        let mut lines: Vec<String> = table.lines().map(|line| cut(&line)).collect();
-        if self.services.len() > room {
-            lines.push(format!("... and {} more", self.services.len() - room));
-        }
-        lines
-    }
-
-    /// Takes the table away: to the beginning of its first line, and everything behind (ECMA-48 CUU, ED).
-    fn clear(&mut self) -> io::Result<()> {
-        match std::mem::take(&mut self.drawn).len() {
-            0 => Ok(()),
-            lines => {
-                write!(self.terminal, "\r\x1b[{lines}A\x1b[J")?;
-                self.terminal.flush()
-            }
-        }
-    }
-
-    fn draw(&mut self) -> io::Result<()> {
-        let Some(now) = self.now.filter(|_| !self.over) else { return Ok(()) };
-        let lines = self.lines(now);
-        if lines == self.drawn {
-            return Ok(());
-        }
-        self.clear()?;
-        lines.iter().try_for_each(|line| writeln!(self.terminal, "{line}"))?;
-        self.drawn = lines;
-        self.terminal.flush()
-    }
-}
-
-impl<S: Sink, T: Write> Sink for Board<S, T> {
-    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
-        self.now = Some(now);
-        match event {
-            Event::Service(Change::Listed, _) => Ok(()),
-            Event::Service(change, service) => {
-                self.take(*change, service);
-                Ok(())
-            }
-            // The last table stays, and the summary stands beneath.
-            Event::Summary(_) => {
-                self.draw()?;
-                self.over = true;
-                self.inner.event(now, event)
-            }
-            event => {
-                self.clear()?;
-                self.inner.event(now, event)?;
-                self.inner.flush()
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()?;
-        self.draw()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::samples;
     use super::*;
 
     fn table(services: &[Service]) -> String {
+        table_within(None, services)
+    }
+
+    fn table_within(width: Option<usize>, services: &[Service]) -> String {
         let mut table = Services::default();
         services.iter().for_each(|service| table.add(samples::now(), service));
         let mut out = Vec::new();
-        table.write(&mut out).unwrap();
+        table.write(width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -339,8 +328,92 @@ mod tests {
         assert!(text.contains("\"pi  10.0.0.1:1  verified\\x1b[2J\""), "{text}");
         assert!(text.contains("k=\"\\u{202e}a b\""), "{text}");
         let mut line = Vec::new();
-        change(samples::now(), Change::Found, &service, &mut line).unwrap();
+        change(samples::now(), Change::Found, &service, None, &mut line).unwrap();
         assert!(!String::from_utf8(line).unwrap().trim_end().chars().any(super::super::escape::is_harmful));
+    }
+
+    /// Services that say what they can to be taken for others.
+    fn hostile() -> Vec<Service> {
+        let marks = "e".to_owned() + &"\u{301}".repeat(20);
+        let names = ["你好你好你好你好你好你好", &*marks, "\u{202e}evil", "x", &"n".repeat(63), "\u{301}a"];
+        let fakes = (0..90).map(|n| "x".repeat(n) + "chat  real  10.0.0.1:1  eth0  0.1 s  verified");
+        let with = |(name, fake): (&str, String)| {
+            let mut service = samples::service();
+            service.trust = Trust::Unverified;
+            service.about.name = name.parse().unwrap();
+            let pairs = [("a", &*fake), ("b", &marks), ("c", names[0]), ("d", "\u{2028}\u{9b}2J")];
+            service.about.attributes = halloo::model::Attributes::new(pairs).unwrap();
+            service
+        };
+        names.into_iter().cycle().zip(fakes).map(with).collect()
+    }
+
+    #[test]
+    fn on_a_terminal_no_line_reaches_its_edge_and_none_can_be_taken_for_a_row() {
+        for service in hostile() {
+            for width in [30, 60, 80, 120] {
+                let text = table_within(Some(width), std::slice::from_ref(&service));
+                let mut line = Vec::new();
+                change(samples::now(), Change::Found, &service, Some(width), &mut line).unwrap();
+                let line = String::from_utf8(line).unwrap();
+                for line in text.lines().chain(line.lines()) {
+                    assert!(most_width(line) <= width, "{width}: {line}");
+                    assert!(!line.starts_with("chat  real") && !line.contains('\u{202e}'), "{line}");
+                }
+                // All of it is there.
+                let all = |text: &str| text.split_whitespace().collect::<String>();
+                assert!(all(&text).contains(&all(&word(service.about.name.text()))), "{text}");
+                let (values, whole) = (all(&details(&service).concat()), all(&text));
+                let titles = |text: &str| text.replace(|c: char| c == '"', "");
+                assert!(width < 60 || titles(&whole).contains(&titles(&values)), "{width}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_wide_stands_beneath_its_row_then_each_value_has_a_line() {
+        let service = samples::service();
+        let whole = table(std::slice::from_ref(&service));
+        assert_eq!(table_within(Some(200), std::slice::from_ref(&service)), whole);
+        let beneath = table_within(Some(80), std::slice::from_ref(&service));
+        let lines: Vec<&str> = beneath.lines().collect();
+        assert_eq!(lines[0], "type  name  address         via         age    trust");
+        assert_eq!(lines[1], "chat  pi    10.77.0.2:7000  eth0,wlan0  0.0 s  mismatch");
+        assert_eq!(lines[2], "    os=linux room=blue");
+        assert_eq!(lines[3], "    (answers from 10.77.0.2, says 172.17.0.2: NAT, container or relay?)");
+        assert_eq!(lines.len(), 4);
+        let values = table_within(Some(50), &[service]);
+        assert!(values.starts_with("type        chat\nname        pi\naddress     10.77.0.2:7000\n"), "{values}");
+        assert!(
+            values.contains("\ntrust       mismatch\nattributes  os=linux room=blue\n            (answers"),
+            "{values}"
+        );
+    }
+
+    #[test]
+    fn the_way_that_is_shown_is_on_link_then_its_own_then_over_ipv4_and_always_the_same() {
+        let way_of = |source: &str, index, claimed, on_link| Path {
+            link: Some(Link { index, name: format!("e{index}").into() }),
+            source: source.parse().unwrap(),
+            claimed,
+            on_link,
+        };
+        let relay = "172.17.0.2".parse().ok();
+        let best_first = [
+            way_of("10.1.0.2:1061", 2, None, true),
+            way_of("10.0.0.2:1061", 3, None, true),
+            way_of("[fe80::2%2]:1061", 2, None, true),
+            way_of("10.1.0.3:1061", 1, relay, true),
+            way_of("10.9.0.2:1061", 1, None, false),
+        ];
+        for from in 0..best_first.len() {
+            let mut paths = best_first[from..].to_vec();
+            for _ in 0..paths.len() {
+                paths.rotate_left(1);
+                let service = Service { paths: paths.clone(), ..samples::service() };
+                assert_eq!(way(&service), Some(&best_first[from]));
+            }
+        }
     }
 
     struct Nothing;
@@ -367,34 +440,5 @@ mod tests {
         assert_eq!(print(Part::Address, false, &service), "10.77.0.2\n");
         assert_eq!(print(Part::Port, false, &service), "7000\n");
         assert_eq!(print(Part::Port, true, &service), "");
-    }
-
-    #[test]
-    fn the_board_shows_who_is_there_now_and_leaves_the_last_table() {
-        let size: Size = Box::new(|| Some((90, 5)));
-        let mut board = Board::new(Nothing, Vec::new(), size);
-        let (service, stats) = (samples::service(), samples::stats());
-        let mut tell = |event: &Event<'_>| {
-            board.event(samples::now(), event).unwrap();
-            board.flush().unwrap();
-            String::from_utf8(std::mem::take(&mut board.terminal)).unwrap()
-        };
-        let first = tell(&Event::Service(Change::Found, &service));
-        assert!(first.starts_with("type") && first.lines().count() == 2, "{first}");
-        assert!(first.lines().all(|line| line.chars().count() < 90), "{first}");
-        assert_eq!(tell(&Event::Service(Change::Updated, &service)), "");
-        let stale = tell(&Event::Service(Change::Stale, &service));
-        assert!(stale.starts_with("\r\x1b[2A\x1b[J") && stale.contains("mismatch, stale"), "{stale:?}");
-        let more: Vec<Service> = (0..4)
-            .map(|id| {
-                let mut other = service.clone();
-                other.about.id = InstanceId(id);
-                other
-            })
-            .collect();
-        let shown = more.iter().map(|other| tell(&Event::Service(Change::Found, other))).last().unwrap();
-        assert!(shown.contains("\n... and 3 more\n"), "{shown}");
-        assert!(!tell(&Event::Service(Change::Gone, &service)).contains("stale"));
-        assert_eq!(tell(&Event::Summary(&stats)), "");
     }
 }

@@ -7,7 +7,7 @@ use halloo::model::lesson::Tally;
 
 use super::Style;
 use super::lessons::{self, Shown};
-use super::words::{Counted, ignored};
+use super::words::{Counted, ignored, is_in_order};
 
 /// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
 pub(crate) fn write(
@@ -21,9 +21,9 @@ pub(crate) fn write(
         Style::Interfaces => Ok(()),
         Style::Learn => learned(stats, out),
         Style::Ping => pinged(probes, stats, out),
-        Style::Receive => received(if answers { "answered" } else { "" }, stats, out),
+        Style::Receive => received(style, if answers { "answered" } else { "" }, stats, out),
         // Announcements are sent without a question.
-        Style::Announce => received("sent", stats, out),
+        Style::Announce => received(style, "sent", stats, out),
         Style::Discover => discovered(stats, out),
         Style::Send | Style::Broadcast => sent(stats, out),
     }
@@ -96,12 +96,19 @@ fn discovered(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     some(stats.failed, "failed", out)?;
     some(stats.skipped, "skipped", out)?;
     write!(out, ", {}", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
-    some(stats.filtered, "filtered out", out)?;
+    some(stats.filtered, "of other names or interfaces", out)?;
     losses(stats, out)?;
+    ending(stats, out)?;
+    reasons(["not counted", "not asked for"], stats, out)
+}
+
+/// A line for each reason why datagrams had no effect: what became of those, and of those where that is in order.
+fn reasons([what, in_order]: [&str; 2], stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     for (why, count) in &stats.ignored {
-        some(*count, &why.name().replace('_', " "), out)?;
+        let what = if is_in_order(*why) { in_order } else { what };
+        writeln!(out, "   {count} {what}: {}", ignored(*why))?;
     }
-    ending(stats, out)
+    Ok(())
 }
 
 /// What every sender's line ends with.
@@ -113,7 +120,7 @@ fn ending(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, " in {:.1} s", stats.elapsed.as_secs_f64())
 }
 
-fn received(what_was_sent: &str, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+fn received(style: Style, what_was_sent: &str, stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     write!(out, "-- {}, {} B, ", Counted(stats.received, "datagram", "datagrams"), stats.bytes)?;
     if stats.peers.is_full() {
         write!(out, "at least ")?;
@@ -131,14 +138,12 @@ fn received(what_was_sent: &str, stats: &Stats, out: &mut impl Write) -> io::Res
         None => write!(out, "kernel drops unknown")?,
     }
     shown(stats.kernel_drops.unwrap_or(0), lessons::of_drops(), out)?;
-    some(stats.filtered, "filtered out", out)?;
+    let filter = if style == Style::Announce { "by other interfaces" } else { "filtered out" };
+    some(stats.filtered, filter, out)?;
     losses(stats, out)?;
     writeln!(out)?;
     // What was received and not answered, by reason: the sum of both is what came.
-    for (why, count) in &stats.ignored {
-        writeln!(out, "   {count} not answered: {}", ignored(*why))?;
-    }
-    Ok(())
+    reasons(["not answered", "needed no answer"], stats, out)
 }
 
 /// The counters that only some commands have, where there is something to tell.
@@ -189,6 +194,25 @@ mod tests {
     fn of_services() {
         let found = Stats { sent: 6, skipped: 1, replies: Some(18), responders: Some(9), ..Stats::default() };
         assert_eq!(line(Style::Discover, &found), "-- 9 services; 6 sent, 1 skipped, 18 answers in 0.0 s\n");
+    }
+
+    #[test]
+    fn of_discovery_each_reason_is_a_sentence_and_what_is_in_order_is_no_failure() {
+        let mut stats = Stats { sent: 6, filtered: 2, replies: Some(1), responders: Some(1), ..Stats::default() };
+        stats.ignored.extend([(Ignored::Relayed, 3), (Ignored::Foreign, 1)]);
+        let text = line(Style::Discover, &stats);
+        assert!(
+            text.starts_with("-- 1 service; 6 sent, 1 answer, 2 of other names or interfaces in 0.0 s\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n   3 not counted: it is signed for another address than it came from\n"), "{text}");
+        assert!(text.contains("\n   1 not counted: it is of another run or another program\n"), "{text}");
+        stats.ignored = [(Ignored::Known, 6), (Ignored::WrongKind, 2), (Ignored::BadSignature, 1)].into();
+        let text = line(Style::Announce, &stats);
+        assert!(text.contains(", 2 by other interfaces\n"), "{text}");
+        assert!(text.contains("\n   6 needed no answer: the asker knows this service already\n"), "{text}");
+        assert!(text.contains("\n   2 needed no answer: it is neither a question nor an answer"), "{text}");
+        assert!(text.contains("\n   1 not answered: its signature is wrong"), "{text}");
     }
 
     #[test]

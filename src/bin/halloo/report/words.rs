@@ -132,12 +132,12 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::ReplyTooLong => {
             "the answer would be longer than a datagram, or than its question where that is the limit"
         }
-        Ignored::Foreign => {
-            "it is no probe of this run: of another run, another program, or an answer of its own (--match any)"
-        }
+        Ignored::Foreign => "it is of another run or another program",
         Ignored::Corrupt => "it is an answer that was changed on the way",
         Ignored::Malformed => "it is a message of discovery that breaks its format",
-        Ignored::WrongKind => "it is a message of discovery of another kind than is awaited here",
+        Ignored::WrongKind => {
+            "it is neither a question nor an answer that is awaited here: an announcement or a goodbye, for one"
+        }
         Ignored::Unsigned => "it is not signed, and the secret is asked for here",
         Ignored::BadSignature => "its signature is wrong: another secret, a forgery, or changed on the way",
         Ignored::Relayed => "it is signed for another address than it came from",
@@ -148,6 +148,12 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::Busy => "more answers wait for their moment than are kept",
         Ignored::TooMany => "more addresses answer than can be told apart, or be remembered so far back",
     }
+}
+
+/// Whether what had no effect needed none: nothing went wrong.
+pub(crate) const fn is_in_order(why: Ignored) -> bool {
+    use Ignored::{Answered, Known, OtherPlace, OtherType, WrongKind};
+    matches!(why, Known | Answered | OtherType | OtherPlace | WrongKind)
 }
 
 /// What a command does with its socket, for JSON.
