@@ -33,8 +33,11 @@ const TRUST: usize = 5;
 const GIVE_WAY: [(usize, usize); 9] =
     [(NAME, 12), (VIA, 6), (TYPE, 8), (ADDRESS, 15), (AGE, 0), (VIA, 0), (TYPE, 0), (NAME, 6), (ADDRESS, 6)];
 
-/// Characters of the last column that are worth showing.
-const LEAST_DETAILS: usize = 6;
+/// Characters of the last column for which names give way.
+const SOME_DETAILS: usize = 16;
+
+/// The dots that say that there is more: what all other columns give way for.
+const DOTS: usize = 3;
 
 /// No wrapping at the edge, and wrapping again (DECAWM): however a terminal counts columns, a row is a line.
 const NO_WRAP: &str = "\x1b[?7l";
@@ -160,8 +163,10 @@ impl<S: Sink, T: Write> Board<S, T> {
 /// The header and the rows, none wider than there is room.
 fn fitted(rows: &[Row], room: usize) -> Vec<String> {
     let mut widths = widths(rows.iter().map(|row| &row.cells));
-    for (column, least) in GIVE_WAY {
-        let surplus = total(&widths).saturating_sub(room);
+    let any = rows.iter().any(|row| !row.details.is_empty());
+    for (number, (column, least)) in GIVE_WAY.into_iter().enumerate() {
+        let details = if number == 0 { SOME_DETAILS } else { DOTS };
+        let surplus = (total(&widths) + if any { details } else { 0 }).saturating_sub(room);
         let narrower = widths[column].saturating_sub(surplus).max(least.min(widths[column]));
         // A column that may go is of no use in part.
         widths[column] = if least == 0 && surplus > 0 { 0 } else { narrower };
@@ -180,7 +185,8 @@ fn fit(cells: [&str; HEADER.len()], details: &str, widths: &[usize; HEADER.len()
     };
     let (mut cells, mut widths) = (cells.into_iter().zip(*widths).map(narrow).collect::<Vec<_>>(), *widths);
     let surplus = |cells: &[String]| cells.iter().map(|cell| most_width(cell) - width(cell)).sum::<usize>();
-    if total(&widths) + surplus(&cells) > room {
+    let dots = if details.is_empty() { 0 } else { DOTS };
+    if total(&widths) + surplus(&cells) + dots > room {
         // On some terminal it would not fit: no column is wider than it is on any, and it may stand askew.
         for (cell, room) in cells.iter_mut().zip(&mut widths) {
             *cell = pad_most(&cut(cell, *room), *room);
@@ -188,7 +194,7 @@ fn fit(cells: [&str; HEADER.len()], details: &str, widths: &[usize; HEADER.len()
         }
     }
     let left = room.saturating_sub(total(&widths) + surplus(&cells));
-    let last = if left < LEAST_DETAILS { Cow::Borrowed("") } else { cut(details, left) };
+    let last = if left < DOTS { Cow::Borrowed("") } else { cut(details, left) };
     cut(&line(cells.iter().map(String::as_str), &widths, &last), room).into_owned()
 }
 
@@ -334,6 +340,8 @@ mod tests {
             for line in table.lines() {
                 assert!(most_width(line) < width, "{width}: {line}");
             }
+            let more = table.lines().skip(1).filter(|line| line.ends_with("..."));
+            assert_eq!(more.count(), names.len(), "{width}: {table}");
             let trusts = table.lines().skip(1).filter(|line| line.contains("unverified, stale"));
             assert_eq!(trusts.count(), names.len(), "{width}: {table}");
         }
