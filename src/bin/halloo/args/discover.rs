@@ -41,6 +41,10 @@ pub(crate) struct Discover {
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = ANSWERS)]
     expect: Option<NonZeroU64>,
     /// Go on, and tell who comes and goes; on a terminal, as a table
+    ///
+    /// found: it answered for the first time. path: it was heard by another way too. updated: it says something else, is
+    /// believed otherwise, or is back. stale: it did not answer when everybody was asked. gone: it is not there any more. age
+    /// is how long ago it was last heard.
     #[arg(long, conflicts_with = "expect", help_heading = ANSWERS)]
     pub(crate) watch: bool,
     /// Where, and with whom.
