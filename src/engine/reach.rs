@@ -2,7 +2,7 @@
 //! and ff02::1. Each reaches hosts that the others miss: with another netmask, without an address yet, without IPv4.
 
 use crate::engine::broadcast::{Choice, Form, Plan, plan};
-use crate::model::event::Skipped;
+use crate::model::event::{Notice, Skipped};
 use crate::model::interface::Table;
 pub use crate::model::target::DISCOVERY_PORT;
 use crate::model::{Error, Family, Link, Selector, Unusable};
@@ -44,6 +44,8 @@ impl Reach {
                 Err(error) => return Err(error),
             }
         }
+        // Hosts configured otherwise hear 255.255.255.255, which is among the forms.
+        all.notices.retain(|notice| !matches!(notice, Notice::OddBroadcast(..)));
         leave_out_ipv6_loopback(&mut all, table);
         let reached = |skipped: &Skipped| all.destinations.iter().any(|to| to.link.as_ref() == Some(&skipped.link));
         let mut told = Vec::new();
@@ -119,6 +121,16 @@ mod tests {
         assert_eq!(to, ["10.2.0.255:1061", "255.255.255.255:1061", "[ff02::1%2]:1061", "[ff02::1%3]:1061"]);
         let skipped: Vec<_> = plan.skipped.iter().map(|skipped| (&*skipped.link.name, skipped.why)).collect();
         assert_eq!(skipped, [("down0", Unusable::Down)]);
+    }
+
+    #[test]
+    fn an_odd_broadcast_address_is_no_news_where_everybody_is_reached_by_another() {
+        let odd = Facts { reported: Some([10, 2, 0, 127].into()), ..row(2, "e0", Some(("10.2.0.1", 24))) };
+        let table = Table::new(vec![Interface::judge(odd)]);
+        let plan = Reach::default().plan(&table).unwrap();
+        let to: Vec<String> = plan.destinations.iter().map(|to| to.address.to_string()).collect();
+        assert_eq!(to, ["10.2.0.127:1061", "255.255.255.255:1061"]);
+        assert!(plan.notices.is_empty(), "{:?}", plan.notices);
     }
 
     #[test]
