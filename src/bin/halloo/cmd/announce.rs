@@ -20,7 +20,16 @@ use crate::cmd::{secret, serve};
 use crate::report::Style;
 
 /// Announces a service until it is told to end, or a program has ended. Says the exit code.
-pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
+pub(super) fn run(args: &args::Announce, output: &Output) -> u8 {
+    let failed = |error: Error| match args.command.is_empty() {
+        true => output.fail(&error),
+        // Standard output is the program's own, even where it was not started.
+        false => output.fail_aside(&error),
+    };
+    announce(args, output).unwrap_or_else(|error| failed(error).code())
+}
+
+fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let shared = secret::shared(args.reach.secret_file.as_deref())?;
     let table = interfaces::list()?;
     let reach = reach(&args.reach);
@@ -52,8 +61,7 @@ pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let stop = Stop::default();
     let task = Task::start(&args.command, stop.clone(), network.waker()?)?;
     // Standard output is the program's own.
-    let sink =
-        Box::new(Beneath { inner: output.sink_to(Style::Announce, io::stderr(), io::stderr()), code: task.code() });
+    let sink = Box::new(Beneath { inner: output.sink_aside(Style::Announce), code: task.code() });
     let ended = run_to_the_end(&mut engine, &mut network, Setup { batch, stop }, sink);
     let code = task.end();
     ended.map(|()| match engine.inner().stats().verdict {

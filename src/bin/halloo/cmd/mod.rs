@@ -48,9 +48,7 @@ pub(crate) fn run(args: &Args) -> u8 {
         Command::Broadcast(broadcast) => broadcast::run(broadcast, &output),
         Command::Ping(ping) => ping::run(ping, &output),
         // It may have the code of the program that runs beneath it.
-        Command::Announce(announce) => {
-            return announce::run(announce, &output).unwrap_or_else(|error| output.fail(&error).code());
-        }
+        Command::Announce(announce) => return announce::run(announce, &output),
         Command::Discover(discover) => discover::run(discover, &output),
         Command::Secret(secret) => secret::run(secret, &output),
         Command::Interfaces(interfaces) => interfaces::run(interfaces, &output),
