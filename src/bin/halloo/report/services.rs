@@ -21,11 +21,6 @@ const HEADER: [&str; 7] = ["type", "name", "address", "via", "age", "trust", "at
 /// Rows of one table: more are another one, with columns of its own.
 const MOST_ROWS: usize = 1000;
 
-/// The way to a service that is shown first: over IPv4, where there is one.
-pub(super) fn way(service: &Service) -> Option<&Path> {
-    service.paths.iter().find(|path| path.source.is_ipv4()).or_else(|| service.paths.first())
-}
-
 /// A stranger's word: as it is where it can be taken for nothing else, else in quotes and escaped.
 fn word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| !c.is_whitespace() && !matches!(c, '"' | '\\' | ',') && !super::escape::is_harmful(c);
@@ -82,7 +77,7 @@ fn cells(now: Now, service: &Service) -> [String; HEADER.len()] {
     [
         service.about.kind.text().to_owned(),
         word(service.about.name.text()).into_owned(),
-        way(service).map_or_else(|| "-".to_owned(), |path| address(service, path)),
+        service.way().map_or_else(|| "-".to_owned(), |path| address(service, path)),
         via(service),
         seconds(service.age(now.run)),
         service.trust.name().to_owned(),
@@ -149,7 +144,7 @@ impl<S: Sink, D: Write> Sink for Print<S, D> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::Service(Change::Listed, service) if !self.verified || service.trust == Trust::Verified => {
-                let Some(path) = way(service) else { return Ok(()) };
+                let Some(path) = service.way() else { return Ok(()) };
                 let address = service.address(path);
                 match self.part {
                     Part::AddressAndPort => writeln!(self.data, "{address}"),
