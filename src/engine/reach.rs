@@ -2,7 +2,7 @@
 //! and ff02::1. Each reaches hosts that the others miss: with another netmask, without an address yet, without IPv4.
 
 use crate::engine::broadcast::{Choice, Form, Plan, plan};
-use crate::model::event::Skipped;
+use crate::model::event::{Notice, Skipped};
 use crate::model::interface::Table;
 pub use crate::model::target::DISCOVERY_PORT;
 use crate::model::{Error, Family, Link, Selector, Unusable};
@@ -56,6 +56,19 @@ impl Reach {
         // Nobody expects their own loopback among "every interface".
         skipped.retain(|skipped| skipped.why != Unusable::Loopback);
         Ok(Plan { skipped, ..all })
+    }
+
+    /// The same for a run that follows the interfaces: that nobody can be reached yet is nothing but a notice then.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchInterface`].
+    pub fn plan_or_wait(&self, table: &Table) -> Result<Plan, Error> {
+        match self.plan(table) {
+            Err(Error::NothingToBroadcastOn { skipped }) => {
+                Ok(Plan { skipped, notices: vec![Notice::NoInterfaceYet], ..Plan::default() })
+            }
+            plan => plan,
+        }
     }
 
     const fn forms(&self) -> &'static [Form] {
@@ -131,6 +144,9 @@ mod tests {
         assert_eq!(lo, ["127.255.255.255:1061", "255.255.255.255:1061"]);
         assert_eq!(reach("e0", Some(Family::V6)).unwrap(), ["[ff02::1%2]:1061"]);
         assert!(matches!(reach("down0", None), Err(Error::NothingToBroadcastOn { skipped }) if skipped.len() == 1));
+        let down = Reach { interfaces: vec!["down0".parse().unwrap()], ..Reach::default() };
+        let waits = down.plan_or_wait(&table()).unwrap();
+        assert!(waits.destinations.is_empty() && matches!(waits.notices[..], [Notice::NoInterfaceYet]));
         assert!(matches!(reach("e9", None), Err(Error::NoSuchInterface { .. })));
     }
 }

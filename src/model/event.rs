@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use crate::model::lesson::LessonRun;
-use crate::model::service::{Change, InstanceId, Service};
+use crate::model::service::{Change, InstanceId, Service, ServiceName};
 use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
@@ -395,6 +395,14 @@ pub enum Notice {
     InterfaceCame(Link),
     /// An interface cannot be used any more.
     InterfaceWent(Link),
+    /// No interface can be used yet; the first that comes is.
+    NoInterfaceYet,
+    /// Several services have the name of the one that is looked for: the name, and where two of them are.
+    Ambiguous(ServiceName, SocketAddr, SocketAddr),
+    /// A secret was written: into this file.
+    SecretWritten(String),
+    /// A file with a secret belongs to another user than this program's: the file, and the user's number.
+    SecretOfAnother(String, u32),
     /// Nobody answered who announces a service.
     NobodyAnnounces {
         /// The port that was asked.
