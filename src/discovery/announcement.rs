@@ -14,7 +14,7 @@ use crate::engine::guard::{DEFAULT_RATE, Guard, Rules};
 use crate::engine::reach::Reach;
 use crate::model::service::{self, ServiceError};
 use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
-use crate::net::{Batch, Waker, interfaces};
+use crate::net::{Batch, FOLLOWS_INTERFACES, Waker, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
 /// A service to be announced. What it is given is looked at by [`Announcement::serve`].
@@ -116,7 +116,7 @@ impl Announcement {
     pub fn serve(self) -> Result<Serving, Error> {
         let table = interfaces::list()?;
         let reach = Reach { interfaces: super::search::selectors(&self.interfaces)?, family: None, port: self.at_port };
-        let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table)?;
+        let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table, FOLLOWS_INTERFACES)?;
         let sockets::Announcing { mut network, listening, .. } = sockets::announcing(&reach, &destinations, &table)?;
         network.watch_interfaces()?;
         let ear = Ear { interfaces: super::search::names(&table, &reach)?, ..Ear::default() };

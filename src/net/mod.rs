@@ -46,6 +46,9 @@ pub use options::Options;
 /// datagram it sends.
 pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 
+/// Whether this system tells of interfaces that come and go, so that a run can follow them.
+pub const FOLLOWS_INTERFACES: bool = cfg!(target_os = "linux");
+
 /// The name that the system's own pages have for an error, `ECONNREFUSED` (errno(3)); in its absence a number.
 pub fn error_name(fault: Fault) -> String {
     fault.code.map_or_else(|| fault.to_string(), sys::error_name)

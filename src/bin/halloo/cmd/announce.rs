@@ -10,7 +10,7 @@ use halloo::engine::follow::{Ear, Follow};
 use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::reach::{DISCOVERY_PORT, Reach};
 use halloo::model::{About, Error, Event, InstanceId, Now, ServiceName, Sink, Verdict};
-use halloo::net::{Batch, host_name, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, host_name, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args::{self, RateLimit};
@@ -33,7 +33,7 @@ fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let shared = secret::shared(args.reach.secret_file.as_deref())?;
     let table = interfaces::list()?;
     let reach = reach(&args.reach);
-    let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table)?;
+    let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table, FOLLOWS_INTERFACES)?;
     let ear = Ear { interfaces: serve::names(&table, &reach.interfaces)?, ..Ear::default() };
     let opened = sockets::announcing(&reach, &destinations, &table)?;
     let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;

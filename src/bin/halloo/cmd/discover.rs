@@ -12,7 +12,7 @@ use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::service::Change;
 use halloo::model::{Error, Event, Family, Now, Service, ServiceName, Sink, Stats, Trust, Verdict};
-use halloo::net::{Batch, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
@@ -28,8 +28,8 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let table = interfaces::list()?;
     let reach = one_address(args, reach(&args.reach), &table);
     check_source_port(args.source_port, &reach)?;
-    let plan = if args.watch { reach.plan_or_wait(&table) } else { reach.plan(&table) };
-    let broadcast::Plan { destinations, skipped, mut notices } = plan?;
+    let broadcast::Plan { destinations, skipped, mut notices } =
+        reach.plan_or_wait(&table, args.watch && FOLLOWS_INTERFACES)?;
     let interfaces = serve::names(&table, &reach.interfaces)?;
     let ear = Ear { interfaces, deaf_to_itself: true, wanted: args.wanted() };
     let source_port = args.source_port.unwrap_or(0);
