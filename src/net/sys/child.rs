@@ -1,8 +1,8 @@
 //! What a new process does between fork and exec to be in a network of its own.
 //!
 //! There, in the copy of a program that may have had threads, only what a signal handler may call is sound
-//! (signal-safety(7)): system calls, on memory that exists already. So all of it is here, in view of each other. What is used
-//! of std keeps to that: `writeln!` formats numbers into an array, [`File`] makes one system call for each write and one
+//! (signal-safety(7)): system calls, on memory that exists already. So all of it is here and in `mortal`. What is used of std
+//! keeps to that: `writeln!` formats numbers into an array, [`File`] makes one system call for each write and one
 //! when it is dropped, an [`io::Error`] made of a number is a number. A panic would take memory and locks, but std has made
 //! every panic in such a child an abort, which the parent sees as its end.
 //!

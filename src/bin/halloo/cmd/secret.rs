@@ -113,8 +113,13 @@ fn read(path: &Path) -> Result<Shared, Error> {
 /// another's; that is told and not refused, for the user of sudo has its files so, and a container those of its host.
 #[cfg(unix)]
 fn another(facts: &Metadata) -> Option<u32> {
-    let owner = std::os::unix::fs::MetadataExt::uid(facts);
-    (owner != 0 && owner != nix::unistd::geteuid().as_raw()).then_some(owner)
+    let (owner, me) = (std::os::unix::fs::MetadataExt::uid(facts), nix::unistd::geteuid().as_raw());
+    is_another(owner, me).then_some(owner)
+}
+
+#[cfg(unix)]
+const fn is_another(owner: u32, me: u32) -> bool {
+    owner != 0 && owner != me
 }
 
 /// Not told by the standard library here.
@@ -134,4 +139,15 @@ fn open_to_others(facts: &Metadata) -> Option<u32> {
 #[cfg(not(unix))]
 const fn open_to_others(_: &Metadata) -> Option<u32> {
     None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_anothers_unless_it_is_the_users_or_roots() {
+        assert!(is_another(1000, 0) && is_another(1000, 1001));
+        assert!(!is_another(1000, 1000) && !is_another(0, 1000) && !is_another(0, 0));
+    }
 }
