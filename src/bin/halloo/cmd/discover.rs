@@ -1,7 +1,6 @@
 //! `halloo discover`.
 
 use std::io;
-use std::net::SocketAddr;
 
 use halloo::discovery::{draws, sockets};
 use halloo::engine::broadcast;
@@ -10,13 +9,13 @@ use halloo::engine::follow::{Ear, Follow};
 use halloo::engine::reach::Reach;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
-use halloo::model::service::Change;
-use halloo::model::{Error, Event, Family, Now, Service, ServiceName, Sink, Stats, Trust, Verdict};
+use halloo::model::{Error, Event, Family, Now, Sink, Verdict};
 use halloo::net::{Batch, FOLLOWS_INTERFACES, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
+use crate::cmd::resolve::{self, One};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end, to_terminal};
 use crate::cmd::{secret, serve};
 use crate::report::{Board, Human, Part, Print, Style, Told};
@@ -56,15 +55,15 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let inner = Box::new(Told { watch: args.watch, inner: sink(args, output, has_secret) });
     let inner: Box<dyn Sink> = Box::new(Hinting { hint: (!args.watch).then_some(hint), inner });
     let sink = match args.resolve {
-        Some(_) => Box::new(One { print: args.print.is_some(), has_secret, listed: Vec::new(), inner }),
+        Some(_) => Box::new(One::new(args.print.is_some(), has_secret, inner)),
         None => inner,
     };
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
     let mut engine = Follow::new(Discoverer::new(plan), reach, destinations, ear);
     run_to_the_end(&mut engine, &mut network, setup, sink)?;
     let verdict = engine.inner().stats().verdict;
-    let several = args.resolve.is_some() && two_of(engine.inner().services(), has_secret).is_some();
-    Ok(if several { not_one(verdict) } else { verdict })
+    let several = args.resolve.is_some() && resolve::two_of(engine.inner().services(), has_secret).is_some();
+    Ok(if several { resolve::not_one(verdict) } else { verdict })
 }
 
 /// Who wants the address of one service wants the same one each time, not that over which the first answer happens to come:
@@ -110,68 +109,6 @@ fn is_dumb() -> bool {
 fn size() -> Option<(usize, usize)> {
     let (width, height) = terminal_size::terminal_size_of(io::stdout())?;
     Some((width.0.into(), height.0.into()))
-}
-
-/// Two services of those that can be believed which are used by different addresses, by the addresses.
-fn two_of<'s>(
-    services: impl IntoIterator<Item = &'s Service>,
-    has_secret: bool,
-) -> Option<(ServiceName, SocketAddr, SocketAddr)> {
-    let believed = |service: &&Service| !has_secret || service.trust == Trust::Verified;
-    let addressed = |service: &'s Service| Some((service, service.address(service.way()?)));
-    let mut addressed = services.into_iter().filter(believed).filter_map(addressed);
-    let (service, one) = addressed.next()?;
-    let (_, other) = addressed.find(|(_, other)| *other != one)?;
-    Some((service.about.name.clone(), one, other))
-}
-
-/// What becomes of the end of a run that looked for one service and found several.
-const fn not_one(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Done | Verdict::Partly => Verdict::TooFew,
-        other => other,
-    }
-}
-
-/// Holds back the one service that was looked for, until it is known that there is one: where there are several, it is the
-/// user who knows which is meant. Then they are listed, but nothing is printed for a script.
-struct One {
-    print: bool,
-    has_secret: bool,
-    listed: Vec<(Now, Service)>,
-    inner: Box<dyn Sink>,
-}
-
-impl One {
-    fn sum_up(&mut self, now: Now, stats: &Stats) -> io::Result<()> {
-        let listed = std::mem::take(&mut self.listed);
-        let two = two_of(listed.iter().map(|(_, service)| service), self.has_secret);
-        if two.is_none() || !self.print {
-            let mut told = listed.iter();
-            told.try_for_each(|(now, service)| self.inner.event(*now, &Event::Service(Change::Listed, service)))?;
-        }
-        let Some((name, one, other)) = two else { return self.inner.event(now, &Event::Summary(stats)) };
-        self.inner.event(now, &Event::Notice(Notice::Ambiguous(name, one, other)))?;
-        let stats = Stats { verdict: not_one(stats.verdict), ..stats.clone() };
-        self.inner.event(now, &Event::Summary(&stats))
-    }
-}
-
-impl Sink for One {
-    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
-        match event {
-            Event::Service(Change::Listed, service) => {
-                self.listed.push((now, (*service).clone()));
-                Ok(())
-            }
-            Event::Summary(stats) => self.sum_up(now, stats),
-            event => self.inner.event(now, event),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 /// Says what may be the cause when nobody was found.

@@ -2,7 +2,8 @@
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
 //! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
-//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`way`] is how one address is reached, [`everybody`] how all are.
+//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`way`] is how one address is reached, [`everybody`] how all are;
+//! [`resolve`] is what `discover` tells of one name.
 
 mod announce;
 mod broadcast;
@@ -15,6 +16,7 @@ mod listen;
 mod ping;
 mod prompt;
 mod records;
+mod resolve;
 mod run;
 mod secret;
 mod send;
