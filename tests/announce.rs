@@ -1,4 +1,4 @@
-//! `announce` and `secret` on loopback: what is answered, a program beneath, a secret that nobody else can read.
+//! `announce` and `secret` on loopback: what is answered, what is kept, a secret that nobody else can read.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -140,6 +140,86 @@ fn its_own_announcements_are_no_questions_and_who_knows_it_is_no_failure() {
 }
 
 #[test]
+fn the_same_twice_on_one_host_is_two_while_both_run_and_the_first_again_after_that() {
+    let bench = Bench::new(21_015);
+    let announce = || bench.announce(&["chat", "--port", "7000", "--name", "twin"]);
+    let ids = |count: &str| -> Vec<String> {
+        let found = bench.discover(&["chat", "--expect", count, "--json"]).expect_code(0);
+        assert!(found.events("notice").iter().all(|notice| notice["notice"] != "id_clash"), "{found}");
+        let id = |service: &serde_json::Value| service["id"].as_str().unwrap().to_owned();
+        found.events("service").iter().map(id).collect()
+    };
+    let first = announce();
+    let kept = ids("1").remove(0);
+    let second = announce();
+    let both = ids("2");
+    assert!(both.len() == 2 && both[0] != both[1] && both.contains(&kept), "{both:?}, kept {kept}");
+    drop((first, second));
+    let _again = announce();
+    assert_eq!(ids("1"), [kept]);
+}
+
+#[test]
+fn what_is_kept_is_its_owners_alone_and_damage_does_no_harm() {
+    let bench = Bench::new(21_016);
+    let services = bench.state.path().join("halloo/services");
+    let id = || {
+        let _server = bench.announce(&["chat", "--port", "7000", "--name", "n"]);
+        bench.discover(&["chat", "--json"]).expect_code(0).events("service")[0]["id"].as_str().unwrap().to_owned()
+    };
+    let first = id();
+    let file = std::fs::read_dir(&services).unwrap().next().unwrap().unwrap().path();
+    assert_eq!((std::fs::metadata(&file).unwrap().mode() & 0o777, id()), (0o600, first.clone()));
+    // Nobody writes a pipe; a link leads to something of the user's, which stays as it is.
+    let other = bench.file("other");
+    std::fs::write(&other, format!("{first}\n")).unwrap();
+    let damages: [&dyn Fn(); 3] = [
+        &|| std::fs::write(&file, "x".repeat(1 << 20)).unwrap(),
+        &|| assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success()),
+        &|| std::os::unix::fs::symlink(&other, &file).unwrap(),
+    ];
+    for damage in damages {
+        std::fs::remove_file(&file).unwrap();
+        damage();
+        let new = id();
+        assert_ne!(new, first);
+        assert!(std::fs::symlink_metadata(&file).unwrap().is_file());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{new}\n"));
+    }
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), format!("{first}\n"));
+}
+
+#[test]
+fn which_of_two_with_the_same_name_is_meant_is_not_guessed() {
+    let bench = Bench::new(21_017);
+    let key = bench.file("key");
+    halloo(["secret", &key]).output().expect_code(0);
+    let _both = [
+        bench.announce(&["chat", "--port", "7000", "--name", "n", "--secret-file", &key]),
+        bench.announce(&["chat", "--port", "7001", "--name", "n"]),
+        bench.announce(&["chat", "--port", "7002", "--name", "n"]),
+        bench.announce(&["web", "--port", "80", "--name", "n"]),
+    ];
+    let resolve = |args: &[&str]| bench.discover(&[args, &["--resolve", "n"]].concat());
+    let refused = resolve(&["chat", "--print", "addr:port"]).expect_code(1);
+    assert_eq!(refused.out(), "", "{refused}");
+    refused.says(&["127.0.0.1:7001", "127.0.0.1:7002", "--secret-file"]);
+    let json = resolve(&["chat", "--json"]).expect_code(1);
+    assert_eq!((json.events("service").len(), json.summary()["exit"].clone()), (2, 1.into()), "{json}");
+    assert!(json.events("notice").iter().any(|notice| notice["notice"] == "ambiguous"), "{json}");
+    assert_eq!(resolve(&["web", "--print", "port"]).expect_code(0).out(), "80\n");
+    let verified = resolve(&["chat", "--print", "port", "--secret-file", &key]).expect_code(0);
+    assert_eq!(verified.out(), "7000\n");
+}
+
+#[test]
+fn a_name_that_nothing_can_have_is_refused() {
+    let bench = Bench::new(21_018);
+    bench.run(&["announce", "chat", "--port", "1", "--name", ""]).output().expect_code(2).says(&["--name", "1 to 63"]);
+    bench.discover(&["--name", ""]).expect_code(2).says(&["--name", "no service has an empty name"]);
+}
+
+#[test]
 fn what_would_act_on_a_terminal_is_escaped() {
     let bench = Bench::new(21_003);
     let _evil = bench.announce(&["chat", "--port", "1", "--name", "\u{1b}[2J", "--attr", "k=\u{202e}x\ny"]);
@@ -157,38 +237,6 @@ fn attributes_that_do_not_fit_come_with_a_longer_question() {
     assert_eq!(service(&[])["more"], true);
     let full = service(&["--full"]);
     assert_eq!((&full["more"], full["attrs"].as_object().unwrap().len()), (&false.into(), 2), "{full}");
-}
-
-// ---- a program beneath ---------------------------------------------------------------------------------------------
-
-#[test]
-fn a_program_runs_beneath_and_its_exit_code_is_the_exit_code() {
-    let bench = Bench::new(21_005);
-    let run = |script: &str| bench.run(&["announce", "chat", "--port", "1", "--", "sh", "-c", script]).output();
-    let output = run("echo data; exit 7").expect_code(7);
-    assert_eq!(output.out(), "data\n");
-    output.says(&["listening on 0.0.0.0:21005 (announce)", "-- "]);
-    run("exit 0").expect_code(0);
-    run("kill -KILL $$").expect_code(128 + 9);
-    let none = bench.run(&["announce", "chat", "--port", "1", "--", "/no/such/program"]).output().expect_code(4);
-    none.says(&["cannot start /no/such/program"]);
-    let json = bench.run(&["announce", "chat", "--port", "1", "--json", "--", "sh", "-c", "exit 3"]).output();
-    let summary = json.expect_code(3).err().lines().last().unwrap().to_owned();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["exit"], 3);
-}
-
-#[test]
-fn signals_are_the_programs_and_it_is_announced_until_its_end() {
-    let bench = Bench::new(21_006);
-    let script = "trap 'echo caught; sleep 0.2; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
-    let process = bench.run(&["announce", "chat", "--port", "1", "--name", "n", "--", "sh", "-c", script]).start();
-    process.wait_line(|line| line == "ready");
-    bench.discover(&["chat", "--expect", "1"]).expect_code(0);
-    process.signal("TERM");
-    process.wait_line(|line| line == "caught");
-    // It still runs, and is still announced.
-    bench.discover(&["chat", "--expect", "1"]).expect_code(0);
-    process.finish().expect_code(5);
 }
 
 #[test]
@@ -224,6 +272,13 @@ fn a_secret_is_new_each_time_its_owners_alone_and_never_overwritten() {
     halloo(["secret", &one]).output().expect_code(3).says(&["is there already", "remove it first"]);
     assert_eq!(std::fs::read_to_string(&one).unwrap(), text);
     halloo(["secret", "/no/such/folder/x", "--json"]).output().expect_code(3).summary();
+    let json = halloo(["secret", &bench.file("three"), "--json"]).output().expect_code(0);
+    let told = json.events("notice").remove(0);
+    assert_eq!(told["notice"], "secret_written");
+    assert!(told["text"].as_str().unwrap().contains(&bench.file("three")), "{told}");
+    // What is hinted at must not be refused next.
+    let stdout = halloo(["secret", "-"]).output().expect_code(2);
+    assert!(stdout.says(&["./-"]).err().lines().all(|line| !line.contains("/dev/stdout")), "{stdout}");
 }
 
 #[test]
@@ -268,6 +323,16 @@ fn a_secret_that_others_can_read_or_guess_is_refused() {
     bench.discover(&["--secret-file", &weak]).expect_code(3).says(&["9 bytes can be guessed"]);
     let none = bench.discover(&["--secret-file", &bench.file("none")]).expect_code(3);
     none.says(&["cannot be read", "copy the file from a host that has it"]);
+    let own = |name: &str, bytes: &[u8]| {
+        let file = bench.file(name);
+        std::fs::write(&file, bytes).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        file
+    };
+    let zeros = own("zeros", &[0; 32]);
+    bench.discover(&["--secret-file", &zeros]).expect_code(3).says(&["nothing but zeros", "'halloo secret'"]);
+    let long = own("long", &[b'x'; 5000]);
+    bench.discover(&["--secret-file", &long]).expect_code(3).says(&["more than 4096 bytes", "'halloo secret'"]);
     // A folder is no secret, and its rights are nobody's business here.
     let folder = bench.discover(&["--secret-file", "/"]).expect_code(3);
     assert!(!folder.says(&["it is not a file"]).err().contains("chmod"), "{folder}");

@@ -77,7 +77,7 @@ fn nine_hosts_on_two_subnets_are_nine_lines() {
     println!("nine of nine in {took:.3} s");
     let text = halloo(me, &["discover", "chat"]).output().expect_code(0);
     assert_eq!(text.out().lines().count(), 1 + 9, "{text}");
-    // It ends as soon as all are there.
+    // It ends when all are there.
     let quick = halloo(me, &["discover", "chat", "--expect", "9", "--json"]).output().expect_code(0);
     println!("nine expected in {:.3} s", quick.summary()["elapsed_s"].as_f64().unwrap());
     let six = halloo(me, &["discover", "-6", "--json"]).output().expect_code(0);
@@ -254,6 +254,46 @@ fn an_address_that_answers_for_more_than_can_be_is_named() {
     let [notice] = &notices[..] else { panic!("{output}") };
     assert!(notice["text"].as_str().unwrap().contains("10.77.0.2 answers for more than 256 services"), "{notice}");
     assert_eq!(names(&output).len(), 256);
+}
+
+#[test]
+fn what_was_expected_is_told_by_the_same_address_each_time() {
+    let plan = Plan::new().host(host("me", &[1, 2], 1)).host(host("both", &[1, 2], 9));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let _server = announce(lan.host("both"));
+    for args in [&["--expect", "1"][..], &["--resolve", "both"]] {
+        for run in 0..6 {
+            let found = halloo(lan.host("me"), &[&["discover", "chat", "--json"], args].concat()).output();
+            let service = found.expect_code(0).events("service").remove(0);
+            assert_eq!((&service["addr"], &service["iface"]), (&"10.1.0.9".into(), &"e0".into()), "{run}: {service}");
+        }
+    }
+}
+
+#[test]
+fn who_starts_without_a_network_uses_the_first_that_comes() {
+    let mut server = host("server", &[1], 2);
+    server.plugs[0].down = true;
+    let mut watcher = host("watcher", &[1], 3);
+    watcher.plugs[0].down = true;
+    let Some(lan) = Lan::of(&Plan::new().host(host("me", &[1], 1)).host(server).host(watcher)) else { return };
+    let [me, server, watcher] = ["me", "server", "watcher"].map(|name| lan.host(name));
+    let args = ["announce", "chat", "--port", "7000", "--name", "late", "--json"];
+    let announcing = halloo(server, &args).serve();
+    let watch = halloo(watcher, &["discover", "chat", "--watch", "--json"]).start();
+    for process in [&announcing.process, &watch] {
+        process.wait_line(|line| line.contains("\"no_interface_yet\""));
+    }
+    // Who looks once has nothing to wait for.
+    halloo(watcher, &["discover", "chat"]).output().expect_code(3).says(&["no interface can broadcast"]);
+    for host in [server, watcher] {
+        host.link_up("e0").unwrap();
+    }
+    watch.wait_line(|line| line.contains("\"late\"") && line.contains("\"found\""));
+    halloo(me, &["discover", "chat", "--expect", "1", "--wait", "20s"]).output().expect_code(0);
+    announcing.stop().expect_code(0);
+    watch.signal("INT");
+    watch.finish().expect_code(0);
 }
 
 // ---- a firewall and NAT --------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ use crate::engine::broadcast;
 use crate::engine::follow::{Ear, Follow};
 use crate::engine::guard::{DEFAULT_RATE, Guard, Rules};
 use crate::engine::reach::Reach;
-use crate::model::service::ServiceError;
+use crate::model::service::{self, ServiceError};
 use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
-use crate::net::{Batch, Waker, interfaces};
+use crate::net::{Batch, FOLLOWS_INTERFACES, Waker, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
 /// A service to be announced. What it is given is looked at by [`Announcement::serve`].
@@ -33,7 +33,7 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// A service of this type, used by this port. Its name is that of the host.
+    /// A service of this type, used by this port, which is not 0. Its name is that of the host.
     pub fn new(kind: impl Into<String>, port: u16) -> Self {
         Self {
             kind: kind.into(),
@@ -99,21 +99,24 @@ impl Announcement {
     }
 
     /// Which instance it is: the same for ever, so that it is still one after a restart. Whoever keeps none has another one
-    /// each time; [`instance()`](super::instance()) keeps it on disk.
+    /// each time; [`instance()`](super::instance()) keeps it on disk, and what it returns is to be held as long as the
+    /// service is announced.
     #[must_use]
     pub const fn id(mut self, id: InstanceId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// Announces it, and answers for it, until what this returns is dropped or stopped.
+    /// Announces it, and answers for it, until what this returns is dropped or stopped. Where no interface can be used yet, it
+    /// is announced on the first that comes (Linux).
     ///
     /// # Errors
-    /// A text that a service cannot have, an interface that is not there, a port that another user's program has.
+    /// A text, a port or an address that a service cannot have, an interface that is not there, a port that another user's
+    /// program has.
     pub fn serve(self) -> Result<Serving, Error> {
         let table = interfaces::list()?;
         let reach = Reach { interfaces: super::search::selectors(&self.interfaces)?, family: None, port: self.at_port };
-        let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
+        let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table, FOLLOWS_INTERFACES)?;
         let sockets::Announcing { mut network, listening, .. } = sockets::announcing(&reach, &destinations, &table)?;
         network.watch_interfaces()?;
         let ear = Ear { interfaces: super::search::names(&table, &reach)?, ..Ear::default() };
@@ -150,13 +153,16 @@ impl Announcement {
 
     fn about(&self, id: InstanceId) -> Result<About, ServiceError> {
         let name = self.name.clone().unwrap_or_else(host_name);
+        if self.port == 0 {
+            return Err(ServiceError::Port);
+        }
         let pairs = self.attributes.iter().map(|(key, value)| (&**key, &**value));
         Ok(About {
             id,
             name: name.parse()?,
             kind: self.kind.parse()?,
             port: self.port,
-            advertised: self.advertised,
+            advertised: self.advertised.map(service::address).transpose()?,
             attributes: Attributes::new(pairs)?,
             ttl: Duration::from_secs(self.ttl.as_secs().clamp(1, u16::MAX.into())),
         })
@@ -203,5 +209,22 @@ impl Sink for Nobody {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_could_use_is_not_announced() {
+        let refused = |announcement: Announcement| announcement.name("n").about(InstanceId(1)).unwrap_err();
+        assert_eq!(refused(Announcement::new("chat", 0)), ServiceError::Port);
+        for text in ["127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255"] {
+            let address: IpAddr = text.parse().unwrap();
+            assert_eq!(refused(Announcement::new("chat", 1).advertise(address)), ServiceError::Address(address));
+        }
+        let within = Announcement::new("chat", 1).name("n").advertise("::ffff:10.0.0.1".parse().unwrap());
+        assert_eq!(within.about(InstanceId(1)).unwrap().advertised, "10.0.0.1".parse().ok());
     }
 }

@@ -12,8 +12,10 @@
 //!
 //! let discovery = Discovery::new("chat").interface("lo").at_port(11_061);
 //! let found = discovery.expect(1).within(Duration::from_secs(5)).collect()?;
-//! assert_eq!(found[0].about.name.text(), "pi");
-//! assert_eq!(found[0].address(&found[0].paths[0]).port(), 7000);
+//! for service in &found {
+//!     println!("{} is at {:?}", service.about.name.text(), service.way().map(|way| service.address(way)));
+//! }
+//! # assert_eq!(found.iter().map(|service| service.about.name.text()).collect::<Vec<_>>(), ["pi"]);
 //!
 //! // It says goodbye; letting it go out of scope does the same.
 //! serving.stop();
@@ -28,7 +30,7 @@ mod search;
 pub mod sockets;
 
 pub use announcement::{Announcement, Serving};
-pub use instance::{draws, instance};
+pub use instance::{Instance, draws, instance};
 pub use search::Discovery;
 
 /// How long a service holds unheard, unless it says otherwise: a host that vanishes is gone after so long.

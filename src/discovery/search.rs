@@ -53,7 +53,7 @@ impl Discovery {
         self
     }
 
-    /// Ends as soon as so many are found; with a secret, verified ones.
+    /// Ends when so many are found, and their answers to what was asked heard out; with a secret, verified ones.
     #[must_use]
     pub const fn expect(mut self, services: u64) -> Self {
         self.expect = Some(services);

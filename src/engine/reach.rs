@@ -60,6 +60,19 @@ impl Reach {
         Ok(Plan { skipped, ..all })
     }
 
+    /// The same; for a run that `follows` the interfaces, that nobody can be reached yet is nothing but a notice.
+    ///
+    /// # Errors
+    /// As for [`Reach::plan`].
+    pub fn plan_or_wait(&self, table: &Table, follows: bool) -> Result<Plan, Error> {
+        match self.plan(table) {
+            Err(Error::NothingToBroadcastOn { skipped }) if follows => {
+                Ok(Plan { skipped, notices: vec![Notice::NoInterfaceYet], ..Plan::default() })
+            }
+            plan => plan,
+        }
+    }
+
     const fn forms(&self) -> &'static [Form] {
         match self.family {
             None => &[Form::Directed, Form::Limited, Form::AllNodes],
@@ -143,6 +156,10 @@ mod tests {
         assert_eq!(lo, ["127.255.255.255:1061", "255.255.255.255:1061"]);
         assert_eq!(reach("e0", Some(Family::V6)).unwrap(), ["[ff02::1%2]:1061"]);
         assert!(matches!(reach("down0", None), Err(Error::NothingToBroadcastOn { skipped }) if skipped.len() == 1));
+        let down = Reach { interfaces: vec!["down0".parse().unwrap()], ..Reach::default() };
+        let waits = down.plan_or_wait(&table(), true).unwrap();
+        assert!(waits.destinations.is_empty() && matches!(waits.notices[..], [Notice::NoInterfaceYet]));
+        assert!(matches!(down.plan_or_wait(&table(), false), Err(Error::NothingToBroadcastOn { .. })));
         assert!(matches!(reach("e9", None), Err(Error::NoSuchInterface { .. })));
     }
 }

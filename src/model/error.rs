@@ -29,7 +29,8 @@ pub enum FaultKind {
     AddressInUse,
     /// Longer than the interface, the path or the system allows (EMSGSIZE).
     TooLong,
-    /// The local queue is full (ENOBUFS, EAGAIN).
+    /// There is no room for it on this host: the send queue is full (EAGAIN, ENOBUFS), or, for one that is sent to a single
+    /// neighbour, the table of neighbours (ENOBUFS, arp(7)).
     QueueFull,
     /// An ICMP message said that nobody listens (ECONNREFUSED).
     Refused,
@@ -63,7 +64,7 @@ impl fmt::Display for Fault {
             FaultKind::AddressNotAvailable => "this host does not have that address",
             FaultKind::AddressInUse => "the port is in use",
             FaultKind::TooLong => "the datagram is too long to be sent",
-            FaultKind::QueueFull => "the local send queue is full",
+            FaultKind::QueueFull => "this host has no room for it",
             FaultKind::Refused => "nobody listens there",
             FaultKind::Invalid => "the system finds the request invalid",
             FaultKind::Unsupported => "this system does not support it",
@@ -240,6 +241,8 @@ pub enum Error {
         program: String,
         /// What the system says.
         why: String,
+        /// What to do.
+        instead: String,
     },
     /// Options that make no sense together, or here.
     #[error("{what}")]

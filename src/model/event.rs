@@ -397,6 +397,14 @@ pub enum Notice {
     InterfaceCame(Link),
     /// An interface cannot be used any more.
     InterfaceWent(Link),
+    /// No interface can be used yet; the first that comes is.
+    NoInterfaceYet,
+    /// Several services have the name of the one that is looked for: the name, and where two of them are.
+    Ambiguous(ServiceName, SocketAddr, SocketAddr),
+    /// A secret was written: into this file.
+    SecretWritten(String),
+    /// A file with a secret belongs to another user than this program's: the file, and the user's number.
+    SecretOfAnother(String, u32),
     /// A search ended at its own bounds, and not because asking again brought nobody new.
     CutShort {
         /// The time it took.

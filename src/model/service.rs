@@ -38,6 +38,12 @@ pub enum ServiceError {
     /// The same key twice.
     #[error("the key {_0:?} is there twice")]
     Twice(String),
+    /// Port 0.
+    #[error("a service is used by a port from 1 to 65535, not 0")]
+    Port,
+    /// Not an address to use a service by.
+    #[error("{_0} is not the address of one host that others can use")]
+    Address(IpAddr),
     /// Too many attributes.
     #[error("{_0} attributes; at most {} go", Attributes::MOST)]
     TooMany(usize),
@@ -160,6 +166,22 @@ fn check(key: &str, value: &str) -> Result<(), ServiceError> {
 /// are lost twice is still there.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(30);
 
+/// The address to use a service by from another host; an IPv4 address within an IPv6 one as that IPv4 address.
+///
+/// # Errors
+/// [`ServiceError::Address`] for one that is no host's, or every host's own: unspecified, loopback, multicast, 255.255.255.255.
+pub fn address(address: IpAddr) -> Result<IpAddr, ServiceError> {
+    let address = address.to_canonical();
+    let usable = is_of_one_host(address) && !address.is_loopback();
+    if usable { Ok(address) } else { Err(ServiceError::Address(address)) }
+}
+
+/// Whether somebody can have this address, which is canonical.
+pub(crate) fn is_of_one_host(address: IpAddr) -> bool {
+    let everybody = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !everybody && !address.is_unspecified() && !address.is_multicast()
+}
+
 /// What a service says of itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct About {
@@ -169,7 +191,7 @@ pub struct About {
     pub name: ServiceName,
     /// What kind it is.
     pub kind: ServiceType,
-    /// The port it is used by; 0 where it has none.
+    /// The port it is used by; not 0.
     pub port: u16,
     /// The address to use it by, where that is not the one it answers from: a container's host, for one.
     pub advertised: Option<IpAddr>,
@@ -236,6 +258,15 @@ impl Service {
     /// How long ago it was last heard.
     pub fn age(&self, now: Duration) -> Duration {
         now.saturating_sub(self.heard)
+    }
+
+    /// The way to it that is told first: to a neighbour, one that leads to the address that it says it answers from, over
+    /// IPv4, by the interface with the lowest number; so that it does not depend on which answer was the fastest.
+    pub fn way(&self) -> Option<&Path> {
+        self.paths.iter().min_by_key(|path| {
+            let index = path.link.as_ref().map_or(u32::MAX, |link| link.index);
+            (!path.on_link, path.claimed.is_some(), path.source.is_ipv6(), index, path.source)
+        })
     }
 
     /// Where to reach it by `path`: the address it advertises, else the one it answered from; and its port.
@@ -326,6 +357,12 @@ mod tests {
         assert_eq!(service.address(&path).to_string(), "10.0.0.2:80");
         service.about.advertised = "10.0.0.9".parse().ok();
         assert_eq!(service.address(&path).to_string(), "10.0.0.9:80");
+        let ways = ["[fe80::2]:1061", "10.0.1.2:1061", "10.0.0.2:1061"].map(|source| source.parse().unwrap());
+        let [six, far, near] = ways;
+        let way =
+            |source, index| Path { link: Some(Link { index, name: "e".into() }), source, claimed: None, on_link: true };
+        service.paths = vec![way(six, 2), way(far, 3), way(near, 2)];
+        assert_eq!(service.way().map(|way| way.source), Some(near));
         assert_eq!(service.age(Duration::from_secs(3)), Duration::from_secs(2));
         assert_eq!(service.about.id.to_string(), "00000000000000ab");
     }

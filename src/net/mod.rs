@@ -25,6 +25,7 @@ mod patience;
 pub mod stream;
 mod sys;
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::model::event::Outcome;
@@ -45,6 +46,9 @@ pub use options::Options;
 /// datagram it sends.
 pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 
+/// Whether this system tells of interfaces that come and go, so that a run can follow them.
+pub const FOLLOWS_INTERFACES: bool = cfg!(target_os = "linux");
+
 /// The name that the system's own pages have for an error, `ECONNREFUSED` (errno(3)); in its absence a number.
 pub fn error_name(fault: Fault) -> String {
     fault.code.map_or_else(|| fault.to_string(), sys::error_name)
@@ -54,6 +58,18 @@ pub fn error_name(fault: Fault) -> String {
 pub fn host_name() -> Option<String> {
     sys::host_name().filter(|name| !name.is_empty())
 }
+
+/// Has the program that `command` starts be killed when the thread that starts it ends, however that comes. It holds for that
+/// program, not for what it starts in turn, and ends where it takes on another user's rights (PR_SET_PDEATHSIG). Linux alone
+/// has this; elsewhere a program outlives whoever is killed.
+#[cfg(target_os = "linux")]
+pub fn die_with_this_thread(command: &mut Command) {
+    sys::mortal(command);
+}
+
+/// Not possible here: the program outlives whoever is killed.
+#[cfg(not(target_os = "linux"))]
+pub const fn die_with_this_thread(_: &mut Command) {}
 
 /// Something that carries datagrams: sockets, or a script in a test.
 pub trait Network {

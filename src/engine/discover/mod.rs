@@ -60,8 +60,8 @@ pub struct Plan {
     pub room: usize,
     /// Go on when everybody is found, and tell who comes and goes.
     pub watch: bool,
-    /// So many services end the run, and fewer are an error. With a secret, verified ones. More than
-    /// some ten thousand also make the first round careful.
+    /// So many services end the run, once answers to what was asked are heard out, and fewer are an error. With a secret,
+    /// verified ones. More than some ten thousand also make the first round careful.
     pub expect: Option<u64>,
     /// The end of the run. Where fewer than expected are found, or new ones come still, it goes on asking until then. Without
     /// one, a run that does not watch ends after [`BUDGET`].
@@ -152,6 +152,8 @@ pub struct Discoverer {
     hints: Hints,
     crowd_told: bool,
     expiry: Option<Duration>,
+    /// All are found who were expected; what was asked is heard out until then.
+    ends: Option<Duration>,
     clock: Option<Clock>,
     bytes: Vec<u8>,
     source_port: Option<u16>,
@@ -182,6 +184,7 @@ impl Discoverer {
             hints: Hints::new(),
             crowd_told: false,
             expiry: None,
+            ends: None,
             clock: None,
             bytes: Vec::new(),
             source_port: None,
@@ -390,10 +393,12 @@ impl Discoverer {
         self.plan.expect.is_some_and(|expect| self.found.believed() < expect)
     }
 
+    /// Who was heard by one way may be heard by others, as long as answers to what was asked may come: then what is told of
+    /// him does not depend on which was the fastest.
     fn end_if_all_are_found(&mut self) {
         let expect = self.plan.expect.filter(|_| !self.plan.watch);
         if expect.is_some_and(|expect| self.stats.responders.unwrap_or(0) >= expect) {
-            self.doing = Doing::Over;
+            self.ends = self.ends.or_else(|| self.walks.iter().map(Walk::heard_out).max());
         }
     }
 
@@ -638,7 +643,7 @@ impl Engine for Discoverer {
         if self.is_over() {
             return;
         }
-        if self.plan.deadline.is_some_and(|deadline| deadline <= now.run) {
+        if self.plan.deadline.into_iter().chain(self.ends).any(|end| end <= now.run) {
             self.doing = Doing::Over;
             return;
         }
@@ -667,7 +672,7 @@ impl Engine for Discoverer {
         let tick = self.clock.filter(|_| resting && self.plan.watch).map(|clock| clock.last.run + TICK);
         let expiry = self.expiry.map(|expiry| expiry.saturating_sub(self.slept()));
         let hint = self.hints.due().filter(|_| resting);
-        let others = [self.end(), self.again_at(), hint, tick, expiry];
+        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
         let walks = self.walks.iter().filter_map(Walk::due);
         match walks.chain(others.into_iter().flatten()).min() {
             _ if self.is_over() => Next::Done,

@@ -202,6 +202,11 @@ impl Walk {
         (!self.is_idle()).then_some(self.due)
     }
 
+    /// When the answers to what was asked so far have come.
+    pub(super) fn heard_out(&self) -> Duration {
+        self.asked + self.last_window + self.slack
+    }
+
     /// Begins a round, in which these places, ascending, are known.
     pub(super) fn round(&mut self, now: Duration, known: Vec<u32>) {
         self.open(now);

@@ -1,8 +1,8 @@
 //! What a new process does between fork and exec to be in a network of its own.
 //!
 //! There, in the copy of a program that may have had threads, only what a signal handler may call is sound
-//! (signal-safety(7)): system calls, on memory that exists already. So all of it is here, in view of each other. What is used
-//! of std keeps to that: `writeln!` formats numbers into an array, [`File`] makes one system call for each write and one
+//! (signal-safety(7)): system calls, on memory that exists already. So all of it is here and in `mortal`. What is used of std
+//! keeps to that: `writeln!` formats numbers into an array, [`File`] makes one system call for each write and one
 //! when it is dropped, an [`io::Error`] made of a number is a number. A panic would take memory and locks, but std has made
 //! every panic in such a child an abort, which the parent sees as its end.
 //!
@@ -15,6 +15,8 @@ use std::io::{self, PipeWriter, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+use super::mortal::die_with;
 
 /// Room for one line of a uid map: `0 4294967295 1` and a new line.
 const MAP_LINE: usize = 32;
@@ -101,24 +103,8 @@ fn go(place: &Place, parent: u32) -> Went {
     }
 }
 
-/// prctl(2) is variadic, and reads numbers of this type: a narrower one would leave the rest to chance.
-const KILL: libc::c_ulong = libc::SIGKILL as libc::c_ulong;
+/// prctl(2) is variadic, and reads numbers of this type.
 const YES: libc::c_ulong = 1;
-
-/// Before it is asked for, this makes sure that there is a child to die; behind it, that the parent did not die just before,
-/// which nobody would tell: then the child has another parent already.
-fn die_with(parent: u32) -> io::Result<()> {
-    check_parent(parent)?;
-    // SAFETY: it takes numbers of the type that it reads, and changes what happens to this process alone.
-    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, KILL) })?;
-    check_parent(parent)
-}
-
-fn check_parent(parent: u32) -> io::Result<()> {
-    // SAFETY: it takes nothing and cannot fail.
-    let now = unsafe { libc::getppid() };
-    if u32::try_from(now) == Ok(parent) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
-}
 
 fn private(outside: u64) -> Went {
     let at = |step: Step| move |error: io::Error| (step, error);

@@ -17,6 +17,8 @@ mod links;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod mortal;
+#[cfg(target_os = "linux")]
 mod news;
 #[cfg(unix)]
 mod pair;
@@ -34,6 +36,8 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(target_os = "linux")]
+pub(crate) use mortal::mortal;
 #[cfg(target_os = "linux")]
 pub(crate) use news::News;
 #[cfg(not(target_os = "linux"))]

@@ -13,7 +13,7 @@
 //! The body is one CBOR map (RFC 8949) with text keys, so that any CBOR tool opens it and names can be read in a capture.
 //! Unknown keys are skipped. A reader refuses: more than 1,400 bytes in all, lengths that are not definite, tags, keys that
 //! are no text or there twice, more than 24 keys in one map, more than 3 levels, and a known key with a
-//! value that it cannot have.
+//! value that it cannot have. An IPv4 address within an IPv6 one (`::ffff:a.b.c.d`) is read as that IPv4 address.
 //!
 //! | key | in | value |
 //! |---|---|---|
@@ -24,14 +24,14 @@
 //! | `kn` | query | byte string: places of instances that need not answer, 4 bytes each, big-endian, ascending; at most 300 |
 //! | `pad` | query | byte string of anything: makes room for the reply, which is never longer than the query |
 //! | `e` | reply | the first 8 bytes of the nonce |
-//! | `a` | reply | 4 or 16 bytes: the address that the responder answers from |
+//! | `a` | reply | 4 or 16 bytes: the address that the responder answers from; not unspecified, multicast or 255.255.255.255 |
 //! | `m` | reply | `true`: attributes are left out, for want of room |
 //! | `id` | reply, announce, goodbye | 8 bytes: the instance, random, the same for ever |
 //! | `b` | reply, announce, goodbye | 32-bit number: random, drawn when the responder starts |
 //! | `q` | reply, announce, goodbye | 32-bit number: counts the messages since that start |
 //! | `nm` | reply, announce | the name: text of 1 to 63 bytes |
-//! | `p` | reply, announce | the port of the service, 0 to 65535 |
-//! | `ad` | reply, announce | 4 or 16 bytes: the address to use the service by, where it is not `a` |
+//! | `p` | reply, announce | the port of the service, 1 to 65535 |
+//! | `ad` | reply, announce | 4 or 16 bytes: the address to use the service by, where it is not `a`; as `a`, and no loopback |
 //! | `at` | reply, announce | a map of text to text: at most 16 pairs, keys of 1 to 32 printable ASCII characters without `=`, values of at most 200 bytes |
 //! | `ttl` | reply, announce | seconds, 1 to 65535: how long it holds unheard |
 //!

@@ -11,7 +11,7 @@ use super::{
     Announce, Echo, Goodbye, HEADER, MAC, MAGIC, MOST_BYTES, MOST_KNOWN, MOST_WINDOW, MUST_KNOW, Message, Nonce, Order,
     Query, Reply, Secret, WITH_MAC,
 };
-use crate::model::service::{About, Attributes, InstanceId, ServiceName, ServiceType};
+use crate::model::service::{self, About, Attributes, InstanceId, ServiceName, ServiceType};
 
 /// Why some bytes are no message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -108,7 +108,7 @@ fn reply(body: &[u8]) -> Result<Reply, Broken> {
     whole_map(body, |key, value| {
         match key {
             "e" => echo = Some(array::<{ size_of::<Echo>() }>(value)?),
-            "a" => address = Some(ip(value)?),
+            "a" => address = Some(host(value)?),
             "m" => more = value.bool()?,
             _ => return said.take(key, value),
         }
@@ -153,8 +153,8 @@ impl Said {
             "q" => self.seq = Some(value.u32()?),
             "nm" => self.name = Some(value.str()?.parse().map_err(|_| Broken)?),
             "t" => self.kind = Some(value.str()?.parse().map_err(|_| Broken)?),
-            "p" => self.port = Some(value.u16()?),
-            "ad" => self.advertised = Some(ip(value)?),
+            "p" => self.port = Some(port(value)?),
+            "ad" => self.advertised = Some(service::address(ip(value)?).map_err(|_| Broken)?),
             "at" => self.attributes = attributes(value)?,
             "ttl" => self.ttl = Some(seconds(value)?),
             _ => return Ok(Known::No),
@@ -198,6 +198,20 @@ fn seconds(value: &mut Decoder<'_>) -> Result<Duration, Broken> {
         0 => Err(Broken),
         seconds => Ok(Duration::from_secs(seconds.into())),
     }
+}
+
+/// A port that somebody can be reached by.
+fn port(value: &mut Decoder<'_>) -> Result<u16, Broken> {
+    match value.u16()? {
+        0 => Err(Broken),
+        port => Ok(port),
+    }
+}
+
+/// An address that somebody can answer from: over loopback, that of loopback.
+fn host(value: &mut Decoder<'_>) -> Result<IpAddr, Broken> {
+    let address = ip(value)?.to_canonical();
+    if service::is_of_one_host(address) { Ok(address) } else { Err(Broken) }
 }
 
 fn ip(value: &mut Decoder<'_>) -> Result<IpAddr, Broken> {

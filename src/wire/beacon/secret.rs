@@ -10,14 +10,25 @@ use super::Nonce;
 /// A key as HMAC uses it: one block of SHA-256, filled with zeros, or the hash of a longer one (RFC 2104 section 2).
 const BLOCK: usize = 64;
 
-/// A secret that is easily guessed: bytes there were.
+/// A secret that is easily guessed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct WeakSecret(pub usize);
+pub enum WeakSecret {
+    /// Too few bytes: so many there were.
+    Short(usize),
+    /// Nothing but zeros, as in a file that was never written. HMAC fills every key up with zeros: up to 64 of them are no
+    /// key at all.
+    Zeros,
+}
 
 impl fmt::Display for WeakSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (bytes, least) = (self.0, Secret::LEAST);
-        write!(f, "a secret of {bytes} bytes can be guessed from one captured message; give at least {least}")
+        let least = Secret::LEAST;
+        match self {
+            Self::Short(bytes) => {
+                write!(f, "a secret of {bytes} bytes can be guessed from one captured message; give at least {least}")
+            }
+            Self::Zeros => f.write_str("a secret of nothing but zeros is as good as none"),
+        }
     }
 }
 
@@ -36,10 +47,13 @@ impl Secret {
     /// Takes the bytes of a secret, as many as there are.
     ///
     /// # Errors
-    /// [`WeakSecret`] when there are fewer than [`Secret::LEAST`].
+    /// [`WeakSecret`] when there are fewer than [`Secret::LEAST`], or only zeros.
     pub fn new(bytes: &[u8]) -> Result<Self, WeakSecret> {
         if bytes.len() < Self::LEAST {
-            return Err(WeakSecret(bytes.len()));
+            return Err(WeakSecret::Short(bytes.len()));
+        }
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Err(WeakSecret::Zeros);
         }
         let mut key = Box::new([0; BLOCK]);
         if bytes.len() > BLOCK {
@@ -132,8 +146,11 @@ mod tests {
     }
 
     #[test]
-    fn a_short_one_is_refused() {
-        assert_eq!(Secret::new(b"swordfish").err(), Some(WeakSecret(9)));
+    fn what_can_be_guessed_is_refused() {
+        assert_eq!(Secret::new(b"swordfish").err(), Some(WeakSecret::Short(9)));
+        for len in [16, 64, 100] {
+            assert_eq!(Secret::new(&vec![0; len]).err(), Some(WeakSecret::Zeros));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The format is as written down, and whatever comes is read or refused.
 
 use super::*;
-use crate::model::service::Attributes;
+use crate::model::service::{self, Attributes};
 use proptest::prelude::*;
 
 const NONCE: Nonce = Nonce([0x5a; 32]);
@@ -235,10 +235,30 @@ fn only_the_secret_and_the_nonce_prove_a_message() {
     }
 }
 
+/// An address that somebody can answer from.
+fn any_host() -> impl Strategy<Value = IpAddr> {
+    any::<IpAddr>().prop_map(|ip| ip.to_canonical()).prop_filter("nobody's", |ip| service::is_of_one_host(*ip))
+}
+
+/// Addresses that mean something, bare and within an IPv6 one; seldom drawn by chance.
+fn any_odd_address() -> impl Strategy<Value = IpAddr> {
+    let odd =
+        ["0.0.0.0", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.1.2.3", "255.255.255.255", "10.0.0.1", "169.254.0.1"];
+    let four = prop::sample::select(odd.map(|text| text.parse::<std::net::Ipv4Addr>().unwrap()).to_vec());
+    let six = prop::sample::select(["::", "::1", "ff02::1", "ff0e::1", "fe80::1", "fd00::1"].to_vec());
+    prop_oneof![
+        any::<IpAddr>(),
+        four.clone().prop_map(IpAddr::V4),
+        four.prop_map(|four| IpAddr::V6(four.to_ipv6_mapped())),
+        six.prop_map(|text| text.parse().unwrap()),
+    ]
+}
+
 fn any_about() -> impl Strategy<Value = About> {
     let texts = ("\\PC{1,15}", "[a-z0-9][a-z0-9._-]{0,31}");
     let pairs = proptest::collection::btree_map("[!-<>-~]{1,32}", "\\PC{0,40}", 0..6);
-    let numbers = (any::<u64>(), any::<u16>(), 1u64..=65_535, proptest::option::of(any::<IpAddr>()));
+    let advertised = proptest::option::of(any::<IpAddr>().prop_filter_map("nobody's", |ip| service::address(ip).ok()));
+    let numbers = (any::<u64>(), 1u16.., 1u64..=65_535, advertised);
     (texts, pairs, numbers).prop_map(|((name, kind), pairs, (id, port, ttl, advertised))| About {
         id: InstanceId(id),
         name: name.parse().unwrap(),
@@ -265,7 +285,7 @@ fn any_message() -> impl Strategy<Value = Message> {
             known,
         })
     });
-    let reply = (any::<Echo>(), proptest::option::of(any::<IpAddr>()), order(), any_about(), any::<bool>());
+    let reply = (any::<Echo>(), proptest::option::of(any_host()), order(), any_about(), any::<bool>());
     let reply = reply
         .prop_map(|(echo, address, order, about, more)| Message::Reply(Reply { echo, address, order, about, more }));
     let announce = (order(), any_about()).prop_map(|(order, about)| Message::Announce(Announce { order, about }));
@@ -292,6 +312,27 @@ proptest! {
         let bytes = write(&message, 0, with_secret.then(secret).as_ref());
         let kept = bytes.len() - cut.min(bytes.len());
         prop_assert!(read(&bytes[..kept]).is_err());
+    }
+
+    #[test]
+    fn an_address_that_nobody_can_be_reached_at_is_never_read(
+        advertised in any_odd_address(), claimed in any_odd_address(), port in prop_oneof![Just(0), any::<u16>()],
+    ) {
+        let sent = Reply { address: Some(claimed), about: About { advertised: Some(advertised), port, ..about() }, ..reply() };
+        let host = |ip: IpAddr| !(ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255; 4]));
+        let (used, from) = (advertised.to_canonical(), claimed.to_canonical());
+        let bytes = write(&Message::Reply(sent), 0, None);
+        match read(&bytes) {
+            Ok((Message::Reply(read), _)) => {
+                prop_assert!(host(used) && !used.is_loopback() && host(from) && port != 0);
+                prop_assert_eq!((read.about.advertised, read.address), (Some(used), Some(from)));
+            }
+            Ok(_) => prop_assert!(false),
+            Err(why) => {
+                prop_assert_eq!(why, Unreadable::Broken);
+                prop_assert!(!host(used) || used.is_loopback() || !host(from) || port == 0);
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@ use super::{Reach, everybody::DESTINATION};
 /// It answers halloo discover on every interface, says three times at the start that it is there, and goodbye at its end.
 /// It answers neighbours only, at most as long as they asked, and with a secret only those who have it. What is announced
 /// can be read by everybody on the LAN. With a COMMAND, the service is announced for as long as that runs: signals are
-/// passed on to it, standard output is its own, and its exit code is the exit code (128 and more: a signal ended it).
+/// passed on to it, standard output is its own (--json goes to standard error), and its exit code is the exit code (128 and
+/// more: a signal ended it). On Linux it is killed when halloo is killed. Where there is no network yet, the first interface
+/// that comes is used (Linux).
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Announce {
@@ -62,8 +64,12 @@ pub(crate) struct Announce {
 const SERVICE: &str = "Service";
 
 impl Announce {
-    /// What clap cannot check: the attributes together.
-    pub(super) fn check(&self) -> Result<(), Mistake> {
+    /// What clap cannot check: the attributes together, and whether `--` stands at the end with nothing behind it.
+    pub(super) fn check(&self, nothing_behind: bool) -> Result<(), Mistake> {
+        if nothing_behind && self.command.is_empty() {
+            let mistake = Mistake::new("nothing stands behind --, where the COMMAND is");
+            return Err(mistake.hint("a variable that is empty? without --, the service is announced until a signal"));
+        }
         self.attributes().map(|_| ()).map_err(|error| Mistake::new(format!("--attr: {error}")))
     }
 

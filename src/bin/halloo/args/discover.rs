@@ -26,9 +26,11 @@ pub(crate) struct Discover {
     /// Only services whose name fits: * is any text, ? one character
     #[arg(long, value_name = "GLOB", value_parser = values::glob, help_heading = SERVICES)]
     name: Option<Glob>,
-    /// The one service with this name: end as soon as it is found
+    /// The one service with this name: end when it is found
     ///
-    /// It is asked for over IPv4 where this host has IPv4, so that a script gets the same address each time; -6 asks over IPv6.
+    /// It is asked for over IPv4 where this host has IPv4, so that a script gets the same address each time; -6 asks over
+    /// IPv6. Where several at different addresses have the name, none is chosen: that is exit code 1, --print prints nothing,
+    /// and a note names two of them. With a secret, only those count that have it.
     #[arg(long, value_name = "NAME", value_parser = values::service_name, conflicts_with_all = ["name", "expect", "watch"], help_heading = SERVICES)]
     pub(crate) resolve: Option<ServiceName>,
     /// Ask with long questions, so that answers with many attributes come whole
@@ -37,7 +39,10 @@ pub(crate) struct Discover {
     /// End after so long at the latest [default: with --expect or --resolve 3s, else when nobody new comes, within 15s]
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     wait: Option<Duration>,
-    /// End as soon as N are found; fewer are exit code 1
+    /// End when N are found; fewer are exit code 1
+    ///
+    /// Who was found by one way may answer by others, so the question is heard out, 150 ms as a rule: the same address is
+    /// printed each time.
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = ANSWERS)]
     expect: Option<NonZeroU64>,
     /// Go on, and tell who comes and goes; on a terminal, as a table

@@ -138,13 +138,15 @@ EXIT CODES
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Refused> {
     let args: Vec<OsString> = args.into_iter().collect();
     let parsed = Args::try_parse_from(&args).map_err(|error| Refused::from_clap(&error, &Typed::new(&args)))?;
-    parsed.check().map_err(|mistake| Refused::from_mistake(&mistake, &Typed::new(&args)))?;
+    let nothing_behind = args.last().is_some_and(|word| word == "--");
+    parsed.check(nothing_behind).map_err(|mistake| Refused::from_mistake(&mistake, &Typed::new(&args)))?;
     Ok(parsed)
 }
 
 impl Args {
-    /// What clap cannot check: above all conflicts with the global options, which it sees only on their own level.
-    fn check(&self) -> Result<(), Mistake> {
+    /// What clap cannot check: above all conflicts with the global options, which it sees only on their own level;
+    /// and that `--` is the last word, which it does not see at all.
+    fn check(&self, nothing_behind: bool) -> Result<(), Mistake> {
         if self.verbose && self.quiet {
             return Err(Mistake::new("--verbose and --quiet contradict each other"));
         }
@@ -158,7 +160,7 @@ impl Args {
             Command::Send(send) => send.records.check().and_then(|()| send.answers.check()),
             Command::Broadcast(broadcast) => broadcast.records.check().and_then(|()| broadcast.answers.check()),
             Command::Ping(ping) => ping.check(),
-            Command::Announce(announce) => announce.check(),
+            Command::Announce(announce) => announce.check(nothing_behind),
             Command::Discover(discover) => discover.check(self.json),
             Command::Secret(_) => Ok(()),
             Command::Interfaces(_) => Ok(()),

@@ -133,8 +133,10 @@ impl Typed {
     /// `words` as a line, if halloo takes them: what is suggested must work.
     fn suggestion(&self, words: &[String]) -> Option<String> {
         let line = || std::iter::once("halloo").chain(words.iter().map(String::as_str));
-        let taken =
-            self.faithful && words != self.words && Args::try_parse_from(line()).is_ok_and(|args| args.check().is_ok());
+        let open = words.last().is_some_and(|word| word == "--");
+        let taken = self.faithful
+            && words != self.words
+            && Args::try_parse_from(line()).is_ok_and(|args| args.check(open).is_ok());
         taken.then(|| format!("did you mean: {}", line().map(quoted).collect::<Vec<_>>().join(" ")))
     }
 

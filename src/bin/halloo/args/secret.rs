@@ -14,7 +14,7 @@ use super::values;
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Secret {
     /// The file to be made
-    #[arg(value_name = "FILE", value_parser = values::output_file())]
+    #[arg(value_name = "FILE", value_parser = values::new_file())]
     pub(crate) file: PathBuf,
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
-use halloo::model::service::ServiceError;
+use halloo::model::service::{self, ServiceError};
 use halloo::model::{Attributes, Cidr, Family, Glob, Host, Selector, ServiceName, ServiceType, Target, TargetError};
 
 use super::refused::Mistake;
@@ -338,8 +338,10 @@ pub(super) fn service_name(text: &str) -> Result<ServiceName, Mistake> {
 }
 
 /// A pattern for names.
-#[expect(clippy::unnecessary_wraps, reason = "every other reader of a value may refuse")]
 pub(super) fn glob(text: &str) -> Result<Glob, Mistake> {
+    if text.is_empty() {
+        return Err(Mistake::new("no service has an empty name").hint("every name: '*', or leave --name out"));
+    }
     Ok(Glob::new(text))
 }
 
@@ -363,10 +365,10 @@ pub(super) fn service_ttl(text: &str) -> Result<Duration, Mistake> {
 
 /// The address of one host.
 pub(super) fn unicast_address(text: &str) -> Result<IpAddr, Mistake> {
-    let wrong = || Mistake::new(format!("{text:?} is not the address of one host, such as 192.168.1.5"));
+    let wrong =
+        || Mistake::new(format!("{text:?} is not the address of one host that others can use: 192.168.1.5, say"));
     let address: IpAddr = text.parse().map_err(|_| wrong())?;
-    let many = matches!(address, IpAddr::V4(v4) if v4.is_broadcast()) || address.is_multicast();
-    if many || address.is_unspecified() { Err(wrong()) } else { Ok(address) }
+    service::address(address).map_err(|_| wrong())
 }
 
 /// The bytes of an argument.
@@ -393,6 +395,17 @@ pub(super) fn input_file() -> impl TypedValueParser<Value = PathBuf> {
             return Err(mistake
                 .hint("standard input: --stdin, or --lines and the like without --file")
                 .hint("that file: ./-"));
+        }
+        Ok(path)
+    })
+}
+
+/// A file to be made, which is not there yet.
+pub(super) fn new_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            let mistake = Mistake::new("\"-\" is standard output elsewhere; this is only ever written to a new file");
+            return Err(mistake.hint("a file of that name: ./-"));
         }
         Ok(path)
     })
@@ -554,12 +567,13 @@ mod tests {
         says(attribute(&format!("a={}", "x".repeat(201))), "at most 200");
         says(service_type("Chat room"), "is no type");
         says(service_name(""), "1 to 63");
+        says(glob(""), "empty name");
         assert_eq!(service_ttl("1m").unwrap().as_secs(), 60);
         for text in ["0", "1.5s", "65536s"] {
             says(service_ttl(text), "whole seconds");
         }
         assert!(unicast_address("fd00::1").is_ok());
-        for text in ["x", "255.255.255.255", "ff02::1", "0.0.0.0", "10.0.0.1:1"] {
+        for text in ["x", "255.255.255.255", "ff02::1", "0.0.0.0", "10.0.0.1:1", "127.0.0.1", "::ffff:127.0.0.1"] {
             says(unicast_address(text), "of one host");
         }
     }

@@ -9,9 +9,9 @@ use halloo::engine::broadcast;
 use halloo::engine::follow::{Ear, Follow, Own};
 use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::reach::{DISCOVERY_PORT, Reach};
-use halloo::model::{About, Error, Event, Now, ServiceName, Sink, Verdict};
-use halloo::net::{Batch, host_name, interfaces};
-use halloo::wire::beacon::{Draws, MOST_BYTES};
+use halloo::model::{About, Error, Event, InstanceId, Now, ServiceName, Sink, Verdict};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, host_name, interfaces};
+use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end};
@@ -20,24 +20,36 @@ use crate::cmd::{secret, serve};
 use crate::report::Style;
 
 /// Announces a service until it is told to end, or a program has ended. Says the exit code.
-pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
+pub(super) fn run(args: &args::Announce, output: &Output) -> u8 {
+    let failed = |error: Error| match args.command.is_empty() {
+        true => output.fail(&error),
+        // Standard output is the program's own, even where it was not started.
+        false => output.fail_aside(&error),
+    };
+    announce(args, output).unwrap_or_else(|error| failed(error).code())
+}
+
+fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let shared = secret::shared(args.reach.secret_file.as_deref())?;
     let table = interfaces::list()?;
     let reach = reach(&args.reach);
-    let broadcast::Plan { destinations, skipped, notices } = reach.plan(&table)?;
+    let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table, FOLLOWS_INTERFACES)?;
     let interfaces = serve::names(&table, &reach.interfaces)?;
     let ear = Ear { interfaces, deaf_to: Some(Own::Announcements), ..Ear::default() };
     let opened = sockets::announcing(&reach, &destinations, &table)?;
     let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;
     network.watch_interfaces()?;
     let mut draws = draws()?;
+    let name = name(args)?;
+    // Held to the end of the run, so that nobody else is this instance meanwhile.
+    let instance = instance(&args.kind, &name, args.port, &mut draws);
     let plan = Plan {
         listening,
         skipped,
-        notices: notices.into_iter().chain(of_sockets).collect(),
-        about: about(args, &mut draws)?,
+        notices: notices.into_iter().chain(of_sockets).chain(shared.notice).collect(),
+        about: about(args, name, instance.id())?,
         destinations: destinations.clone(),
-        secret: shared,
+        secret: shared.secret,
         guard: Guard::new(rules(args), reach.port),
         allow_routed: args.allow_routed,
         draws,
@@ -53,8 +65,7 @@ pub(super) fn run(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let stop = Stop::default();
     let task = Task::start(&args.command, stop.clone(), network.waker()?)?;
     // Standard output is the program's own.
-    let sink =
-        Box::new(Beneath { inner: output.sink_to(Style::Announce, io::stderr(), io::stderr()), code: task.code() });
+    let sink = Box::new(Beneath { inner: output.sink_aside(Style::Announce), code: task.code() });
     let ended = run_to_the_end(&mut engine, &mut network, Setup { batch, stop }, sink);
     let code = task.end();
     ended.map(|()| match engine.inner().stats().verdict {
@@ -73,13 +84,16 @@ pub(super) fn reach(args: &args::Reach) -> Reach {
     }
 }
 
-fn about(args: &args::Announce, draws: &mut Draws) -> Result<About, Error> {
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => host_name().ok_or_else(no_name)?.parse::<ServiceName>()?,
-    };
+fn name(args: &args::Announce) -> Result<ServiceName, Error> {
+    match &args.name {
+        Some(name) => Ok(name.clone()),
+        None => Ok(host_name().ok_or_else(no_name)?.parse()?),
+    }
+}
+
+fn about(args: &args::Announce, name: ServiceName, id: InstanceId) -> Result<About, Error> {
     Ok(About {
-        id: instance(&args.kind, &name, args.port, draws),
+        id,
         name,
         kind: args.kind.clone(),
         port: args.port,

@@ -11,12 +11,13 @@ use halloo::engine::reach::Reach;
 use halloo::model::event::Missing;
 use halloo::model::interface::Table;
 use halloo::model::{Destination, Error, Family, Sink, Verdict};
-use halloo::net::{Batch, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
 use crate::cmd::missing::{Hinting, OtherNames};
+use crate::cmd::resolve::{self, One};
 use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
 use crate::cmd::{secret, serve};
 use crate::report::{Board, Human, Options, Part, Print, Style, Told};
@@ -24,18 +25,19 @@ use crate::report::{Board, Human, Options, Part, Print, Style, Told};
 /// Finds services.
 pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Error> {
     let shared = secret::shared(args.reach.secret_file.as_deref())?;
-    let has_secret = shared.is_some();
+    let has_secret = shared.secret.is_some();
     let table = interfaces::list()?;
     let reach = one_address(args, reach(&args.reach), &table);
     check_source_port(args.source_port, &reach)?;
-    let broadcast::Plan { destinations, skipped, mut notices } = reach.plan(&table)?;
+    let broadcast::Plan { destinations, skipped, mut notices } =
+        reach.plan_or_wait(&table, args.watch && FOLLOWS_INTERFACES)?;
     let interfaces = serve::names(&table, &reach.interfaces)?;
     let others = OtherNames::default();
     let wanted = args.wanted().map(|wanted| others.besides(wanted));
     let ear = Ear { interfaces, deaf_to: Some(Own::Questions), wanted };
     let source_port = args.source_port.unwrap_or(0);
     let (mut network, of_sockets) = sockets::asking(&reach, source_port, args.watch, &destinations, &table)?;
-    notices.extend(of_sockets);
+    notices.extend(of_sockets.into_iter().chain(shared.notice));
     if args.watch {
         network.watch_interfaces()?;
     }
@@ -44,7 +46,7 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
         skipped,
         notices,
         kind: args.kind.clone(),
-        secret: shared,
+        secret: shared.secret,
         draws: draws()?,
         room: if args.full { MOST_BYTES } else { 0 },
         watch: args.watch,
@@ -65,11 +67,17 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     };
     let board = is_board(args, output);
     let inner = sink(args, output, has_secret, board);
-    let sink = Box::new(Hinting::new((!args.watch).then_some(missing), others, inner));
+    let inner: Box<dyn Sink> = Box::new(Hinting::new((!args.watch).then_some(missing), others, inner));
+    let sink = match args.resolve {
+        Some(_) => Box::new(One::new(args.print.is_some(), has_secret, inner)),
+        None => inner,
+    };
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
     let mut engine = Pulse::new(Follow::new(Discoverer::new(plan), reach, destinations, ear), board);
     run_to_the_end(&mut engine, &mut network, setup, sink)?;
-    Ok(engine.inner().stats().verdict)
+    let verdict = engine.inner().stats().verdict;
+    let several = args.resolve.is_some() && resolve::two_of(engine.inner().services(), has_secret).is_some();
+    Ok(if several { resolve::not_one(verdict) } else { verdict })
 }
 
 /// Whether nobody but this host is asked.

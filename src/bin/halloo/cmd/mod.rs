@@ -2,8 +2,8 @@
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
 //! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
-//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`missing`] is why
-//! services were not found. [`way`] is how one address is reached, [`everybody`] how all are.
+//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`missing`] is why services were not
+//! found, [`resolve`] what is told of one name. [`way`] is how one address is reached, [`everybody`] how all are.
 
 mod announce;
 mod broadcast;
@@ -17,6 +17,7 @@ mod missing;
 mod ping;
 mod prompt;
 mod records;
+mod resolve;
 mod run;
 mod secret;
 mod send;
@@ -50,9 +51,7 @@ pub(crate) fn run(args: &Args) -> u8 {
         Command::Broadcast(broadcast) => broadcast::run(broadcast, &output),
         Command::Ping(ping) => ping::run(ping, &output),
         // It may have the code of the program that runs beneath it.
-        Command::Announce(announce) => {
-            return announce::run(announce, &output).unwrap_or_else(|error| output.fail(&error).code());
-        }
+        Command::Announce(announce) => return announce::run(announce, &output),
         Command::Discover(discover) => discover::run(discover, &output),
         Command::Secret(secret) => secret::run(secret, &output),
         Command::Interfaces(interfaces) => interfaces::run(interfaces, &output),

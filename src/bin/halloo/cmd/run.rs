@@ -37,6 +37,15 @@ impl Output {
         self.sink_to(style, io::stdout(), io::stderr())
     }
 
+    /// The same where standard output is another program's: everything to standard error, and as JSON nothing twice.
+    pub(super) fn sink_aside(&self, style: Style) -> Box<dyn Sink> {
+        if self.json {
+            Box::new(Json::new(io::stderr(), io::sink()))
+        } else {
+            self.sink_to(style, io::stderr(), io::stderr())
+        }
+    }
+
     /// The same, to other writers.
     pub(super) fn sink_to(
         &self,
@@ -53,11 +62,20 @@ impl Output {
 
     /// Says why there is no run, or why nothing more can be told of it.
     pub(super) fn fail(&self, error: &Error) -> Verdict {
+        self.fail_to(error, io::stdout(), io::stderr())
+    }
+
+    /// The same where standard output is another program's.
+    pub(super) fn fail_aside(&self, error: &Error) -> Verdict {
+        self.fail_to(error, io::stderr(), io::sink())
+    }
+
+    fn fail_to(&self, error: &Error, data: impl Write, notes: impl Write) -> Verdict {
         let verdict = error.verdict();
         let skipped = if let Error::NothingToBroadcastOn { skipped } = error { skipped.len() as u64 } else { 0 };
         let stats = Stats { verdict, skipped, ..Stats::default() };
         let told = match self.json {
-            true => self.tell_failure(&mut Json::new(io::stdout(), io::stderr()), error, &stats),
+            true => self.tell_failure(&mut Json::new(data, notes), error, &stats),
             // Without a run there is nothing to sum up for a person.
             false => writeln!(io::stderr(), "{}", failure::describe(error)),
         };

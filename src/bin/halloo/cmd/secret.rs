@@ -5,6 +5,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use halloo::model::event::Notice;
 use halloo::model::{Error, Event, Stats, Verdict};
 use halloo::wire::beacon::Secret;
 
@@ -15,8 +16,8 @@ use crate::report::Style;
 /// The variable that names the file where no option does.
 const VARIABLE: &str = "HALLOO_SECRET_FILE";
 
-/// More than anybody's secret has.
-const LONGEST: u64 = 1 << 16;
+/// Far more than anybody's secret has; `halloo secret` writes 65 bytes.
+const LONGEST: u64 = 4096;
 
 /// Writes a new one.
 pub(super) fn run(args: &args::Secret, output: &Output) -> Result<Verdict, Error> {
@@ -27,12 +28,8 @@ pub(super) fn run(args: &args::Secret, output: &Output) -> Result<Verdict, Error
     make(&args.file)
         .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
         .map_err(|error| not_made(&args.file, &error))?;
-    if !output.json && !output.quiet {
-        let note = "32 random bytes as text, for you alone to read (mode 600); every host of yours needs a copy";
-        // Whoever closed it does not want to know.
-        let _unheeded = writeln!(io::stderr(), "wrote {}: {note}", args.file.display());
-    }
-    tell(output.sink(Style::Interfaces), [Event::Summary(&Stats::default())])?;
+    let written = Event::Notice(Notice::SecretWritten(args.file.display().to_string()));
+    tell(output.sink(Style::Interfaces), [written, Event::Summary(&Stats::default())])?;
     Ok(Verdict::Done)
 }
 
@@ -56,19 +53,27 @@ fn not_made(path: &Path, error: &io::Error) -> Error {
     Error::Secret { file: path.display().to_string(), why, instead: instead.to_owned() }
 }
 
+/// What is shared here.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) secret: Option<Secret>,
+    /// What the user should know of its file.
+    pub(super) notice: Option<Notice>,
+}
+
 /// The secret that is shared here: that of `file`, else of the file that [`VARIABLE`] names, else none.
 ///
 /// # Errors
 /// [`Error::Secret`]: it cannot be read, others can read it, or it can be guessed.
-pub(super) fn shared(file: Option<&Path>) -> Result<Option<Secret>, Error> {
+pub(super) fn shared(file: Option<&Path>) -> Result<Shared, Error> {
     let named = || std::env::var_os(VARIABLE).filter(|name: &OsString| !name.is_empty()).map(PathBuf::from);
     match file.map(Path::to_owned).or_else(named) {
-        Some(file) => read(&file).map(Some),
-        None => Ok(None),
+        Some(file) => read(&file),
+        None => Ok(Shared::default()),
     }
 }
 
-fn read(path: &Path) -> Result<Secret, Error> {
+fn read(path: &Path) -> Result<Shared, Error> {
     let refused = |why: String, instead: &str| Error::Secret {
         file: path.display().to_string(),
         why,
@@ -94,8 +99,33 @@ fn read(path: &Path) -> Result<Secret, Error> {
         return Err(refused(format!("others may read or change the secret (mode {mode:03o})"), "chmod 600 FILE"));
     }
     let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes).map_err(unreadable)?;
-    Secret::new(bytes.trim_ascii()).map_err(|weak| refused(weak.to_string(), "'halloo secret' writes a random one"))
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let new = "'halloo secret' writes a random one";
+    if bytes.len() as u64 > LONGEST {
+        return Err(refused(format!("it has more than {LONGEST} bytes, which no secret has"), new));
+    }
+    let secret = Secret::new(bytes.trim_ascii()).map_err(|weak| refused(weak.to_string(), new))?;
+    let notice = another(&facts).map(|user| Notice::SecretOfAnother(path.display().to_string(), user));
+    Ok(Shared { secret: Some(secret), notice })
+}
+
+/// Who owns the file, if that is neither this program's user nor root. Only root can read one for its owner alone that is
+/// another's; that is told and not refused, for the user of sudo has its files so, and a container those of its host.
+#[cfg(unix)]
+fn another(facts: &Metadata) -> Option<u32> {
+    let (owner, me) = (std::os::unix::fs::MetadataExt::uid(facts), nix::unistd::geteuid().as_raw());
+    is_another(owner, me).then_some(owner)
+}
+
+#[cfg(unix)]
+const fn is_another(owner: u32, me: u32) -> bool {
+    owner != 0 && owner != me
+}
+
+/// Not told by the standard library here.
+#[cfg(not(unix))]
+const fn another(_: &Metadata) -> Option<u32> {
+    None
 }
 
 /// The permissions, if they let anybody but the owner in.
@@ -109,4 +139,15 @@ fn open_to_others(facts: &Metadata) -> Option<u32> {
 #[cfg(not(unix))]
 const fn open_to_others(_: &Metadata) -> Option<u32> {
     None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_anothers_unless_it_is_the_users_or_roots() {
+        assert!(is_another(1000, 0) && is_another(1000, 1001));
+        assert!(!is_another(1000, 1000) && !is_another(0, 1000) && !is_another(0, 0));
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 
 use halloo::drive::Stop;
 use halloo::model::Error;
-use halloo::net::Waker;
+use halloo::net::{Waker, die_with_this_thread};
 
 /// The exit code of the program, once it has ended.
 pub(super) type Code = Arc<OnceLock<u8>>;
@@ -20,7 +21,8 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Starts it. When it ends, the run is stopped.
+    /// Starts it. When it ends, the run is stopped. Where the system can do that, it dies with the calling thread: that has
+    /// to be the one that lives as long as the process.
     ///
     /// # Errors
     /// [`Error::Command`] when it cannot be started.
@@ -30,7 +32,9 @@ impl Task {
         };
         let name = program.to_string_lossy();
         let guard = system::Guard::new().map_err(|error| failed(&name, &error))?;
-        let child = Command::new(program).args(args).spawn().map_err(|error| failed(&name, &error))?;
+        let mut command = Command::new(program);
+        die_with_this_thread(command.args(args));
+        let child = command.spawn().map_err(|error| failed(&name, &error))?;
         let code = Code::default();
         let told = Arc::clone(&code);
         let wait = move || {
@@ -59,7 +63,24 @@ impl Task {
 }
 
 fn failed(program: &str, error: &io::Error) -> Error {
-    Error::Command { program: program.to_owned(), why: error.to_string() }
+    Error::Command { program: program.to_owned(), why: error.to_string(), instead: remedy(program, error.kind()) }
+}
+
+fn remedy(program: &str, why: io::ErrorKind) -> String {
+    let path = Path::new(program);
+    match why {
+        io::ErrorKind::NotFound if path.components().count() < 2 => {
+            format!("no folder of PATH has it; one that is here is ./{program}")
+        }
+        io::ErrorKind::NotFound if path.exists() => {
+            "it is there: what its first line (#!) names is not, or it is a program for another system".to_owned()
+        }
+        io::ErrorKind::NotFound => "nothing is there: look at its path".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            format!("nobody may run it: chmod +x {program}; or name what runs it: -- sh {program}")
+        }
+        _ => "the words behind -- are a program and its arguments; a shell's line is: -- sh -c 'LINE'".to_owned(),
+    }
 }
 
 /// What a shell says of a program that a signal ended: 128 and the signal's number.
@@ -86,16 +107,22 @@ mod system {
 
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::{Pid, getpgrp, tcgetpgrp};
-    use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
-    use signal_hook::low_level::raise;
+    use signal_hook::low_level::{emulate_default_handler, raise};
+
+    /// What a program may have a use for.
+    const PASSED_ON: [i32; 8] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP];
+
+    /// What can be typed at a terminal, which then goes to every program there.
+    const TYPED: [i32; 3] = [SIGINT, SIGQUIT, SIGTSTP];
 
     /// Watches for signals since before the program is there, so that none is missed.
     pub(super) struct Guard(Signals);
 
     impl Guard {
         pub(super) fn new() -> io::Result<Self> {
-            Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD]).map(Self)
+            Signals::new(PASSED_ON.iter().chain(&[SIGCHLD])).map(Self)
         }
 
         /// Passes signals on until the program has ended, and returns its code. Nobody else waits for it, so its number
@@ -110,9 +137,16 @@ mod system {
                 }
                 match signals.next() {
                     Some(SIGCHLD) | None => {}
-                    // What is typed at the terminal goes to both anyway.
-                    Some(SIGINT) if is_in_foreground() => {}
-                    Some(signal) => pass_on(signal, &child),
+                    Some(signal) => {
+                        // What is typed at the terminal goes to both anyway.
+                        if !TYPED.contains(&signal) || !is_in_foreground() {
+                            pass_on(signal, &child);
+                        }
+                        // It stops with the program, until both are told to go on.
+                        if signal == SIGTSTP {
+                            let _unheeded = emulate_default_handler(signal);
+                        }
+                    }
                 }
             }
         }

@@ -139,7 +139,9 @@ fn hints(error: &Error) -> Vec<String> {
             if forms.is_empty() { Vec::new() } else { vec![format!("write {}", forms.join(" or "))] }
         }
         Error::System { action, on, fault } => of_system(*action, on, fault.kind),
-        Error::Misuse { instead, .. } | Error::Secret { instead, .. } => instead.lines().map(str::to_owned).collect(),
+        Error::Misuse { instead, .. } | Error::Secret { instead, .. } | Error::Command { instead, .. } => {
+            instead.lines().map(str::to_owned).collect()
+        }
         Error::Input { .. } => one("no datagram was made of it; '--file PATH' reads a file, '--stdin' standard input"),
         _ => Vec::new(),
     }
@@ -257,6 +259,9 @@ fn of_binding(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
     }
 }
 
+/// Why there is no room for a datagram that needs no neighbour's address.
+const QUEUE: &str = "it leaves faster than the link takes it: a lower --rate, or a larger --send-buffer";
+
 /// What to do when a datagram cannot leave.
 fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static str> {
     let everybody = destination.is_some_and(|address| matches!(address, IpAddr::V4(v4) if v4.is_broadcast()));
@@ -278,7 +283,12 @@ fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static s
         FaultKind::TooLong => {
             "longer than the MTU with --dont-fragment, or than the send buffer: send less, or raise --send-buffer"
         }
-        FaultKind::QueueFull => "it leaves faster than the link takes it: a lower --rate, or a larger --send-buffer",
+        FaultKind::QueueFull if everybody || group => QUEUE,
+        FaultKind::QueueFull => {
+            "it leaves faster than the link takes it (a lower --rate, a larger --send-buffer), or, where many neighbours are \
+             asked, the kernel's table of them is full: 'ip -s neigh' lists it, sysctl net.ipv4.neigh.default.gc_thresh3 (IPv6: \
+             net.ipv6...) is its size"
+        }
         FaultKind::Refused => "no program there has the port open; 'halloo echo' on that host opens one",
         FaultKind::Invalid if group => {
             "over IPv6, an address that is new is first tried out for a second or two; no group can be sent to from it until then"

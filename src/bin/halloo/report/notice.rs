@@ -88,6 +88,23 @@ pub(crate) fn text(notice: &Notice) -> String {
         ),
         Notice::InterfaceCame(link) => format!("{} can be used now, and is", Name(&link.name)),
         Notice::InterfaceWent(link) => format!("{} cannot be used any more", Name(&link.name)),
+        Notice::NoInterfaceYet => {
+            "no interface can be used yet; the first that comes is ('halloo interfaces' says why each cannot)"
+                .to_owned()
+        }
+        Notice::Ambiguous(name, one, other) => format!(
+            "several services are called {}, at {one} and {other} for two, and which is meant is not guessed: a TYPE, \
+             --interface NAME or --secret-file FILE tells them apart",
+            Name(name.text())
+        ),
+        Notice::SecretWritten(file) => format!(
+            "wrote {}: 32 random bytes as text, for you alone to read (mode 600); every host of yours needs a copy",
+            Name(file)
+        ),
+        Notice::SecretOfAnother(file, user) => format!(
+            "{} belongs to user {user}, who can read and change the secret; 'chown 0' makes it root's",
+            Name(file)
+        ),
         Notice::CutShort { after, secret } => cut_short(*after, *secret),
         Notice::ManyOfOne { address, kept } => format!(
             "{address} answers for more than {kept} services: those beyond are not listed, and a true one may be among them, for \
@@ -230,6 +247,10 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::InterfaceWent(_) => "interface_went",
         Notice::ServicesMissing(missing) if missing.found == 0 => "nobody_announces",
         Notice::ServicesMissing(_) => "services_missing",
+        Notice::NoInterfaceYet => "no_interface_yet",
+        Notice::Ambiguous(..) => "ambiguous",
+        Notice::SecretWritten(_) => "secret_written",
+        Notice::SecretOfAnother(..) => "secret_of_another",
         Notice::NoEcho { .. } => "no_echo",
         Notice::CutShort { .. } => "cut_short",
         Notice::ManyOfOne { .. } => "many_of_one",
@@ -240,7 +261,7 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
 
 /// Whether it tells of something that went wrong, so that even `--quiet` lets it through.
 pub(crate) const fn is_failure(notice: &Notice) -> bool {
-    matches!(notice, Notice::GroupNotJoined(..))
+    matches!(notice, Notice::GroupNotJoined(..) | Notice::Ambiguous(..))
 }
 
 /// `group on eth0`, for the line that says what is listened on.

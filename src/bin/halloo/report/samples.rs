@@ -146,11 +146,15 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::ClockJumped,
         Notice::InterfaceCame(eth0()),
         Notice::InterfaceWent(eth0()),
+        Notice::NoInterfaceYet,
+        Notice::SecretWritten("lan\u{1b}.key".into()),
+        Notice::SecretOfAnother("lan\u{1b}.key".into(), 1000),
         Notice::CutShort { after: Duration::from_secs(15), secret: false },
         Notice::ManyOfOne { address: Ipv4Addr::new(10, 77, 0, 66).into(), kept: 256 },
         Notice::ServicesMissing(missing(0)),
         Notice::ServicesMissing(missing(2)),
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
+        Notice::Ambiguous("print\u{1b}er".parse().unwrap(), anywhere, "10.77.0.3:80".parse().unwrap()),
     ]
 }
 

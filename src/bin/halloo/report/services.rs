@@ -32,15 +32,6 @@ const INDENT: &str = "    ";
 /// Rows of one table: more are another one, with columns of its own.
 const MOST_ROWS: usize = 1000;
 
-/// The way to a service that is shown: to a neighbour, one that leads to the address that it says it answers from, over
-/// IPv4; and of several such the same one each time, by whichever the first answer came.
-pub(super) fn way(service: &Service) -> Option<&Path> {
-    service.paths.iter().min_by_key(|path| {
-        let index = path.link.as_ref().map_or(u32::MAX, |link| link.index);
-        (!path.on_link, path.claimed.is_some(), !path.source.is_ipv4(), index, path.source)
-    })
-}
-
 /// A stranger's word: as it is where it can be taken for nothing else, else in quotes and escaped.
 pub(super) fn word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| !c.is_whitespace() && !matches!(c, '"' | '\\' | ',') && !super::escape::is_harmful(c);
@@ -97,7 +88,7 @@ impl Row {
         let cells = [
             service.about.kind.text().to_owned(),
             word(service.about.name.text()).into_owned(),
-            way(service).map_or_else(|| "-".to_owned(), |path| zoned(service.address(path), path.link.as_ref())),
+            service.way().map_or_else(|| "-".to_owned(), |path| zoned(service.address(path), path.link.as_ref())),
             via(service),
             seconds(service.age(now.run)),
             service.trust.name().to_owned(),
@@ -240,7 +231,7 @@ impl<S: Sink, D: Write> Sink for Print<S, D> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::Service(Change::Listed, service) if !self.verified || service.trust == Trust::Verified => {
-                let Some(path) = way(service) else { return Ok(()) };
+                let Some(path) = service.way() else { return Ok(()) };
                 let address = service.address(path);
                 match self.part {
                     Part::AddressAndPort => writeln!(self.data, "{address}"),
@@ -410,7 +401,7 @@ mod tests {
             for _ in 0..paths.len() {
                 paths.rotate_left(1);
                 let service = Service { paths: paths.clone(), ..samples::service() };
-                assert_eq!(way(&service), Some(&best_first[from]));
+                assert_eq!(service.way(), Some(&best_first[from]));
             }
         }
     }

@@ -185,3 +185,14 @@ fn who_has_chosen_an_interface_is_not_told_to_choose_one() {
     assert!(chosen.contains("no route to IPv6 groups") && !chosen.contains("--interface"), "{chosen}");
     assert!(said("239.1.2.3:1061").contains("--interface NAME"));
 }
+
+#[test]
+fn a_full_table_of_neighbours_is_told_from_a_full_queue_where_it_can_be() {
+    let fault = Fault { kind: FaultKind::QueueFull, code: None };
+    let said = |to: &str| super::fault(&fault, to.parse().unwrap());
+    assert!(said("10.0.0.7:1061").contains("gc_thresh3") && said("10.0.0.7:1061").contains("--rate"));
+    // Everybody and a group have no entry in that table.
+    for to in ["255.255.255.255:1061", "[ff02::1]:1061"] {
+        assert!(!said(to).contains("gc_thresh3") && said(to).contains("--rate"), "{}", said(to));
+    }
+}

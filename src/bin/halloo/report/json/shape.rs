@@ -20,7 +20,7 @@ use halloo::model::{
 use serde::{Serialize, Serializer};
 
 use crate::report::clock::Timestamp;
-use crate::report::services::{self, Host};
+use crate::report::services::Host;
 use crate::report::words::{self, WhatIcmpSays, WhyUnusable};
 use crate::report::{failure, notice};
 
@@ -555,7 +555,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         link: By::link(path.link.as_ref()),
         claimed: path.claimed.map(ip),
     };
-    let first = services::way(told);
+    let first = told.way();
     Shape::Service {
         ts: Ts(now.wall),
         change: change.name(),

@@ -1,0 +1,75 @@
+//! The one service of a name.
+
+use std::io;
+use std::net::SocketAddr;
+
+use halloo::model::event::Notice;
+use halloo::model::service::Change;
+use halloo::model::{Event, Now, Service, ServiceName, Sink, Stats, Trust, Verdict};
+
+/// Two services of those that can be believed which are used by different addresses, by the addresses.
+pub(super) fn two_of<'s>(
+    services: impl IntoIterator<Item = &'s Service>,
+    has_secret: bool,
+) -> Option<(ServiceName, SocketAddr, SocketAddr)> {
+    let believed = |service: &&Service| !has_secret || service.trust == Trust::Verified;
+    let addressed = |service: &'s Service| Some((service, service.address(service.way()?)));
+    let mut addressed = services.into_iter().filter(believed).filter_map(addressed);
+    let (service, one) = addressed.next()?;
+    let (_, other) = addressed.find(|(_, other)| *other != one)?;
+    Some((service.about.name.clone(), one, other))
+}
+
+/// What becomes of the end of a run that looked for one service and found several.
+pub(super) const fn not_one(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Done | Verdict::Partly => Verdict::TooFew,
+        other => other,
+    }
+}
+
+/// Holds back the one service that was looked for, until it is known that there is one: where there are several, it is the
+/// user who knows which is meant. Then they are listed, but nothing is printed for a script.
+pub(super) struct One {
+    print: bool,
+    has_secret: bool,
+    listed: Vec<(Now, Service)>,
+    inner: Box<dyn Sink>,
+}
+
+impl One {
+    /// Before `inner`; `print`: it prints for a script; `has_secret`: only what is verified can be meant.
+    pub(super) const fn new(print: bool, has_secret: bool, inner: Box<dyn Sink>) -> Self {
+        Self { print, has_secret, listed: Vec::new(), inner }
+    }
+
+    fn sum_up(&mut self, now: Now, stats: &Stats) -> io::Result<()> {
+        let listed = std::mem::take(&mut self.listed);
+        let two = two_of(listed.iter().map(|(_, service)| service), self.has_secret);
+        if two.is_none() || !self.print {
+            let mut told = listed.iter();
+            told.try_for_each(|(now, service)| self.inner.event(*now, &Event::Service(Change::Listed, service)))?;
+        }
+        let Some((name, one, other)) = two else { return self.inner.event(now, &Event::Summary(stats)) };
+        self.inner.event(now, &Event::Notice(Notice::Ambiguous(name, one, other)))?;
+        let stats = Stats { verdict: not_one(stats.verdict), ..stats.clone() };
+        self.inner.event(now, &Event::Summary(&stats))
+    }
+}
+
+impl Sink for One {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Service(Change::Listed, service) => {
+                self.listed.push((now, (*service).clone()));
+                Ok(())
+            }
+            Event::Summary(stats) => self.sum_up(now, stats),
+            event => self.inner.event(now, event),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
