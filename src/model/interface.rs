@@ -199,7 +199,10 @@ impl FromStr for Selector {
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
-        if let Ok(index) = text.parse() {
+        // A sign makes it a name: the standard reader of numbers would take one as well.
+        if !text.starts_with('+')
+            && let Ok(index) = text.parse()
+        {
             return Ok(Self::Index(index));
         }
         if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c == '/') {
@@ -397,7 +400,7 @@ mod tests {
         let table = Table::new(vec![Interface::judge(facts("10.0.0.1", 24)), Interface::judge(alias)]);
         let count = |text: &str| table.select(&[text.parse().unwrap()]).map(|rows| rows.len());
         assert_eq!(["eth0", "2", "eth0:1", "10.0.0.1"].map(|text| count(text).unwrap()), [2, 2, 1, 1]);
-        assert!(count("eth9").is_err());
+        assert!(count("eth9").is_err() && count("+2").is_err());
         assert_eq!(table.names(), ["eth0"]);
     }
 

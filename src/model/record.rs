@@ -36,7 +36,7 @@ pub enum Framing {
         /// Whether a carriage return in front of the terminator belongs to it.
         crlf: bool,
     },
-    /// Every record has so many bytes, the last one what is left.
+    /// Every record has so many bytes, the last one what is left. 0 counts as 1, or no record would ever end.
     Chunk(usize),
     /// A line holds one record as hexadecimal digits.
     HexLines,
@@ -205,7 +205,7 @@ impl Splitter {
             Framing::Terminated { by, keep, crlf } => {
                 How::Terminated { lines: Terminated::new(by, limit + 2), keep, crlf }
             }
-            Framing::Chunk(size) => How::Chunk { held: Vec::new(), size, number: 0 },
+            Framing::Chunk(size) => How::Chunk { held: Vec::new(), size: size.max(1), number: 0 },
             Framing::HexLines => How::HexLines(Terminated::new(b'\n', limit * HEX_PER_BYTE)),
         };
         Self { family, how }
@@ -375,7 +375,9 @@ fn one_escape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Result<&'a str, &'a str
 fn unicode_escape<'a>(text: &'a str, behind: &'a str, bytes: &mut Vec<u8>) -> Result<&'a str, &'a str> {
     let inside = behind.strip_prefix('{').and_then(|rest| rest.split_once('}'));
     let read = inside.and_then(|(digits, behind)| {
-        let digits = (1..=6).contains(&digits.len()).then_some(digits)?;
+        // The standard reader of numbers takes a sign as well.
+        let plain = (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let digits = plain.then_some(digits)?;
         let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
         Some((character, behind))
     });
@@ -449,6 +451,11 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_of_nothing_is_one_of_a_byte() {
+        assert_eq!(split(Framing::Chunk(0), b"ab", 2).unwrap(), [b"a", b"b"]);
+    }
+
+    #[test]
     fn hexadecimal_lines() {
         let lines = b"00ff\n\n0A:0b 0c-0D\n";
         assert_eq!(split(Framing::HexLines, lines, 3).unwrap(), [&[0, 255][..], &[], &[10, 11, 12, 13]]);
@@ -464,7 +471,7 @@ mod tests {
         assert_eq!(read(r"\xff\x00z"), b"\xff\x00z");
         assert_eq!(read(r"\u{4f60}\u{1f44b}"), "你👋".as_bytes());
         assert_eq!(read("你好"), "你好".as_bytes());
-        for bad in [r"\q", r"\", r"\x1", r"\xg0", r"\x+1", r"\u{110000}", r"\u{}", r"\u12", r"\你"] {
+        for bad in [r"\q", r"\", r"\x1", r"\xg0", r"\x+1", r"\u{110000}", r"\u{+41}", r"\u{}", r"\u12", r"\你"] {
             assert!(matches!(unescape(bad), Err(RecordError::Escape { .. })), "{bad}");
         }
     }

@@ -210,12 +210,18 @@ fn parse_ipv6(text: &str) -> Result<Host, TargetError> {
     let bad = || TargetError::Ipv6 { host: text.to_owned() };
     match text.split_once('%') {
         None => text.parse::<Ipv6Addr>().map(|a| Host::Address(a.into())).map_err(|_| bad()),
-        Some((address, zone)) if !zone.is_empty() => {
+        Some((address, zone)) if is_zone(zone) => {
             let address = address.parse().map_err(|_| bad())?;
             Ok(Host::Zoned(address, zone.to_owned()))
         }
         Some(_) => Err(bad()),
     }
+}
+
+/// The name of an interface has neither white space nor a slash (dev_valid_name() of Linux); behind a bracket the address
+/// would be over. An interface with a bracket in its name has a number as well.
+fn is_zone(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || "/]".contains(c))
 }
 
 fn parse_plain(host: &str) -> Result<Host, TargetError> {
@@ -317,6 +323,8 @@ impl FromStr for Cidr {
         let address: IpAddr = address.parse().map_err(|_| bad())?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
+            // The standard reader of numbers takes a sign as well.
+            Some(prefix) if prefix.starts_with('+') => return Err(bad()),
             Some(prefix) => prefix.parse().ok().filter(|p| *p <= bits).ok_or_else(bad)?,
             None => bits,
         };
@@ -358,7 +366,8 @@ mod tests {
         for host in ["10.0.0", "300.0.0.1:9", "10.0.0.0.1"] {
             assert!(matches!(parse(host), Err(TargetError::Ipv4 { .. })), "{host}");
         }
-        for host in ["[::1", "[::1]9", "[nope]:9", "a:b:c", "[fe80::1%]:9"] {
+        for host in ["[::1", "[::1]9", "[nope]:9", "a:b:c", "[fe80::1%]:9", "fe80::1%e]0", "fe80::1%a b", "fe80::1%a/b"]
+        {
             assert!(matches!(parse(host), Err(TargetError::Ipv6 { .. })), "{host}");
         }
         assert!(matches!(parse("10.0.0.7%eth0"), Err(TargetError::Zone { .. })));
@@ -375,7 +384,7 @@ mod tests {
         assert!(!block.contains("::1".parse().unwrap()));
         let all: Cidr = "0.0.0.0/0".parse().unwrap();
         assert!(all.contains("203.0.113.9".parse().unwrap()));
-        for bad in ["10.0.0.0/33", "10.0.0.0/x", "nope", "::/129"] {
+        for bad in ["10.0.0.0/33", "10.0.0.0/x", "10.0.0.0/+8", "10.0.0.0/", "nope", "::/129"] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
     }
