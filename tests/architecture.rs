@@ -372,6 +372,7 @@ const KNOWN_CRATES: &[&str] = &[
     "ctrlc",
     "data_encoding",
     "getrandom",
+    "halloo_fuzz",
     "hdrhistogram",
     "hex",
     "hmac",

@@ -1,0 +1,5 @@
+//! See ../src/control.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| halloo_fuzz::control::run(input));
