@@ -181,6 +181,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             }
             self.send()?;
         }
+        self.engine.behind(self.desk.now);
         Ok(())
     }
 

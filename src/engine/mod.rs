@@ -52,6 +52,9 @@ pub trait Engine {
     /// A datagram came. `now` is when it arrived, as well as that is known.
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out);
 
+    /// More datagrams have come than have been handed over by now.
+    fn behind(&mut self, _: Now) {}
+
     /// What became of a datagram that was to be sent.
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out);
 

@@ -192,6 +192,11 @@ impl Engine for Server {
         self.mishaps.refused(now, refusal, &mut self.stats, out);
     }
 
+    fn behind(&mut self, now: Now) {
+        // What waits to be handed over has broken the quiet, whenever it came.
+        self.last_heard = now.run;
+    }
+
     fn due(&mut self, now: Now, _: &mut dyn Out) {
         if self.end().is_some_and(|end| now.run >= end) {
             self.over = true;
@@ -434,6 +439,21 @@ mod tests {
             (Next::At(Duration::from_millis(80)), Verdict::Done)
         );
         assert_eq!(run(none(), &[], 50), (Next::Event, Verdict::Done));
+    }
+
+    #[test]
+    fn what_waits_in_the_queue_for_longer_than_the_quiet_is_no_quiet() {
+        let idle = Some(Duration::from_millis(50));
+        let mut server = Server::new(Plan { ends: Ends { idle, ..Ends::default() }, ..plan(None) });
+        let mut said = Said::default();
+        server.start(at(0), &mut said);
+        // It came at 10, and is read at 100; there are more behind it.
+        server.received(at(10), &reply_from("10.0.0.2:5000", b"x"), &mut said);
+        server.behind(at(100));
+        server.due(at(100), &mut said);
+        assert_eq!(server.next(), Next::At(Duration::from_millis(150)));
+        server.due(at(150), &mut said);
+        assert_eq!(server.next(), Next::Done);
     }
 
     proptest! {
