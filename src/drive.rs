@@ -228,7 +228,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             }
             _ => None,
         };
-        let ending = Ending { kernel_drops: self.network.drops(), broken };
+        let ending = Ending { kernel_drops: self.network.drops(), output_drops: self.desk.sink.drops(), broken };
         self.engine.finish(self.desk.now, &ending, &mut self.desk);
         self.desk.flush();
     }

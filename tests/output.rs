@@ -5,12 +5,14 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, PipeReader, pipe};
+use std::io::{BufRead, BufReader, PipeReader, Read, pipe};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use support::catcher::Catcher;
-use support::program::{Process, halloo, serve};
+use support::program::{Process, Run, halloo, serve};
 
 #[test]
 fn a_signal_ends_a_run_in_order_with_its_summary() {
@@ -120,6 +122,99 @@ fn a_reader_that_leaves_ends_the_run_quietly() {
         let said = output.err();
         assert!(!said.contains("panic") && !said.contains("roken pipe") && !said.contains("error"), "{output}");
     }
+}
+
+/// Datagrams that a stalled reader misses some of, and what is in each of them: 18 MB, of which 8 MiB wait.
+const MANY: u64 = 2000;
+const LONG: [u8; 9000] = [0xff; 9000];
+
+/// What is read from a pipe from now on, to its end.
+fn read_all(mut reader: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut page = Vec::new();
+        reader.read_to_end(&mut page).unwrap();
+        page
+    })
+}
+
+/// An echo server that has answered so many datagrams, and whose output nobody reads but its first line.
+fn unread(datagrams: u64) -> (BufReader<PipeReader>, Process) {
+    let (reader, writer) = pipe().unwrap();
+    let server = halloo(["echo", "127.0.0.1:0", "--json"]).stdout(writer).start_elsewhere();
+    let (mut reader, mut first) = (BufReader::new(reader), String::new());
+    reader.read_line(&mut first).unwrap();
+    let listening: Value = serde_json::from_str(&first).unwrap();
+    let client = Catcher::new();
+    for _ in 0..datagrams {
+        assert_eq!(client.ask(LONG, listening["local"].as_str().unwrap()).0, LONG);
+    }
+    (reader, server)
+}
+
+#[test]
+fn a_reader_that_stalls_costs_lines_and_neither_datagrams_nor_answers() {
+    let (reader, server) = unread(MANY);
+    // The reader goes on.
+    server.signal("TERM");
+    let page = read_all(reader);
+    server.finish().expect_code(0);
+    let page = String::from_utf8(page.join().unwrap()).unwrap();
+    let lines: Vec<Value> = page.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown = lines.iter().filter(|line| line["event"] == "recv").count() as u64;
+    let summary = lines.last().unwrap();
+    let count = |key: &str| summary[key].as_u64().unwrap();
+    assert_eq!((count("received"), count("sent"), count("kernel_drops")), (MANY, MANY, 0), "{summary}");
+    assert_eq!(shown + count("output_drops"), MANY, "{summary}");
+    assert!(shown > 0 && count("output_drops") > 0, "{summary}");
+}
+
+#[test]
+fn a_server_whose_output_nobody_reads_ends_at_the_second_signal() {
+    // More than a pipe holds, and less than the queue does.
+    let (_reader, server) = unread(100);
+    server.signal("TERM");
+    thread::sleep(Duration::from_millis(500));
+    server.signal("TERM");
+    assert_eq!(server.finish().code, None, "it ended in order, so nothing held it up");
+}
+
+#[test]
+fn what_a_stalled_reader_gets_in_the_end_is_whole_and_so_is_the_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = directory.path().join("x.pcapng");
+    let (reader, writer) = pipe().unwrap();
+    // Each with its length in front.
+    let args =
+        ["listen", "127.0.0.1:0", "--idle", "1s", "--raw", "--frame", "len32", "--pcap", capture.to_str().unwrap()];
+    let listener = halloo(args).stdout(writer).start_elsewhere();
+    let note = listener.wait_note(|line| line.contains("listening on "));
+    let catcher = Catcher::new();
+    for number in 0..MANY {
+        catcher.send(LONG, note.split(' ').nth(2).unwrap());
+        if number % 10 == 0 {
+            // What the queue of the kernel does not hold is not the question here.
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let page = read_all(reader);
+    let output = listener.finish().expect_code(0);
+    let page = page.join().unwrap();
+    let whole = [&(LONG.len() as u32).to_be_bytes()[..], &LONG].concat();
+    assert_eq!(page.len() % whole.len(), 0);
+    assert!(page.chunks(whole.len()).all(|payload| payload == whole));
+    let shown = (page.len() / whole.len()) as u64;
+    let said = output.err();
+    let number = |behind: &str| -> u64 {
+        let (before, _) = said.split_once(behind).unwrap_or_else(|| panic!("no {behind:?} in {said}"));
+        before.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(number(" datagrams, ") + number(" dropped by the kernel"), MANY, "{said}");
+    assert_eq!(shown + number(" not shown"), number(" datagrams, "), "{said}");
+    // The packet of a line is kept or dropped with it, and each is whole.
+    let mut tshark = Command::new("tshark");
+    tshark.args(["-r", capture.to_str().unwrap(), "-T", "fields", "-e", "udp.length"]);
+    let lengths = Run::new(tshark).output().expect_code(0).out();
+    assert_eq!((lengths.lines().count() as u64, lengths.replace("9008\n", "")), (shown, String::new()));
 }
 
 #[test]

@@ -88,6 +88,9 @@ impl Peers {
 pub struct Ending {
     /// Datagrams that the kernel dropped at our sockets, where it tells.
     pub kernel_drops: Option<u64>,
+    /// Received datagrams of which nothing was written, because the reader of the output was too slow; `None` where the
+    /// run waits for its reader.
+    pub output_drops: Option<u64>,
     /// What broke the run deserves, if something did.
     pub broken: Option<Verdict>,
 }
@@ -117,6 +120,9 @@ pub struct Stats {
     pub ignored: BTreeMap<Ignored, u64>,
     /// Datagrams that the kernel dropped at our socket.
     pub kernel_drops: Option<u64>,
+    /// Received datagrams of which nothing was written, because the reader of the output was too slow; they are in
+    /// `received`.
+    pub output_drops: Option<u64>,
     /// Answers seen before.
     pub duplicates: Option<u64>,
     /// Answers after their own deadline.
@@ -161,6 +167,7 @@ impl Stats {
     pub fn close(&mut self, elapsed: Duration, ending: &Ending, verdict: Verdict) {
         self.elapsed = elapsed;
         self.kernel_drops = ending.kernel_drops;
+        self.output_drops = ending.output_drops;
         self.verdict = ending.broken.unwrap_or(verdict);
     }
 }

@@ -1,5 +1,6 @@
 //! `halloo echo` and `halloo length`, and the socket they share with `listen`.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Options, batch, interfaces};
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, Setup, run};
-use crate::report::Style;
+use crate::report::{Queue, Style};
 
 /// Answers with the same bytes.
 pub(super) fn echo(args: &args::Echo, output: &Output) -> Result<Verdict, Error> {
@@ -69,14 +70,25 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         filter,
         ends: ends(args.count, args.timeout, args.idle),
     };
-    serve(plan, network, Batch::new(batch::SLOT), output.sink(Style::Receive))
+    let mut queue = Queue::new();
+    let sink = output.sink_to(Style::Receive, queue.inlet(io::stdout()), queue.inlet(io::stderr()));
+    serve(plan, network, Batch::new(batch::SLOT), queue, sink)
 }
 
-/// Runs a server to its end.
-pub(super) fn serve(plan: Plan, mut network: Fanout, batch: Batch, sink: Box<dyn Sink>) -> Result<Verdict, Error> {
+/// Runs a server to its end. It never waits for whoever reads what `sink` writes to the queue.
+pub(super) fn serve(
+    plan: Plan,
+    mut network: Fanout,
+    batch: Batch,
+    queue: Queue,
+    sink: Box<dyn Sink>,
+) -> Result<Verdict, Error> {
     let setup = Setup::new(&mut network, batch, true)?;
+    let waker = network.waker()?;
+    let no_thread = |error: io::Error| Error::Output { name: "the output".to_owned(), why: error.to_string() };
+    let sink = queue.start(sink, move || waker.wake()).map_err(no_thread)?;
     let mut server = Server::new(plan);
-    run(&mut server, &mut network, setup, sink)?;
+    run(&mut server, &mut network, setup, Box::new(sink))?;
     Ok(server.stats().verdict)
 }
 

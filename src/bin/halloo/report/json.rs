@@ -39,7 +39,7 @@
 //! | `notice` | `notice` (a stable word), `text` |
 //! | `interface` | `iface`, `ifindex`, `label` ?, `addr`, `prefix`, `broadcast`, `broadcast_from` (`system`, `computed`), `usable`, `reason`, `why`, `mtu` |
 //! | `lesson` (of `learn`) | `lesson` (its name), `status` (`ok`, `surprise`, `skip`), `why` (of a surprise or a skip, else `null`), `facts` (each with its name as `fact`, `claim` (in the language of the course), `expected`, `observed`, `ok`; `null` where it is not known or could not be seen), `observed` ? (with `--events`: everything that was observed, by name), `took_ms` |
-//! | `summary` | `sent`, `sent_bytes`, `failed`, `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `lessons` ? (of `learn`: how many were `ok`, `surprise`, `skip`), `elapsed_s`, `exit` |
+//! | `summary` | `sent`, `sent_bytes`, `failed`, `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `output_drops` (received, but not written because the reader was too slow), `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `lessons` ? (of `learn`: how many were `ok`, `surprise`, `skip`), `elapsed_s`, `exit` |
 //!
 //! The words of `reason` are those of [`super::words`], of [`super::failure::reason`] and of `Ignored::name` in the library.
 
