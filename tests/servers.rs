@@ -276,6 +276,21 @@ fn an_alias_a_second_interface_and_a_broadcast_are_answered_from_the_right_addre
 }
 
 #[test]
+fn who_is_a_neighbour_is_known_right_after_an_address_has_come() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, h2) = (lan.host("h1"), lan.host("h2"));
+    let address = |text: &str| -> halloo::lab::Address { text.parse().unwrap() };
+    h1.add_address("e0", address("10.99.0.1/24")).unwrap();
+    let server = h2.serve(&["echo", "--lan", "--answer-broadcast", "--json"]);
+    h2.add_address("e0", address("10.99.0.2/24")).unwrap();
+    // Among strangers a broadcast is not answered.
+    let asked = h1.run(&["send", "10.99.0.255", "hi", "--expect", "1", "--wait", "5s", "--json"]);
+    let replies = asked.expect_code(0).events("reply");
+    assert_eq!(replies[0]["src"], "10.99.0.2:1060");
+    assert!(server.stop().expect_code(0).events("ignored").is_empty());
+}
+
+#[test]
 fn a_broadcast_is_not_answered_unless_asked() {
     let Some(lan) = Lan::new() else { return };
     let server = lan.host("h2").serve(&["echo", "--lan", "--json"]);

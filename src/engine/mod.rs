@@ -64,6 +64,9 @@ pub trait Engine {
     /// The time of [`Next::At`] has come, or somebody woke the run.
     fn due(&mut self, now: Now, out: &mut dyn Out);
 
+    /// The kernel has dropped so many datagrams at our sockets so far. Told about once a second, while datagrams come.
+    fn dropped(&mut self, _: Now, _: u64, _: &mut dyn Out) {}
+
     /// The interfaces are others than before.
     fn rewired(&mut self, _: Now, _: &Table, _: &mut dyn Out) {}
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::engine::Out;
-use crate::model::event::Ignored;
+use crate::model::event::{Ignored, Notice};
 use crate::model::{Cast, Datagram, Event, Now, Origin, RecordError, Stamp, StampSource, Transmit};
 
 /// A moment so many milliseconds into the run.
@@ -48,6 +48,7 @@ pub(crate) struct Said {
     pub(crate) failed: usize,
     pub(crate) refused: usize,
     pub(crate) bad: Vec<RecordError>,
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl Out for Said {
@@ -65,6 +66,7 @@ impl Out for Said {
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Failed(_) => self.failed += 1,
             Event::Refused(_) => self.refused += 1,
+            Event::Notice(notice) => self.notices.push(notice.clone()),
             Event::BadRecord(error) => self.bad.push((*error).clone()),
             _ => {}
         }

@@ -428,6 +428,13 @@ pub enum Notice {
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
+    /// Datagrams came faster than they were read, and the kernel dropped some at our socket.
+    KernelDrops {
+        /// So many since this was last told.
+        new: u64,
+        /// So many in all.
+        total: u64,
+    },
     /// Of so many datagrams nothing was written at this point, because the reader of the output was too slow.
     OutputDrops(u64),
 }

@@ -15,7 +15,8 @@ pub enum Verdict {
     /// 0: done; where answers were asked for, enough came.
     #[default]
     Done,
-    /// 1: too few answers, or nothing received, before the deadline; a lesson that is not as it says.
+    /// 1: too few answers, or nothing received, before the deadline; something lost where that was not to be; a lesson that is
+    /// not as it says.
     TooFew,
     /// 2: what was typed makes no sense.
     Usage,

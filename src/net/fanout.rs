@@ -29,10 +29,22 @@ pub struct Fanout {
     way: Option<(SocketAddr, IpAddr)>,
     /// Where the system tells of interfaces that come and go, if that is wanted.
     news: Option<sys::News>,
-    /// The group that is joined on interfaces that come.
-    group: Option<IpAddr>,
+    /// What is joined on interfaces that come.
+    groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
     changed: bool,
+}
+
+/// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
+struct Membership {
+    group: IpAddr,
+    names: Vec<Arc<str>>,
+}
+
+impl Membership {
+    fn includes(&self, link: &Link) -> bool {
+        self.names.is_empty() || self.names.contains(&link.name)
+    }
 }
 
 /// Ends a wait from another thread.
@@ -55,7 +67,7 @@ impl Waker {
 impl Fanout {
     /// These endpoints as one. `table` tells casts and interfaces.
     pub const fn new(endpoints: Vec<Endpoint>, table: Table) -> Self {
-        Self { endpoints, table, waiter: None, first: 0, way: None, news: None, group: None, changed: false }
+        Self { endpoints, table, waiter: None, first: 0, way: None, news: None, groups: Vec::new(), changed: false }
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -106,17 +118,47 @@ impl Fanout {
     /// Joins `group` on every interface that there is and that comes, by every endpoint of its IP version that is not there
     /// to send to everybody. Interfaces that cannot are left out; those that could are returned.
     pub fn join_everywhere(&mut self, group: IpAddr) -> Vec<Link> {
-        self.group = Some(group);
-        let mut links: Vec<Link> = self.table.rows().iter().map(|row| row.link().clone()).collect();
-        links.dedup();
+        self.keep_joined(group, Vec::new());
+        let mut links = links(&self.table);
         links.retain(|link| self.join(group, link));
         links
     }
 
+    /// Joins `group` from now on on every interface that comes and has one of these names, or any name if there is none
+    /// among them, such as one that was deleted and is made again. What is there already is joined by
+    /// [`Endpoint::join`].
+    pub fn keep_joined(&mut self, group: IpAddr, names: Vec<Arc<str>>) {
+        self.groups.push(Membership { group, names });
+    }
+
     fn join(&self, group: IpAddr, link: &Link) -> bool {
-        let hears = |endpoint: &&Endpoint| !endpoint.bound().broadcast && endpoint.local().is_ipv4() == group.is_ipv4();
         // Every one of them, not the first that can.
-        self.endpoints.iter().filter(hears).filter(|endpoint| endpoint.join(group, link).is_ok()).count() > 0
+        self.ears(group).filter(|endpoint| endpoint.join(group, link).is_ok()).count() > 0
+    }
+
+    /// The endpoints that can hear a group.
+    fn ears(&self, group: IpAddr) -> impl Iterator<Item = &Endpoint> {
+        let hears =
+            move |endpoint: &&Endpoint| !endpoint.bound().broadcast && endpoint.local().is_ipv4() == group.is_ipv4();
+        self.endpoints.iter().filter(hears)
+    }
+
+    /// Joins on interfaces that came. Those that went are left first: the system does not forget them by itself, and lets
+    /// a socket have only so many.
+    fn rejoin(&self, before: &[Link]) {
+        let now = links(&self.table);
+        for membership in &self.groups {
+            let wanted = |link: &&Link| membership.includes(link);
+            for gone in before.iter().filter(|link| !now.contains(link)).filter(wanted) {
+                for endpoint in self.ears(membership.group) {
+                    let _left = endpoint.leave(membership.group, gone);
+                }
+            }
+            for link in now.iter().filter(wanted) {
+                // One that is joined already says so, and one that cannot be is left out.
+                let _joined = self.join(membership.group, link);
+            }
+        }
     }
 
     /// The first endpoint.
@@ -246,11 +288,9 @@ impl Network for Fanout {
         if table == self.table {
             return;
         }
-        self.table = table;
+        let before = links(&std::mem::replace(&mut self.table, table));
         self.changed = true;
-        if let Some(group) = self.group {
-            let _joined = self.join_everywhere(group);
-        }
+        self.rejoin(&before);
     }
 
     fn changed(&mut self) -> Option<&Table> {
@@ -262,9 +302,16 @@ impl Network for Fanout {
         std::mem::take(&mut self.changed).then_some(&self.table)
     }
 
-    fn drops(&self) -> Option<u64> {
-        self.endpoints.iter().map(Endpoint::drops).sum()
+    fn drops(&mut self) -> Option<u64> {
+        self.endpoints.iter_mut().map(Endpoint::drops).sum()
     }
+}
+
+/// Every interface once.
+fn links(table: &Table) -> Vec<Link> {
+    let mut links: Vec<Link> = table.rows().iter().map(|row| row.link().clone()).collect();
+    links.dedup();
+    links
 }
 
 fn cannot_wait(error: &io::Error) -> Error {

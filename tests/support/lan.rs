@@ -188,7 +188,7 @@ impl Host<'_> {
     }
 
     /// Runs `ip` in this host.
-    fn ip(&self, words: &str) -> Output {
+    pub(crate) fn ip(&self, words: &str) -> Output {
         Run::new(self.command("ip", &words.split(' ').collect::<Vec<_>>())).output()
     }
 

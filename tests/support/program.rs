@@ -269,6 +269,11 @@ impl Process {
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// How many JSON objects with this event standard output holds by now.
+    pub(crate) fn events_so_far(&self, name: &str) -> usize {
+        whole_lines(&self.stdout.bytes()).filter(|line| is_event(line, name)).count()
+    }
+
     fn so_far(&self) -> String {
         let (stdout, stderr) = (self.stdout.bytes(), self.stderr.bytes());
         format!("stdout:\n{}\nstderr:\n{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))

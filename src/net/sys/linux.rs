@@ -107,15 +107,15 @@ pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
 const DROPS: usize = 8;
 
 /// Datagrams the kernel dropped at this socket: no room in the receive buffer, or a wrong checksum. SO_RXQ_OVFL would
-/// count only those before the last datagram that was delivered.
-pub(crate) fn drops(socket: &Socket) -> Option<u64> {
+/// count only those before the last datagram that was delivered. Behind 2^32 - 1 it begins again at 0.
+pub(crate) fn drops(socket: &Socket) -> Option<u32> {
     let mut memory = [0u32; DROPS + 1];
     let mut len = size_of_val(&memory) as libc::socklen_t;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
     // SAFETY: the pointer and the length describe `memory`; the kernel writes at most `len` bytes and says how many.
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, memory.as_mut_ptr().cast(), &raw mut len) };
-    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS].into())
+    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS])
 }
 
 /// Where `struct tcp_info` (linux/tcp.h) has its counts of segments, each a word of four bytes: all out, all in, those with

@@ -57,7 +57,7 @@ impl News {
 }
 
 /// Not told here.
-pub(crate) fn drops(_: &Socket) -> Option<u64> {
+pub(crate) fn drops(_: &Socket) -> Option<u32> {
     None
 }
 

@@ -48,7 +48,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
     let mut queue = Queue::new();
     let sink = sink(args, output, &mut queue)?;
     let ends = ends(args.count, args.timeout, args.idle);
-    let plan = Plan { listening, notices, answer: None, filter, ends };
+    let plan = Plan { listening, notices, answer: None, filter, ends, fail_on_loss: args.fail_on_loss };
     serve(plan, network, Batch::new(args.max_size.unwrap_or(batch::SLOT)), queue, sink)
 }
 
