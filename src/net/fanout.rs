@@ -350,3 +350,98 @@ fn cast_by_table(table: &Table, destination: IpAddr) -> Cast {
         (cast, _) => cast,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Not;
+
+    use super::*;
+    use crate::model::interface::Facts;
+    use crate::model::{Interface, Stamp, StampSource};
+
+    /// Two subnets and this host's loopback interface.
+    fn table() -> Table {
+        let row = |index, name, address, prefix| {
+            Interface::judge(Facts { loopback: index == 1, ..Facts::plain(index, name, Some((address, prefix))) })
+        };
+        Table::new(vec![
+            row(1, "lo", "127.0.0.1", 8),
+            row(2, "eth0", "10.77.0.1", 24),
+            row(2, "eth0", "fe80::1", 64),
+            row(3, "eth1", "10.78.0.1", 24),
+        ])
+    }
+
+    /// What the table says of a datagram from `source` to `destination` by the interface of this number.
+    fn described(source: &str, destination: Option<&str>, index: Option<u32>) -> Head {
+        let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 1060);
+        let mut head = Head {
+            bytes: 0..0,
+            wire_len: 0,
+            source: address(source),
+            destination: destination.map(address),
+            local: None,
+            index,
+            link: None,
+            cast: None,
+            origin: Origin::Foreign,
+            on_link: false,
+            other_link: false,
+            ttl: None,
+            stamp: Stamp { wall: std::time::SystemTime::UNIX_EPOCH, source: StampSource::User },
+        };
+        describe(&table(), &mut head);
+        head
+    }
+
+    #[test]
+    fn whose_the_source_is() {
+        let origin = |source| described(source, None, Some(2)).origin;
+        // The broadcast address of any subnet of ours, by whichever interface it claims to come.
+        for broadcast in ["10.77.0.255", "10.78.0.255", "::ffff:10.77.0.255"] {
+            assert_eq!(origin(broadcast), Origin::Broadcast, "{broadcast}");
+        }
+        for own in ["10.77.0.1", "10.78.0.1", "127.0.0.1", "fe80::1", "::ffff:10.77.0.1"] {
+            assert_eq!(origin(own), Origin::Own, "{own}");
+        }
+        for foreign in ["10.77.0.2", "10.79.0.255", "192.0.2.1", "fe80::2"] {
+            assert_eq!(origin(foreign), Origin::Foreign, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_is_one_of_the_subnet_of_the_interface_it_came_by() {
+        let near = |source, index| described(source, None, index).on_link;
+        assert!(near("10.77.0.2", Some(2)) && near("fe80::2", Some(2)) && near("10.78.0.2", Some(3)));
+        // Another subnet's address, by this cable: forged, or wrongly cabled.
+        assert!(near("10.78.0.2", Some(2)).not() && near("192.0.2.1", Some(2)).not());
+        // Where the system does not tell by which interface, any will do.
+        assert!(near("10.78.0.2", None) && near("192.0.2.1", None).not());
+    }
+
+    #[test]
+    fn what_is_addressed_to_the_other_interface_is_marked() {
+        let other = |destination, index| described("10.77.0.2", Some(destination), index).other_link;
+        assert!(other("10.78.0.1", Some(2)) && other("10.77.0.1", Some(2)).not());
+        assert!(other("10.77.0.255", Some(2)).not() && other("10.78.0.1", None).not());
+    }
+
+    #[test]
+    fn an_interface_that_came_after_the_table_was_read_has_no_neighbours_yet() {
+        // The number of no interface of any machine.
+        let head = described("10.77.0.2", None, Some(u32::MAX));
+        assert_eq!(head.link, Some(Link { index: u32::MAX, name: u32::MAX.to_string().into() }));
+        assert!(head.on_link.not());
+    }
+
+    #[test]
+    fn to_whom_it_went_is_read_from_the_table_where_the_system_does_not_say() {
+        let cast = |destination| described("10.77.0.2", Some(destination), Some(2)).cast;
+        assert_eq!(cast("10.77.0.1"), Some(Cast::Unicast));
+        assert_eq!((cast("10.77.0.255"), cast("10.78.0.255")), (Some(Cast::Broadcast), Some(Cast::Broadcast)));
+        assert_eq!((cast("255.255.255.255"), cast("224.0.0.1")), (Some(Cast::Limited), Some(Cast::Multicast)));
+        assert_eq!((cast("ff02::1"), cast("fe80::1")), (Some(Cast::Multicast), Some(Cast::Unicast)));
+        assert_eq!(described("10.77.0.2", None, Some(2)).cast, None);
+        assert_eq!(described("10.77.0.2", None, Some(2)).link.map(|link| link.name), Some("eth0".into()));
+    }
+}

@@ -23,6 +23,9 @@ use crate::net::{Batch, Outbox};
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
 pub(crate) const BUFFER_FACTOR: usize = 2;
 
+/// The system's own is large enough for any datagram.
+pub(crate) const SEND_BUFFER: Option<usize> = None;
+
 /// One socket can send from any of the host's addresses, by any interface, datagram by datagram.
 pub(crate) const CHOOSES_SOURCE: bool = true;
 
@@ -91,6 +94,11 @@ pub(crate) fn set_traffic_class(socket: &Socket, class: u8) -> io::Result<()> {
 /// SO_REUSEPORT.
 pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
+}
+
+/// A port is its socket's alone here, unless both ask to share it.
+pub(crate) fn claim_port(_: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Forgets the peer: connect(2) to an address of the family AF_UNSPEC, which is 0.
@@ -308,7 +316,9 @@ fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8],
 
 /// An interface's name by its number.
 pub(crate) fn name_of(index: u32) -> Option<String> {
-    nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
+    let name = nix::net::if_::if_indextoname(index).ok()?.into_string().ok()?;
+    // For a number that no interface has, the library returns no error but nothing.
+    (!name.is_empty()).then_some(name)
 }
 
 /// The kernel answers a unicast datagram from the address it was sent to, and every other from one that it chooses: so

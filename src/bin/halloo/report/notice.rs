@@ -273,7 +273,10 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
 
 /// Whether it tells of something that went wrong, so that even `--quiet` lets it through.
 pub(crate) const fn is_failure(notice: &Notice) -> bool {
-    matches!(notice, Notice::GroupNotJoined(..) | Notice::Ambiguous(..) | Notice::KernelDrops { .. } | Notice::OutputDrops(_))
+    matches!(
+        notice,
+        Notice::GroupNotJoined(..) | Notice::Ambiguous(..) | Notice::KernelDrops { .. } | Notice::OutputDrops(_)
+    )
 }
 
 /// `group on eth0`, for the line that says what is listened on.
