@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::catcher::Catcher;
-use support::program::{Process, Run, halloo, serve};
+use support::program::{HALLOO, Process, Run, halloo, mortal, serve};
 
 #[test]
 fn a_signal_ends_a_run_in_order_with_its_summary() {
@@ -98,6 +98,58 @@ fn to_be_stopped_and_continued_is_harmless() {
     assert_eq!(client.next().0, b"one");
     assert_eq!(client.ask("two", &server.address()).0, b"two");
     assert_eq!(server.stop().expect_code(0).summary()["received"], 2);
+}
+
+#[test]
+fn a_listener_that_was_stopped_has_what_came_meanwhile() {
+    let listener = serve(&["listen", "127.0.0.1:0", "--json"]);
+    listener.process.signal("STOP");
+    let catcher = Catcher::new();
+    (0..10).for_each(|number| catcher.send(number.to_string(), &listener.address()));
+    listener.process.signal("CONT");
+    let numbers: Vec<_> = listener.process.wait_events("recv", 10).iter().map(|event| event["data"].clone()).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    let summary = listener.stop().expect_code(0).summary();
+    assert_eq!((&summary["received"], &summary["kernel_drops"]), (&10.into(), &0.into()));
+}
+
+/// Stops a process for a while that has done something, and lets it go on to its end.
+fn stopped_for_a_while(process: Process, event: &str) -> Value {
+    process.wait_events(event, 3);
+    process.signal("STOP");
+    thread::sleep(Duration::from_millis(300));
+    process.signal("CONT");
+    process.finish().expect_code(0).summary()
+}
+
+#[test]
+fn a_series_that_was_stopped_goes_on_to_its_end() {
+    let catcher = Catcher::new();
+    let args = ["send", &catcher.address(), "hi", "--count", "20", "--interval", "20ms", "--json"];
+    let summary = stopped_for_a_while(halloo(args).start(), "sent");
+    assert_eq!((&summary["sent"], &summary["failed"]), (&20.into(), &0.into()));
+    assert_eq!(catcher.all().len(), 20);
+}
+
+#[test]
+fn a_ping_that_was_stopped_accounts_for_every_probe() {
+    let server = serve(&["echo", "127.0.0.1:0"]);
+    let args = ["ping", &server.address(), "--count", "20", "--interval", "20ms", "--wait", "5s", "--json"];
+    let summary = stopped_for_a_while(halloo(args).start(), "reply");
+    let counts = ["sent", "replies", "late", "lost", "duplicates"].map(|key| summary[key].as_u64().unwrap());
+    assert_eq!(counts, [20, 20, 0, 0, 0], "{summary}");
+}
+
+#[test]
+fn raw_payloads_reach_a_terminal_only_by_force() {
+    let on_a_terminal = |flags: &str| {
+        let typed = format!("{HALLOO} listen 127.0.0.1:0 --raw --timeout 100ms {flags}");
+        let mut command = mortal("script");
+        command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+        Run::new(command).output()
+    };
+    on_a_terminal("").expect_code(2).shows(&["can confuse a terminal", "--force"]);
+    on_a_terminal("--force").expect_code(1).shows(&["listening on"]);
 }
 
 #[test]
@@ -203,13 +255,9 @@ fn what_a_stalled_reader_gets_in_the_end_is_whole_and_so_is_the_capture() {
     assert_eq!(page.len() % whole.len(), 0);
     assert!(page.chunks(whole.len()).all(|payload| payload == whole));
     let shown = (page.len() / whole.len()) as u64;
-    let said = output.err();
-    let number = |behind: &str| -> u64 {
-        let (before, _) = said.split_once(behind).unwrap_or_else(|| panic!("no {behind:?} in {said}"));
-        before.rsplit(' ').next().unwrap().parse().unwrap()
-    };
-    assert_eq!(number(" datagrams, ") + number(" dropped by the kernel"), MANY, "{said}");
-    assert_eq!(shown + number(" not shown"), number(" datagrams, "), "{said}");
+    let received = output.summed_up(" datagrams, ");
+    assert_eq!(received + output.summed_up(" dropped by the kernel"), MANY, "{output}");
+    assert_eq!(shown + output.summed_up(" not shown"), received, "{output}");
     // The packet of a line is kept or dropped with it, and each is whole.
     let mut tshark = Command::new("tshark");
     tshark.args(["-r", capture.to_str().unwrap(), "-T", "fields", "-e", "udp.length"]);

@@ -451,6 +451,16 @@ impl Output {
         last
     }
 
+    /// The number in front of these words in the last line for people.
+    #[track_caller]
+    pub(crate) fn summed_up(&self, words: &str) -> u64 {
+        let said = self.err();
+        let line = said.lines().rfind(|line| line.starts_with("-- "));
+        let before = line.and_then(|line| line.split_once(words)).map(|(before, _)| before);
+        let number = before.and_then(|before| before.rsplit(' ').next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number of {words:?} in {self}"))
+    }
+
     /// Fails the test unless each of these stands in standard error.
     #[track_caller]
     pub(crate) fn says(&self, parts: &[&str]) -> &Self {
