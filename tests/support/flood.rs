@@ -111,36 +111,34 @@ impl Held {
     }
 }
 
-/// Bytes that wait in each of the sockets on a port, in the network of the calling thread, as the kernel counts them.
-fn waiting(port: u16) -> Vec<u64> {
+/// The bytes that wait in each UDP socket over IPv4 in the network of the calling thread, as the kernel counts them, with
+/// its port.
+fn queues() -> Vec<(u16, u64)> {
     let table = fs::read_to_string("/proc/thread-self/net/udp").unwrap();
-    let bound = format!(":{port:04X}");
-    let queued = |line: &str| {
+    let queue = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, received) = fields.get(4)?.split_once(':')?;
-        fields[1].ends_with(&bound).then(|| u64::from_str_radix(received, 16).unwrap())
+        let (_, port) = fields[1].split_once(':')?;
+        let (_, received) = fields[4].split_once(':')?;
+        Some((u16::from_str_radix(port, 16).ok()?, u64::from_str_radix(received, 16).ok()?))
     };
-    table.lines().skip(1).filter_map(queued).collect()
+    table.lines().skip(1).filter_map(queue).collect()
 }
 
 /// Waits, in the network of the calling thread, until there is a socket on each of these ports.
 pub(crate) fn bound(ports: &[u16], patience: Duration) {
-    wait(
-        patience,
-        || ports.iter().all(|port| !waiting(*port).is_empty()),
-        || format!("not all of {ports:?} are bound"),
-    );
+    let is_bound = |queues: &[(u16, u64)]| ports.iter().all(|port| queues.iter().any(|(own, _)| own == port));
+    wait(patience, is_bound, || format!("not all of {ports:?} are bound"));
 }
 
 /// Waits, in the network of the calling thread, until nothing waits in the sockets on these ports.
 pub(crate) fn read(ports: &[u16], patience: Duration) {
-    let is_read = || ports.iter().all(|port| waiting(*port).iter().all(|bytes| *bytes == 0));
+    let is_read = |queues: &[(u16, u64)]| queues.iter().all(|(port, bytes)| *bytes == 0 || !ports.contains(port));
     wait(patience, is_read, || format!("{ports:?} do not read what was sent to them"));
 }
 
-fn wait(patience: Duration, mut done: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
+fn wait(patience: Duration, done: impl Fn(&[(u16, u64)]) -> bool, otherwise: impl Fn() -> String) {
     let deadline = Instant::now() + patience;
-    while !done() {
+    while !done(&queues()) {
         assert!(Instant::now() < deadline, "{}", otherwise());
         thread::sleep(Duration::from_millis(1));
     }
