@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use support::program::halloo;
 use support::schema::{SCHEMA, keys};
@@ -219,5 +220,50 @@ fn the_readme_begins_with_what_it_is_and_two_commands() {
         assert!(start.contains(command), "{command} in the first lines of README.md");
         let path = format!("{}/{command}", env!("CARGO_MANIFEST_DIR"));
         assert!(std::fs::metadata(path).is_ok(), "{command} exists");
+    }
+}
+
+/// The sources of a test by the first words of its name: a file of `tests`, or a room of `src`, of the library or the
+/// program, with all that is in it.
+fn sources_of(place: &[&str]) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let inside = place.join("/");
+    let homes = [root.join("tests"), root.join("src"), root.join("src/bin/halloo")].map(|home| home.join(&inside));
+    let files = homes.iter().map(|home| home.with_extension("rs")).filter(|file| file.is_file());
+    let rooms = homes.iter().filter_map(|home| std::fs::read_dir(home).ok()).flatten();
+    files.chain(rooms.map(|entry| entry.unwrap().path()).filter(|file| file.is_file())).collect()
+}
+
+/// Whether the source has a test of this name: a function, with the attribute on a line above it.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let function = format!("fn {name}(");
+    let found = lines.iter().position(|line| line.starts_with(&function));
+    let above =
+        |at: usize| lines[..at].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+    found.is_some_and(|at| above(at).any(|line| *line == "#[test]"))
+}
+
+#[test]
+fn a_test_is_found_by_its_attribute() {
+    let source = "    #[test]\n    // Why.\n    fn it_holds() {}\n\nfn it_helps() {}\n";
+    assert!(has_test(source, "it_holds") && !has_test(source, "it_helps") && !has_test(source, "it"));
+    assert_eq!(sources_of(&["readme"]).len(), 1);
+    assert!(sources_of(&["wire", "beacon"]).len() > 1 && sources_of(&["no", "room"]).is_empty());
+}
+
+#[test]
+fn every_promise_names_a_test_and_every_test_that_is_named_exists() {
+    let rows = rows(&readme(), "promise");
+    assert!(rows.len() > 15, "{} promises in README.md", rows.len());
+    for row in rows {
+        let tests: Vec<&str> = names(&row[2]).collect();
+        assert!(!tests.is_empty(), "README.md promises {:?}, and nothing holds it", row[0]);
+        for test in tests {
+            let path: Vec<&str> = test.split("::").collect();
+            let (name, place) = path.split_last().unwrap();
+            let has = |file: &PathBuf| has_test(&std::fs::read_to_string(file).unwrap(), name);
+            assert!(sources_of(place).iter().any(has), "README.md names the test {test}, which does not exist");
+        }
     }
 }
