@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::IoSlice;
-use std::iter;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::thread;
@@ -166,8 +165,10 @@ pub(crate) fn question(kind: &str, chance: &mut SplitMix, out: &mut Vec<u8>) {
 
 /// Writes so many bytes by chance.
 pub(crate) fn noise(length: usize, chance: &mut SplitMix, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend(iter::repeat_with(|| chance.next().to_le_bytes()).flatten().take(length));
+    out.resize(length, 0);
+    for piece in out.chunks_mut(size_of::<u64>()) {
+        piece.copy_from_slice(&chance.next().to_le_bytes()[..piece.len()]);
+    }
 }
 
 /// A length by chance: each number of bits, from none to 16, as often as any other.
