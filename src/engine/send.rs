@@ -1,4 +1,5 @@
-//! Sending records to one destination or to many, on a schedule, and collecting the answers.
+//! Sending records to one destination or to many, on a schedule, and collecting the answers. What does not leave is accounted for:
+//! `attempted = sent + failed + unsent`.
 
 mod heard;
 
@@ -6,8 +7,12 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::engine::brake::Brake;
+use crate::engine::course::{self, Course, Places};
+use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
+use crate::model::interface::Table;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{
@@ -60,6 +65,10 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Which answers are waited for.
     pub answers: Answers,
+    /// The end of the run, whatever is left to send or to wait for.
+    pub deadline: Option<Duration>,
+    /// The first datagram that does not leave ends the run.
+    pub fail_fast: bool,
     /// Some sent and some not is good enough.
     pub lenient: bool,
     /// No record at all is good enough.
@@ -89,6 +98,8 @@ impl Plan {
             notices: Vec::new(),
             schedule: Schedule::ONCE,
             answers: Answers::NONE,
+            deadline: None,
+            fail_fast: false,
             lenient: false,
             allow_none: false,
         }
@@ -129,7 +140,9 @@ const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// Sends records and collects answers.
 pub struct Sender<R> {
+    /// Its destinations are in `places`.
     plan: Plan,
+    places: Places,
     records: R,
     phase: Phase,
     /// What was pulled, kept only if it is sent again.
@@ -151,6 +164,10 @@ pub struct Sender<R> {
     /// Links whose fragments were told.
     told_fragments: HashSet<u32>,
     bad: Option<RecordError>,
+    mishaps: Mishaps,
+    brake: Brake,
+    /// The first that did not leave has ended the run.
+    cut: bool,
     stats: Stats,
 }
 
@@ -164,6 +181,8 @@ struct Went {
 enum Phase {
     /// The next record is due at this time.
     Sending(Duration),
+    /// The next record is due, and the brake holds it back.
+    Braked,
     /// The next record is not there yet.
     Starved,
     /// Everything is sent.
@@ -173,10 +192,12 @@ enum Phase {
 
 impl<R: Records> Sender<R> {
     /// A sender of `records` by `plan`.
-    pub fn new(plan: Plan, records: R) -> Self {
-        let went = vec![Went::default(); plan.destinations.len()];
+    pub fn new(mut plan: Plan, records: R) -> Self {
+        let places = Places::new(std::mem::take(&mut plan.destinations));
+        let went = vec![Went::default(); places.len()];
         let awaits = plan.answers.wait.is_some();
         let stats = Stats {
+            attempted: Some(0),
             duplicates: awaits.then_some(0),
             replies: awaits.then_some(0),
             responders: awaits.then_some(0),
@@ -184,6 +205,7 @@ impl<R: Records> Sender<R> {
         };
         Self {
             plan,
+            places,
             records,
             phase: Phase::Sending(Duration::ZERO),
             list: Vec::new(),
@@ -199,8 +221,18 @@ impl<R: Records> Sender<R> {
             source_port: None,
             told_fragments: HashSet::new(),
             bad: None,
+            mishaps: Mishaps::default(),
+            brake: Brake::default(),
+            cut: false,
             stats,
         }
+    }
+
+    /// The same, with destinations that follow the interfaces by this course.
+    pub fn following(mut self, course: Course, table: &Table) -> Self {
+        let changes = self.places.follow(course, table);
+        self.plan.notices.extend(changes);
+        self
     }
 
     /// The counters.
@@ -237,30 +269,46 @@ impl<R: Records> Sender<R> {
             self.phase = Phase::Sending(due);
             return;
         }
+        if self.brake.until() > now.run {
+            self.held = Some(record);
+            self.phase = Phase::Braked;
+            return;
+        }
         self.tell_fragments(record.payload.len(), out);
-        self.send_to_all(&record.payload, out);
+        self.send_to_all(now, &record.payload, out);
         // A little late is made up for, so that the pace is kept; after a long silence of the source it begins anew.
         self.last_due = Some(if now.run - due > CATCH_UP { now.run } else { due });
         self.phase = Phase::Sending(now.run);
     }
 
-    /// Sends one record to every destination.
-    fn send_to_all(&mut self, payload: &Payload<'_>, out: &mut dyn Out) {
-        for destination in &self.plan.destinations {
+    /// Sends one record to every place that can be reached.
+    fn send_to_all(&mut self, now: Now, payload: &Payload<'_>, out: &mut dyn Out) {
+        if self.places.any_reached() {
+            self.brake.leaves(now);
+        }
+        for (place, destination, lost) in self.places.turns() {
+            let number = self.next_seq;
+            self.next_seq += 1;
+            if let Some(why) = lost {
+                self.stats.stays(why);
+                self.brake.stayed(now);
+                self.cut |= self.plan.fail_fast;
+                continue;
+            }
             out.send(Transmit {
                 payload: payload.borrow(),
                 destination: destination.address,
                 source: destination.source,
                 link: destination.link.clone(),
-                ticket: self.next_seq,
+                ticket: course::ticket(number, place),
             });
-            self.next_seq += 1;
         }
+        self.stats.attempted = Some(self.next_seq);
     }
 
     fn tell_fragments(&mut self, len: usize, out: &mut dyn Out) {
-        for destination in &self.plan.destinations {
-            let Some(fragments) = fragments(destination, len) else { continue };
+        for destination in self.places.all() {
+            let Some(fragments) = fragments(destination, self.places.link(destination), len) else { continue };
             if self.told_fragments.insert(fragments.link.index) {
                 out.tell(&Event::Notice(Notice::Fragments(fragments)));
             }
@@ -284,6 +332,11 @@ impl<R: Records> Sender<R> {
         if self.pulled == 0 { Phase::Over } else { Phase::Waiting }
     }
 
+    /// So many records at once. Where it depends on the one before whether another leaves, it is one.
+    const fn burst(&self) -> usize {
+        if self.plan.fail_fast { 1 } else { BURST }
+    }
+
     /// When the wait for answers is over.
     fn deadline(&self) -> Duration {
         self.last_sent + self.plan.answers.wait.unwrap_or(self.plan.answers.linger)
@@ -292,12 +345,12 @@ impl<R: Records> Sender<R> {
     /// The destination that an answer or a refusal belongs to: by interface where there are several.
     fn asked(&self, link: Option<&Link>) -> usize {
         let same_link = |d: &Destination| link.is_some() && d.link.as_ref() == link;
-        self.plan.destinations.iter().position(same_link).unwrap_or(0)
+        self.places.all().position(same_link).unwrap_or(0)
     }
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         let index = self.asked(datagram.link.as_ref());
-        let Some(destination) = self.plan.destinations.get(index) else { return };
+        let Some(destination) = self.places.get(index) else { return };
         let to_one = destination.cast == Cast::Unicast;
         let responder = canonical(datagram.source);
         let from_another = to_one && !same_address(destination.address, datagram.source);
@@ -348,9 +401,10 @@ impl<R: Records> Sender<R> {
         let all_sent = self.phase == Phase::Waiting;
         // What did not leave is answered by nobody, and neither is what was refused, if it was.
         let believed = self.plan.answers.believe_refusals || self.plan.answers.wait.is_none();
-        let dealt_with = self.stats.failed + if believed { self.stats.refused } else { 0 };
+        let dealt_with = self.stats.failed + self.stats.not_tried() + if believed { self.stats.refused } else { 0 };
         let nobody_left = self.next_seq > 0 && dealt_with >= self.next_seq;
-        if reached(self.plan.answers.most) || all_sent && (reached(self.plan.answers.expect) || nobody_left) {
+        let done = all_sent && (reached(self.plan.answers.expect) || nobody_left);
+        if self.cut || reached(self.plan.answers.most) || done {
             self.phase = Phase::Over;
         }
     }
@@ -358,12 +412,15 @@ impl<R: Records> Sender<R> {
     fn verdict(&self) -> Verdict {
         let stats = &self.stats;
         let refused = stats.refused > 0 && stats.received == 0;
+        let not_all = stats.failed > 0 || stats.not_tried() > 0;
         match () {
+            () if self.cut => Verdict::SystemRefused,
             () if stats.sent == 0 && self.bad.is_some() => Verdict::RefusedToSend,
             () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
+            () if stats.sent == 0 && stats.not_tried() > 0 => Verdict::RefusedToSend,
             () if self.too_few() && refused => Verdict::PeerRefused,
             () if self.too_few() => Verdict::TooFew,
-            () if !self.plan.lenient && (self.bad.is_some() || stats.failed > 0) => Verdict::Partly,
+            () if !self.plan.lenient && (self.bad.is_some() || not_all) => Verdict::Partly,
             () if refused => Verdict::PeerRefused,
             () => Verdict::Done,
         }
@@ -372,7 +429,7 @@ impl<R: Records> Sender<R> {
     /// A broadcast that nobody answers is often answered, and the answers dropped: no firewall can know them for answers,
     /// since they come from addresses that were never asked.
     fn tell_silence(&self, out: &mut dyn Out) {
-        let to_everybody = self.plan.destinations.iter().all(|d| d.cast != Cast::Unicast);
+        let to_everybody = self.places.all().all(|d| d.cast != Cast::Unicast);
         let silent = self.plan.answers.wait.is_some() && self.stats.sent > 0 && self.stats.received == 0;
         if let (true, true, Some(port)) = (to_everybody, silent, self.source_port) {
             out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
@@ -405,18 +462,18 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        // Tickets are dealt in the order of the destinations, once around for every record.
-        let index = (outcome.ticket % self.went.len() as u64) as usize;
-        let cast = self.plan.destinations[index].cast;
+        let (seq, place) = course::of_ticket(outcome.ticket);
+        let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
         match outcome.result {
             Ok(source) => {
+                self.brake.sent();
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
-                self.went[index] = Went { datagrams: self.went[index].datagrams + 1, last: now.run };
+                self.went[place] = Went { datagrams: self.went[place].datagrams + 1, last: now.run };
                 self.last_sent = now.run;
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
                 out.tell(&Event::Sent(Sent {
-                    seq: outcome.ticket,
+                    seq,
                     len: outcome.len,
                     source,
                     destination: outcome.destination,
@@ -425,8 +482,9 @@ impl<R: Records> Engine for Sender<R> {
                 }));
             }
             Err(fault) => {
-                self.stats.failed += 1;
-                out.tell(&outcome.failed(fault));
+                self.mishaps.failed(now, outcome, fault, &mut self.stats, out);
+                self.brake.failed(now, out);
+                self.cut |= self.plan.fail_fast;
                 self.settle();
             }
         }
@@ -435,7 +493,7 @@ impl<R: Records> Engine for Sender<R> {
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
         // Nobody refuses a broadcast (RFC 1122 3.2.2), and what was never asked cannot refuse: somebody made that up.
         let asked = |d: &Destination| d.cast == Cast::Unicast && same_address(d.address, refusal.destination);
-        if !self.plan.destinations.iter().any(asked) || self.stats.refused >= self.stats.sent {
+        if !self.places.all().any(asked) || self.stats.refused >= self.stats.sent {
             return;
         }
         self.stats.refused += 1;
@@ -444,12 +502,14 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
-        if self.phase == Phase::Waiting && now.run >= self.deadline() {
+        let ended = self.phase == Phase::Waiting && now.run >= self.deadline();
+        if ended || self.plan.deadline.is_some_and(|deadline| now.run >= deadline) {
             self.phase = Phase::Over;
         }
-        for _ in 0..BURST {
+        for _ in 0..self.burst() {
             match self.phase {
                 Phase::Sending(due) if due <= now.run => {}
+                Phase::Braked if self.brake.until() <= now.run => {}
                 // Woken: there may be a record now.
                 Phase::Starved => {}
                 _ => break,
@@ -470,13 +530,23 @@ impl<R: Records> Engine for Sender<R> {
         self.settle();
     }
 
-    fn next(&self) -> Next {
-        match self.phase {
-            Phase::Sending(due) => Next::At(due),
-            Phase::Starved => Next::Event,
-            Phase::Waiting => Next::At(self.deadline()),
-            Phase::Over => Next::Done,
+    fn rewired(&mut self, _: Now, table: &Table, out: &mut dyn Out) {
+        for change in self.places.rewired(table) {
+            out.tell(&Event::Notice(change));
         }
+        self.went.resize(self.places.len(), Went::default());
+        self.brake.rewired();
+    }
+
+    fn next(&self) -> Next {
+        let own = match self.phase {
+            Phase::Sending(due) => Some(due),
+            Phase::Braked => Some(self.brake.until()),
+            Phase::Starved => None,
+            Phase::Waiting => Some(self.deadline()),
+            Phase::Over => return Next::Done,
+        };
+        own.into_iter().chain(self.plan.deadline).min().map_or(Next::Event, Next::At)
     }
 
     fn stop(&mut self, _: Now, _: &mut dyn Out) {
@@ -494,10 +564,10 @@ impl<R: Records> Engine for Sender<R> {
     }
 }
 
-/// The pieces that `len` payload bytes travel in, where they are more than one. Every piece but the last carries a
+/// The pieces that `len` payload bytes travel in over this interface, where they are more than one. Every piece but the last carries a
 /// multiple of 8 bytes (RFC 791 section 3.1, RFC 8200 section 4.5, which adds an 8-byte header to each).
-pub(crate) fn fragments(destination: &Destination, len: usize) -> Option<Fragments> {
-    let (link, mtu) = (destination.link.clone()?, destination.mtu?);
+pub(crate) fn fragments(destination: &Destination, link: Option<&Link>, len: usize) -> Option<Fragments> {
+    let (link, mtu) = (link?.clone(), destination.mtu?);
     let family = Family::of(destination.address.ip());
     let ip_header = family.headers() - 8;
     let fragment_header = if family == Family::V6 { 8 } else { 0 };

@@ -1,7 +1,14 @@
 //! The sender without a network: when what leaves, which answers count, and what the run deserves.
 
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
 use super::*;
+use crate::engine::broadcast::{self, Choice, Form};
+use crate::engine::course::Way;
 use crate::engine::testing::{Said, at, reply_from};
+use crate::model::interface::{Facts, Interface, directed};
 use crate::model::{Fault, Repeat, error::FaultKind, event::Unreachable};
 
 const MS: Duration = Duration::from_millis(1);
@@ -298,8 +305,8 @@ fn what_did_not_leave_is_told_and_decides_the_code() {
         let mut sender = Sender::new(Plan { lenient, ..plan(None) }, records(&["a", "b"]));
         let mut said = Said::default();
         sender.start(at(0), &mut said);
-        sender.sent(at(0), &outcome(0, Err(fault)), &mut said);
-        sender.sent(at(0), &outcome(1, second), &mut said);
+        sender.sent(at(0), &outcome(course::ticket(0, 0), Err(fault)), &mut said);
+        sender.sent(at(0), &outcome(course::ticket(1, 0), second), &mut said);
         assert!(said.failed >= 1);
         assert_eq!(verdict(&mut sender, at(0)), verdict_wanted);
     }
@@ -314,7 +321,7 @@ fn one_interface_that_fails_does_not_end_the_wait_for_the_others() {
         let mut sender = Sender::new(both.clone(), records(&["a"]));
         let mut said = Said::default();
         sender.start(at(0), &mut said);
-        for (ticket, result) in [(0, Err(fault)), (1, second)] {
+        for (ticket, result) in [(course::ticket(0, 0), Err(fault)), (course::ticket(1, 1), second)] {
             let destination = both.destinations[0].address;
             sender.sent(at(0), &Outcome { ticket, len: 1, destination, link: None, result }, &mut said);
         }
@@ -364,10 +371,203 @@ fn no_record_at_all_is_refused_unless_allowed() {
 fn fragments_are_counted_as_the_kernel_cuts_them() {
     let link = Some(Link { index: 2, name: "eth0".into() });
     let v4 = Destination { link: link.clone(), mtu: Some(1500), ..destination("10.0.0.255:9", Cast::Broadcast) };
-    assert!(fragments(&v4, 1472).is_none());
-    assert_eq!(fragments(&v4, 1473).unwrap().pieces, 2);
-    assert_eq!(fragments(&v4, 65_507).unwrap().pieces, 45);
+    assert!(fragments(&v4, v4.link.as_ref(), 1472).is_none());
+    assert_eq!(fragments(&v4, v4.link.as_ref(), 1473).unwrap().pieces, 2);
+    assert_eq!(fragments(&v4, v4.link.as_ref(), 65_507).unwrap().pieces, 45);
     let v6 = Destination { link, mtu: Some(1500), ..destination("[ff02::1]:9", Cast::Multicast) };
-    assert!(fragments(&v6, 1452).is_none());
-    assert_eq!(fragments(&v6, 1453).unwrap().pieces, 2);
+    assert!(fragments(&v6, v6.link.as_ref(), 1452).is_none());
+    assert_eq!(fragments(&v6, v6.link.as_ref(), 1453).unwrap().pieces, 2);
+}
+
+// ---- series on interfaces that change --------------------------------------------------------------------------------
+
+fn row(index: u32, name: &str, address: Option<(&str, u8)>) -> Facts {
+    Facts::plain(index, name, address)
+}
+
+fn table(rows: &[Facts]) -> Table {
+    Table::new(rows.iter().cloned().map(Interface::judge).collect())
+}
+
+/// A series to everybody on every interface of `start`.
+fn series(start: &Table, schedule: Schedule) -> Sender<std::vec::IntoIter<Record>> {
+    let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 9 };
+    let destinations = broadcast::plan(start, &choice).unwrap().destinations;
+    let plan = Plan { schedule, ..Plan::to(destinations) };
+    Sender::new(plan, records(&["a"])).following(Course::Everybody(choice, None), start)
+}
+
+fn every(interval: Duration, times: u64) -> Schedule {
+    Schedule { rounds: Repeat::Times(times), between_rounds: interval, between_records: interval }
+}
+
+/// Lets it do what is due, as a run does: until there is something to send, or nothing to do.
+fn all_that_is_due<R: Records>(sender: &mut Sender<R>, now: Now, said: &mut Said) {
+    while said.sends.is_empty() && matches!(sender.next(), Next::At(due) if due <= now.run) {
+        sender.due(now, said);
+    }
+}
+
+#[test]
+fn without_a_word_from_anybody_a_series_is_one_datagram_in_its_interval_to_the_millisecond() {
+    let mut sender = series(&table(&[row(2, "e0", Some(("10.0.0.1", 24)))]), every(3000 * MS, 21));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    let left: Vec<u64> = until_done(&mut sender, &mut said).iter().map(|(ms, _)| *ms).collect();
+    // RFC 8085 3.1.3, over a minute.
+    assert_eq!(left, (0..=20).map(|n| n * 3000).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_series_goes_on_within_an_interval_and_every_datagram_is_accounted_for() {
+    let e0 = row(2, "e0", Some(("10.0.0.1", 24)));
+    let (up, down) = (table(std::slice::from_ref(&e0)), table(&[Facts { up: false, ..e0.clone() }]));
+    let both = table(&[e0, row(3, "e1", Some(("10.1.0.1", 24)))]);
+    let mut sender = series(&up, every(100 * MS, 100));
+    let mut said = Said::default();
+    let mut left = Vec::new();
+    sender.start(at(0), &mut said);
+    for ms in (0..10_000).step_by(10) {
+        match ms {
+            1_030 => sender.rewired(at(ms), &down, &mut said),
+            // The same again says nothing new.
+            1_500 => sender.rewired(at(ms), &down, &mut said),
+            // Longer than 64 in a row: what is not tried does not slow the rest down.
+            9_030 => sender.rewired(at(ms), &up, &mut said),
+            9_530 => sender.rewired(at(ms), &both, &mut said),
+            _ => {}
+        }
+        all_that_is_due(&mut sender, at(ms), &mut said);
+        left.extend(said.sends.iter().map(|(_, to, _)| (ms, to.to_string())));
+        deliver(&mut sender, at(ms), &mut said);
+    }
+    let times = |to: &str| left.iter().filter(|(_, address)| address == to).map(|(ms, _)| *ms).collect::<Vec<u64>>();
+    let expected: Vec<u64> = (0..=1000).chain(9_100..10_000).filter(|ms| ms % 100 == 0).collect();
+    assert_eq!(times("10.0.0.255:9"), expected);
+    assert_eq!(times("10.1.0.255:9"), [9_600, 9_700, 9_800, 9_900]);
+    assert_eq!(said.notices, ["e0 lost: down", "e0 back", "e1 came"]);
+    let stats = sender.stats();
+    assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(104), 24, 80));
+    assert_eq!(verdict(&mut sender, at(10_000)), Verdict::Partly);
+}
+
+#[test]
+fn nothing_but_what_was_not_tried_is_refused_before_sending_and_ends_no_later() {
+    let e0 = Facts { running: false, ..row(2, "e0", Some(("10.0.0.1", 24))) };
+    let way = Way { interface: Some("e0".parse().unwrap()), ..Way::to("10.0.0.2:9".parse().unwrap()) };
+    let start = table(&[e0]);
+    let plan = Plan {
+        answers: Answers { wait: Some(9000 * MS), ..Answers::NONE },
+        ..Plan::to(vec![way.start(&start).unwrap()])
+    };
+    let mut sender = Sender::new(plan, records(&["a"])).following(Course::One(way), &start);
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    assert_eq!((said.sends.len(), &said.notices[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
+    assert_eq!((sender.next(), verdict(&mut sender, at(0))), (Next::Done, Verdict::RefusedToSend));
+}
+
+/// Lets every send fail, as fast as the sender wants, for so long: how many it tried.
+fn fail_for<R: Records>(sender: &mut Sender<R>, until: u64, said: &mut Said) -> u64 {
+    let fault = Fault { kind: FaultKind::NetworkUnreachable, code: None };
+    let mut tries = 0;
+    loop {
+        for (ticket, destination, payload) in std::mem::take(&mut said.sends) {
+            tries += 1;
+            let outcome = Outcome { ticket, len: payload.len(), destination, link: None, result: Err(fault) };
+            sender.sent(at(said.now), &outcome, said);
+        }
+        match sender.next() {
+            Next::At(due) if due < at(until).run => said.now = due.as_millis() as u64,
+            _ => return tries,
+        }
+        sender.due(at(said.now), said);
+    }
+}
+
+#[test]
+fn a_series_whose_sends_all_fail_slows_down_until_one_leaves() {
+    let schedule = Schedule { rounds: Repeat::Forever, ..Schedule::ONCE };
+    let mut sender = Sender::new(Plan { schedule, ..plan(None) }, records(&["a"]));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    // A burst, and then at 100, 300, 700, 1500 and 3100 ms.
+    assert_eq!(fail_for(&mut sender, 5_000, &mut said), 64 + 5);
+    assert_eq!((said.failed, &said.notices[..]), (1, &["slowed".to_owned()][..]));
+    // The interfaces are others: it is tried at once.
+    sender.rewired(at(5_000), &Table::default(), &mut said);
+    said.now = 5_000;
+    all_that_is_due(&mut sender, at(5_000), &mut said);
+    assert_eq!(said.sends.len(), 1);
+    deliver(&mut sender, at(5_000), &mut said);
+    all_that_is_due(&mut sender, at(5_000), &mut said);
+    assert!(said.sends.len() > 20, "one has left: the pace is that of before");
+    assert_eq!(sender.stats().failed_by[&FaultKind::NetworkUnreachable], sender.stats().failed);
+}
+
+#[test]
+fn fail_fast_ends_at_the_first_with_nothing_behind_it() {
+    let mut sender = Sender::new(Plan { fail_fast: true, ..plan(None) }, records(&["a", "b", "c"]));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    assert_eq!(said.sends.len(), 1);
+    deliver(&mut sender, at(0), &mut said);
+    sender.due(at(0), &mut said);
+    assert_eq!(fail_for(&mut sender, 1, &mut said), 1);
+    assert_eq!((sender.next(), verdict(&mut sender, at(0))), (Next::Done, Verdict::SystemRefused));
+    assert_eq!(sender.stats().attempted, Some(2));
+}
+
+#[test]
+fn a_deadline_ends_a_series_and_a_wait() {
+    let deadline = Some(250 * MS);
+    let mut sender = Sender::new(Plan { deadline, schedule: every(100 * MS, 9), ..plan(None) }, records(&["a"]));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    let left = until_done(&mut sender, &mut said);
+    assert_eq!(left.iter().map(|(ms, _)| *ms).collect::<Vec<u64>>(), [0, 100, 200]);
+    let mut waiting = Sender::new(Plan { deadline, ..plan(Some(9000 * MS)) }, records(&["a"]));
+    waiting.start(at(0), &mut said);
+    deliver(&mut waiting, at(0), &mut said);
+    assert_eq!(waiting.next(), Next::At(250 * MS));
+}
+
+proptest! {
+    /// Whatever becomes of the interfaces and of the sends: `attempted = sent + failed + unsent`, and nothing leaves but by
+    /// what is there, from its own address.
+    #[test]
+    fn every_scheduled_datagram_is_accounted_for(
+        steps in proptest::collection::vec((0u64..40, 0u8..3, proptest::collection::vec((2u32..6, 0u8..4, any::<bool>()), 0..4)), 1..60),
+    ) {
+        let start = [row(2, "e2", Some(("10.2.0.1", 24))), row(3, "e3", Some(("10.3.0.1", 24)))];
+        let mut sender = series(&table(&start), every(10 * MS, 200));
+        let (mut said, mut now, mut there) = (Said::default(), 0, start.to_vec());
+        sender.start(at(0), &mut said);
+        let mut handed_over = 0;
+        for (later, outcome, rows) in steps {
+            for (ticket, destination, payload) in std::mem::take(&mut said.sends) {
+                let by = |row: &&Facts| row.up && row.running && matches!(row.address, Some((IpAddr::V4(own), 24)) if directed(own, 24) == destination.ip());
+                prop_assert!(there.iter().any(|row| by(&row)), "{destination} with {there:?}");
+                handed_over += 1;
+                let fault = Fault { kind: FaultKind::NetworkUnreachable, code: None };
+                let result = if outcome == 0 { Err(fault) } else { Ok(None) };
+                sender.sent(at(now), &Outcome { ticket, len: payload.len(), destination, link: None, result }, &mut said);
+            }
+            now += later;
+            let facts = |(index, state, up): (u32, u8, bool)| {
+                let address = format!("10.{index}.{state}.1");
+                let address = (state < 3).then_some((&*address, 24));
+                Facts { up, running: state != 1, ..row(index, &format!("e{index}"), address) }
+            };
+            there = rows.into_iter().map(facts).collect();
+            sender.rewired(at(now), &table(&there), &mut said);
+            sender.due(at(now), &mut said);
+        }
+        handed_over += said.sends.len() as u64;
+        deliver(&mut sender, at(now), &mut said);
+        let stats = sender.stats();
+        prop_assert_eq!(stats.sent + stats.failed, handed_over);
+        prop_assert_eq!(stats.attempted, Some(stats.sent + stats.failed + stats.not_tried()));
+        prop_assert_eq!(stats.failed, stats.failed_by.values().sum::<u64>());
+    }
 }

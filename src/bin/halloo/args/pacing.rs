@@ -22,6 +22,8 @@ pub(crate) struct Pacing {
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) interval: Option<Duration>,
     /// At most so many records a second within a round, such as 100/s [default: no limit]
+    ///
+    /// Without a limit at most 64 leave back to back before answers are looked for.
     #[arg(long, value_name = "N/s", value_parser = values::rate)]
     pub(crate) rate: Option<Rate>,
 }
