@@ -155,6 +155,11 @@ impl Series<'_> {
 /// Everything that happens to the interface of a series (RELIABILITY: link down, up, its address away, back, its cable out,
 /// in, another address, another interface): it goes on each time, and every datagram is accounted for.
 fn everything_happens(args: &[&str]) {
+    goes_on_through(args, "is gone");
+}
+
+/// The same, where a series says so of an interface that is gone.
+fn goes_on_through(args: &[&str], gone: &str) {
     let Some(lan) = Lan::of(&two_hosts()) else { return };
     let (h1, h2) = (lan.host("h1"), lan.host("h2"));
     let _echo = h2.serve(&["echo", "--lan", "--answer-broadcast", "--rate-limit", "off", "-q"]);
@@ -170,14 +175,15 @@ fn everything_happens(args: &[&str]) {
     series.find(|lan| lan.plug("h1", "e0"));
     series.lose("no address", |_| h1.remove_address("e0", address("10.77.0.1/24")).unwrap());
     series.find(|_| h1.add_address("e0", address("10.77.0.9/24")).unwrap());
-    series.lose("is gone", |lan| lan.take_away("h1", "e0"));
+    series.lose(gone, |lan| lan.take_away("h1", "e0"));
     series.find(|lan| lan.give("h1", "e0", "br0", "10.77.0.1/24"));
     let output = series.process.stop();
     let (summary, sent) = (output.summary(), output.events("sent"));
     assert_eq!(sent.len() as u64, number(&summary, "sent"));
     assert_ne!(sent[0]["ifindex"], sent.last().unwrap()["ifindex"], "made anew, it has another number");
     adds_up(&summary);
-    for why in ["down", "no_address", "no_carrier", "gone"] {
+    let reasons = ["down", "no_address", "no_carrier", "gone"];
+    for why in reasons.iter().filter(|why| gone.contains("gone") || **why != "gone") {
         assert!(number(&summary["unsent"], why) >= 1, "{why}: {summary}");
     }
     // The last has passed: this one comes behind it.
@@ -215,4 +221,10 @@ fn probes_of_everybody_go_on_whatever_happens_to_the_interface() {
 #[test]
 fn probes_of_one_host_go_on_whatever_happens_to_the_interface() {
     everything_happens(&["ping", "10.77.0.2", "--interface", "e0"]);
+}
+
+#[test]
+fn what_leaves_by_the_route_goes_on_too() {
+    // No interface was named, so none is missed: this host has no address any more.
+    goes_on_through(&["ping", "10.77.0.2"], "no address");
 }

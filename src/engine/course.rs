@@ -59,7 +59,8 @@ impl Way {
 
     /// Why nothing leaves at the start. Where the route decides, and there is no address at all, the system says so itself.
     fn lost_at_start(&self, table: &Table) -> Option<Unsent> {
-        self.lost(table).filter(|why| self.interface.is_some() || *why != Unsent::NoAddress)
+        let by_system = self.interface.is_none() && self.zone().is_none();
+        self.lost(table).filter(|why| !by_system || *why == Unsent::NoCarrier)
     }
 
     fn destination(&self, table: &Table) -> Destination {
@@ -67,7 +68,12 @@ impl Way {
         let row = self.interface.as_ref().and_then(|selector| named(table, selector));
         let mtu = row.map_or(self.route.as_ref().map(|(_, mtu)| *mtu), |row| row.facts.mtu);
         let source = self.source.or_else(|| self.own_source(table));
-        Destination { address: self.address, source, link: row.map(|row| row.link().clone()), mtu, cast }
+        let mut address = self.address;
+        if let (Some(_), SocketAddr::V6(v6), Some(row)) = (self.zone(), &mut address, row) {
+            // The same interface, perhaps with another number.
+            v6.set_scope_id(row.link().index);
+        }
+        Destination { address, source, link: row.map(|row| row.link().clone()), mtu, cast }
     }
 
     /// The address of the named interface: the one that was named, or its first of this IP version.
@@ -76,7 +82,17 @@ impl Way {
         let index = named(table, selector)?.link().index;
         let fits = |row: &&Interface| row.address().is_some_and(|own| own.is_ipv4() == self.address.is_ipv4());
         let of_link = || table.rows().iter().filter(|row| row.link().index == index).filter(fits);
-        of_link().find(|row| selector.selects(row)).or_else(|| of_link().next()).and_then(Interface::address)
+        let is_near = |row: &&Interface| row.address().is_some_and(|own| is_link_local(own) == self.is_of_link());
+        let best = of_link().find(|row| selector.selects(row) && is_near(row)).or_else(|| of_link().find(is_near));
+        best.or_else(|| of_link().next()).and_then(Interface::address)
+    }
+
+    /// Whether the address is one of the link alone: who answers needs an address of the link, too (RFC 6724 section 5).
+    fn is_of_link(&self) -> bool {
+        match self.address.ip() {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(ip) => is_link_local(ip.into()) || ip.segments()[0] & 0xff0f == 0xff02,
+        }
     }
 
     /// Why nothing can leave now, as far as the table tells.
@@ -117,12 +133,18 @@ impl Way {
         let up = || table.rows().iter().filter(|row| row.facts.up);
         let is_source = |own: IpAddr| own.is_ipv4() == to.is_ipv4() && !own.is_loopback();
         if !up().any(|row| row.address().is_some_and(is_source)) {
-            return Some(Unsent::NoAddress);
+            let has_one = table.rows().iter().any(|row| row.address().is_some_and(is_source));
+            return Some(if has_one { Unsent::Down } else { Unsent::NoAddress });
         }
         let near = || up().filter(|row| row.reaches(to));
         let dead = near().next().is_some() && near().all(|row| !row.facts.running);
         dead.then_some(Unsent::NoCarrier)
     }
+}
+
+/// Whether an IPv6 address is for one link. One of IPv4 is an address like any other.
+const fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 /// The first row that is meant.

@@ -20,6 +20,7 @@
 //! sender ever saw the probe, and only what comes from the host itself is one.
 
 mod accounts;
+mod plan;
 mod unsent;
 
 use std::collections::VecDeque;
@@ -31,61 +32,19 @@ use crate::engine::course::{self, Course, Places};
 use crate::engine::mishaps::Mishaps;
 use crate::engine::send::{fragments, same_address};
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent, Skipped};
+use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent};
 use crate::model::interface::Table;
 use crate::model::seen::Seen;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
-use crate::wire::probe::{self, Probe, RunId};
+use crate::wire::probe::{self, Probe};
 
 use accounts::{Account, Accounts, Judged};
 use unsent::Unsent;
 
 pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
-
-/// What counts as an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Match {
-    /// The probe itself, whole.
-    Probe,
-    /// Anything: the peer has an answer of its own. Where one host is asked, anything from there.
-    Any,
-}
-
-/// Whom to probe, how often and how long.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Every probe goes to each of them.
-    pub destinations: Vec<Destination>,
-    /// Interfaces left out, to be told.
-    pub skipped: Vec<Skipped>,
-    /// What the user should know, to be told.
-    pub notices: Vec<Notice>,
-    /// The run's random number.
-    pub run: RunId,
-    /// Payload bytes of a probe; at least [`probe::HEADER`].
-    pub size: usize,
-    /// So many probes; `None` goes on until the end is asked for.
-    pub count: Option<u32>,
-    /// The time from one probe to the next.
-    pub interval: Duration,
-    /// The end of the run, whatever is outstanding.
-    pub deadline: Option<Duration>,
-    /// How long an answer is in time; also how long answers to the last probe are waited for.
-    pub wait: Duration,
-    /// So many responders that answered everything end the run, and fewer that answered anything in time are an error; `None` is
-    /// the one host that is asked, or anybody of all.
-    pub expect: Option<u64>,
-    /// What counts as an answer.
-    pub matching: Match,
-    /// The interval is kept even if nobody answers.
-    pub flood: bool,
-    /// The first probe that does not leave ends the run.
-    pub fail_fast: bool,
-    /// Some sent and some not is good enough.
-    pub lenient: bool,
-}
+pub use plan::{Match, Plan};
 
 /// Round-trip time assumed before one is known (RFC 8085 3.1.1).
 const FIRST_ESTIMATE: Duration = Duration::from_secs(1);

@@ -143,12 +143,33 @@ fn one_address_by_a_named_interface_never_leaves_from_no_address() {
 }
 
 #[test]
+fn a_zone_is_the_interface_of_that_name_and_a_neighbour_is_asked_from_an_address_of_the_link() {
+    let rows = |index: u32| {
+        [
+            row(index, "e0", Some(("10.1.0.1", 24))),
+            row(index, "e0", Some(("2001:db8::1", 64))),
+            row(index, "e0", Some(("fe80::1", 64))),
+        ]
+    };
+    let way = |to: &str| Way { interface: Some("e0".parse().unwrap()), ..Way::to(to.parse().unwrap()) };
+    let source = |to: &str| way(to).start(&table(&rows(2))).unwrap().source.unwrap().to_string();
+    assert_eq!(
+        ["[fe80::7%2]:9", "[ff02::1%2]:9", "[2001:db8::7]:9", "[ff05::1]:9"].map(source),
+        ["fe80::1", "fe80::1", "2001:db8::1", "2001:db8::1"]
+    );
+    let mut places = to_one(way("[fe80::7%2]:9"), &table(&rows(2)));
+    places.rewired(&table(&rows(5)));
+    assert_eq!(places.get(0).unwrap().address.to_string(), "[fe80::7%5]:9");
+    assert_eq!(turns(&places), ["0 e0#5 fe80::1 reached"]);
+}
+
+#[test]
 fn where_the_route_decides_only_what_is_certain_keeps_a_datagram_back() {
     let e0 = row(2, "e0", Some(("10.1.0.1", 24)));
     let dead = |index, name: &str| Facts { running: false, ..row(index, name, Some(("10.2.0.1", 24))) };
     let lost = |to: &str, rows: &[Facts]| Way::to(to.parse().unwrap()).lost(&table(rows));
     assert_eq!(lost("10.1.0.2:9", &[]), Some(Unsent::NoAddress));
-    assert_eq!(lost("10.1.0.2:9", &[Facts { up: false, ..e0.clone() }]), Some(Unsent::NoAddress));
+    assert_eq!(lost("10.1.0.2:9", &[Facts { up: false, ..e0.clone() }]), Some(Unsent::Down));
     assert_eq!(lost("127.0.0.1:9", &[]), None);
     assert_eq!(lost("10.1.0.1:9", &[Facts { running: false, ..e0.clone() }]), None, "this host itself");
     assert_eq!(lost("10.9.0.2:9", std::slice::from_ref(&e0)), None, "perhaps by a router");

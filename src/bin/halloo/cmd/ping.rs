@@ -8,7 +8,7 @@ use halloo::engine::course::Course;
 use halloo::engine::ping::{Match, Pinger, Plan};
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Error, Family, Host, Sink, Target, TooLong, Verdict};
-use halloo::net::{Batch, Fanout, batch, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, batch, interfaces};
 use halloo::wire::probe::{HEADER, RunId};
 
 use crate::args;
@@ -26,8 +26,11 @@ pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> 
         None => to_everybody(args, table)?,
     };
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), true)?;
-    // Without news of interfaces, those of the start are used.
-    let _unheeded = network.watch_interfaces();
+    if FOLLOWS_INTERFACES {
+        // Where there is no news of them, those of the start are used.
+        let _unheeded = network.watch_interfaces();
+    }
+    let course = if FOLLOWS_INTERFACES { course } else { Course::Fixed };
     let mut pinger = Pinger::new(plan(args, way)?).following(course, network.table());
     run_to_the_end(&mut pinger, &mut network, setup, sink(args, output))?;
     Ok(pinger.stats().verdict)

@@ -11,7 +11,7 @@ use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Destination, Error, Family, Repeat, Schedule, Selector, Verdict};
 use halloo::net::endpoint::source_for;
-use halloo::net::{Batch, Fanout, Options, batch, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, Options, batch, interfaces};
 
 use crate::args;
 use crate::cmd::records::{self, may_take_long};
@@ -69,10 +69,11 @@ pub(super) fn send(
     let is_series = !at_once || may_take_long(&source);
     let (feed, sink) = records::open(source, family, output, style, || network.waker())?;
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), is_series || waits)?;
-    if is_series {
-        // Without news of interfaces, those of the start are used.
+    if is_series && FOLLOWS_INTERFACES {
+        // Where there is no news of them, those of the start are used.
         let _unheeded = network.watch_interfaces();
     }
+    let course = if FOLLOWS_INTERFACES { course } else { Course::Fixed };
     let mut sender = Sender::new(plan, feed).following(course, network.table());
     run_to_the_end(&mut sender, &mut network, setup, sink)?;
     Ok(sender.stats().verdict)

@@ -77,8 +77,8 @@ pub(super) fn way(
     table: &Table,
 ) -> Result<Way, Error> {
     let source = source_asked(args).filter(|source| !source.is_unspecified());
-    let way = Way { interface: interface.cloned(), source, ..Way::to(address) };
-    if interface.is_some() {
+    let way = Way { interface: interface.cloned().or_else(|| zone(address, table)), source, ..Way::to(address) };
+    if way.interface.is_some() {
         return Ok(way);
     }
     // Where there is no route, the send itself says so.
@@ -89,6 +89,14 @@ pub(super) fn way(
     let mtu = |link: &Link| table.rows().iter().find(|row| row.link() == link).and_then(|row| row.facts.mtu);
     let route = table.towards(source, address).and_then(|link| Some((link.clone(), mtu(link)?)));
     Ok(Way { route, ..way })
+}
+
+/// The interface that an address belongs to: by its name, for it may be made anew with another number.
+fn zone(address: SocketAddr, table: &Table) -> Option<Selector> {
+    match address {
+        SocketAddr::V6(v6) => table.link(v6.scope_id()).map(|link| Selector::Name(link.name.to_string())),
+        SocketAddr::V4(_) => None,
+    }
 }
 
 /// The source address that was asked for.
