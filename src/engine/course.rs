@@ -100,6 +100,10 @@ impl Way {
         if self.source.is_some_and(|source| table.owner(source).is_none()) {
             return Some(Unsent::NoAddress);
         }
+        if table.owner(self.address.ip()).is_some() || self.address.ip().is_loopback() {
+            // A host hears itself without a cable.
+            return None;
+        }
         match (&self.interface, self.zone()) {
             (Some(selector), _) => {
                 let Some(row) = named(table, selector) else { return Some(Unsent::Gone) };
@@ -127,9 +131,6 @@ impl Way {
     /// of the destination's subnet has lost its carrier, nothing arrives by any route.
     fn by_route(&self, table: &Table) -> Option<Unsent> {
         let to = self.address.ip();
-        if table.owner(to).is_some() || to.is_loopback() {
-            return None;
-        }
         let up = || table.rows().iter().filter(|row| row.facts.up);
         let is_source = |own: IpAddr| own.is_ipv4() == to.is_ipv4() && !own.is_loopback();
         if !up().any(|row| row.address().is_some_and(is_source)) {

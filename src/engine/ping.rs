@@ -684,3 +684,6 @@ impl Engine for Pinger {
         out.tell(&Event::Summary(&self.stats));
     }
 }
+
+#[cfg(test)]
+mod tests;

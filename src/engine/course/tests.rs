@@ -137,6 +137,7 @@ fn one_address_by_a_named_interface_never_leaves_from_no_address() {
         places.rewired(&table(&rows));
         assert_eq!(turns(&places), [expected]);
     }
+    assert_eq!(way("10.1.0.1:9").lost(&table(&[Facts { running: false, ..e0.clone() }])), None, "this host itself");
     // At the start, too: into a dead cable everything "leaves".
     let dead = table(&[Facts { running: false, ..e0 }]);
     assert_eq!(turns(&to_one(way("10.1.0.2:9"), &dead)), ["0 e0#2 10.1.0.1 no_carrier"]);
