@@ -421,6 +421,29 @@ fn every_form_of_a_broadcast_stays_on_its_wire_unless_asked_otherwise() {
 }
 
 #[test]
+fn faster_than_five_a_second_everybody_is_burdened_only_if_that_is_said() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, ear) = (lan.host("h1"), lan.host("h2").ear(1060));
+    for to in ["10.77.0.255", "255.255.255.255"] {
+        let fast = ["send", to, "hi", "--interface", "e0", "--count", "3", "--interval", "10ms"];
+        h1.run(&fast).expect_code(2).says(&[
+            "--interval below 200ms burdens everybody",
+            "halloo broadcast --to",
+            "--flood",
+        ]);
+    }
+    let series = ["broadcast", "hi", "--interface", "e0", "--count", "30", "--interval", "10ms"];
+    h1.run(&series).expect_code(2).says(&["say --flood"]);
+    h1.run(&[&series[..], &["--flood"]].concat()).expect_code(0).says(&["-- 30 sent"]);
+    let endless = ["broadcast", "hi", "--interface", "e0", "--count", "1000000", "--interval", "10ms"];
+    let ended = h1.run(&[&endless[..], &["--flood", "--deadline", "250ms", "--json"]].concat()).expect_code(0);
+    let sent = ended.summary()["sent"].as_u64().unwrap();
+    assert!(sent > 0 && sent < 1_000_000, "{ended}");
+    end(h1, &["10.77.0.2"]);
+    assert_eq!(ear.up_to("end").len() as u64, 30 + sent);
+}
+
+#[test]
 fn a_dry_run_shows_where_it_would_go_and_sends_nothing() {
     let Some(lan) = Lan::with_traps() else { return };
     let h1 = lan.host("h1");

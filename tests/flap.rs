@@ -134,7 +134,7 @@ impl Series<'_> {
         *times += 1;
         // On its way back up an interface has no carrier for a moment, and that is said as well.
         self.process.wait_lines(*times, |line| line.contains("\"way_lost\"") && line.contains(&why));
-        std::thread::sleep(INTERVAL * 3 / 2);
+        std::thread::sleep(INTERVAL * 2);
     }
 
     /// Does something that brings it back.
@@ -146,8 +146,8 @@ impl Series<'_> {
         let sent = self.process.wait_events("sent", self.sent + 1);
         let back: Value = serde_json::from_str(back.last().unwrap()).unwrap();
         let since = Duration::from_secs_f64((second(&sent[self.sent]) - second(&back)).rem_euclid(60.0));
-        // The busy machine has as much again.
-        assert!(since < INTERVAL * 2, "{since:?} after {back}");
+        // To the millisecond it is tested on the virtual clock; here a busy machine has a second for itself.
+        assert!(since < INTERVAL + Duration::from_secs(1), "{since:?} after {back}");
         self.goes_on();
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::everybody::{DESTINATION, Everybody, FLOOD, SHORTEST_BROADCAST};
+use super::everybody::{DESTINATION, Everybody, FLOOD};
 use super::refused::Mistake;
 use super::{Answers, OUTPUT, Pacing, Records, Socket, values};
 
@@ -60,13 +60,9 @@ impl Broadcast {
 
     /// Everybody is burdened with restraint, unless the user says otherwise.
     pub(super) fn check_pace(&self) -> Result<(), Mistake> {
-        let Pacing { interval, rate, .. } = &self.pacing;
-        let fast = |pace: Option<Duration>| pace.is_some_and(|pace| pace < SHORTEST_BROADCAST);
-        let typed = match () {
-            () if self.flood => return Ok(()),
-            () if fast(*interval) => "--interval below 200ms",
-            () if fast(rate.as_ref().map(|rate| rate.0)) => "--rate above 5/s",
-            () => return Ok(()),
+        let typed = match self.pacing.burden() {
+            Some(typed) if !self.flood => typed,
+            _ => return Ok(()),
         };
         Err(Mistake::new(format!("{typed} burdens everybody who can hear a broadcast"))
             .hint("write at least 200ms, or at most 5/s, or say --flood if that is what you want"))

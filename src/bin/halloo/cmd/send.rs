@@ -157,6 +157,12 @@ fn to_everybody(
     if args.connect {
         return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::Connected });
     }
+    if let Some(typed) = args.pacing.burden() {
+        return Err(Error::Misuse {
+            what: format!("{typed} burdens everybody who can hear {ip}"),
+            instead: format!("if that is what you want: halloo broadcast --to {ip} --flood"),
+        });
+    }
     let choice = Choice {
         interfaces: args.interface.iter().cloned().collect(),
         form: Form::To(ip),
