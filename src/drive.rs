@@ -63,6 +63,10 @@ impl Stop {
 /// the time it takes to look.
 const REFRESH: Duration = Duration::from_secs(2);
 
+/// What the kernel dropped is looked at again behind the first datagrams after so long: one system call a second, and none
+/// while nothing comes.
+const COUNT_DROPS: Duration = Duration::from_secs(1);
+
 /// Batches read before the engine is told the time again, however many datagrams wait: a flood must not put off a
 /// deadline, a record to be sent or the end of the run.
 const MOST_BATCHES: u32 = 64;
@@ -82,7 +86,7 @@ pub fn run(
     let now = clock.now();
     let desk = Desk { outbox: Outbox::default(), sink, now, broken: None };
     let (emptied, refreshed) = (now.run, now.run);
-    let mut run = Run { engine, network, clock, batch, outcomes: Vec::new(), desk, emptied, refreshed };
+    let mut run = Run { engine, network, clock, batch, outcomes: Vec::new(), desk, emptied, refreshed, counted: None };
     run.engine.start(now, &mut run.desk);
     let ended = run.until_over(stop);
     run.finish(&ended);
@@ -131,16 +135,20 @@ struct Run<'r, E, N, S: ?Sized, C> {
     /// When the network was last seen to have nothing. What comes next has come since.
     emptied: Duration,
     refreshed: Duration,
+    /// When what the kernel dropped was last looked at.
+    counted: Option<Duration>,
 }
 
 impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
     fn until_over(&mut self, stop: &Stop) -> Result<(), Broken> {
         loop {
             self.send()?;
-            self.receive()?;
+            // First: what comes from a network that is another one by now must be judged by what it is now.
             if let Some(table) = self.network.changed() {
+                self.desk.now = self.clock.now();
                 self.engine.rewired(self.desk.now, table, &mut self.desk);
             }
+            self.receive()?;
             if self.network.is_woken() || self.is_due() {
                 self.engine.due(self.desk.now, &mut self.desk);
             }
@@ -181,6 +189,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             }
             self.send()?;
         }
+        self.engine.behind(self.desk.now);
         Ok(())
     }
 
@@ -193,9 +202,22 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
         for refusal in self.batch.refusals() {
             self.engine.refused(now, refusal, &mut self.desk);
         }
-        if !self.batch.is_empty() && now.run.saturating_sub(self.refreshed) >= REFRESH {
+        if !self.batch.is_empty() {
+            self.look_around(now);
+        }
+    }
+
+    /// Looks at what needs no looking at while nothing comes.
+    fn look_around(&mut self, now: Now) {
+        if now.run.saturating_sub(self.refreshed) >= REFRESH {
             self.refreshed = now.run;
             self.network.refresh();
+        }
+        if self.counted.is_none_or(|last| now.run.saturating_sub(last) >= COUNT_DROPS) {
+            self.counted = Some(now.run);
+            if let Some(total) = self.network.drops() {
+                self.engine.dropped(now, total, &mut self.desk);
+            }
         }
     }
 
@@ -227,7 +249,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             }
             _ => None,
         };
-        let ending = Ending { kernel_drops: self.network.drops(), broken };
+        let ending = Ending { kernel_drops: self.network.drops(), output_drops: self.desk.sink.drops(), broken };
         self.engine.finish(self.desk.now, &ending, &mut self.desk);
         self.desk.flush();
     }
@@ -249,6 +271,7 @@ mod tests {
     use super::*;
     use crate::engine::send::{Answers, Plan, Sender};
     use crate::model::event::Notice;
+    use crate::model::interface::Table;
     use crate::model::stats::Verdict;
     use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Stamp};
     use std::cell::{Cell, RefCell};
@@ -277,6 +300,9 @@ mod tests {
         answers: VecDeque<Scripted>,
         diary: Rc<RefCell<Vec<String>>>,
         woken: bool,
+        /// When the interfaces are others.
+        news: Option<Duration>,
+        table: Table,
     }
 
     impl Network for Script {
@@ -315,8 +341,25 @@ mod tests {
 
         fn refresh(&mut self) {}
 
-        fn drops(&self) -> Option<u64> {
+        fn changed(&mut self) -> Option<&Table> {
+            let now = self.clock.0.get();
+            self.news.take_if(|at| *at <= now).map(|_| &self.table)
+        }
+
+        fn drops(&mut self) -> Option<u64> {
             Some(7)
+        }
+    }
+
+    /// Nothing happens.
+    fn script(clock: &Virtual) -> Script {
+        Script {
+            clock: clock.clone(),
+            answers: VecDeque::new(),
+            diary: Rc::default(),
+            woken: false,
+            news: None,
+            table: Table::new(Vec::new()),
         }
     }
 
@@ -393,8 +436,7 @@ mod tests {
     ) -> (Vec<String>, Result<(), Broken>, Verdict) {
         let clock = Virtual::default();
         let diary = Rc::new(RefCell::new(Vec::new()));
-        let mut network =
-            Script { clock: clock.clone(), answers: answers.collect(), diary: Rc::clone(&diary), woken: false };
+        let mut network = Script { answers: answers.collect(), diary: Rc::clone(&diary), ..script(&clock) };
         let mut sink = Diary { lines: Rc::clone(&diary), fails_after };
         let records = vec![Record::new(Payload::new("hi".as_bytes(), Family::V4).unwrap())];
         let mut sender = Sender::new(plan(50 * MS), records.into_iter());
@@ -434,6 +476,69 @@ mod tests {
         assert!(matches!(result, Err(Broken::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe));
         assert_eq!(lines[..4], ["other", "send hi", "sent", "flush"]);
         assert_eq!(verdict, Verdict::Done);
+    }
+
+    /// Says when it was told what the kernel dropped, and ends with the last of so many datagrams.
+    #[derive(Default)]
+    struct Counting {
+        left: usize,
+        behind: usize,
+        told: Vec<(Duration, u64)>,
+        /// How many datagrams were left when the interfaces were others.
+        rewired: Option<usize>,
+    }
+
+    impl Engine for Counting {
+        fn start(&mut self, _: Now, _: &mut dyn Out) {}
+        fn received(&mut self, _: Now, _: &Datagram<'_>, _: &mut dyn Out) {
+            self.left -= 1;
+        }
+        fn rewired(&mut self, _: Now, _: &Table, _: &mut dyn Out) {
+            self.rewired = Some(self.left);
+        }
+        fn behind(&mut self, _: Now) {
+            self.behind += 1;
+        }
+        fn sent(&mut self, _: Now, _: &Outcome, _: &mut dyn Out) {}
+        fn refused(&mut self, _: Now, _: &crate::model::event::Refusal, _: &mut dyn Out) {}
+        fn due(&mut self, _: Now, _: &mut dyn Out) {}
+        fn dropped(&mut self, now: Now, total: u64, _: &mut dyn Out) {
+            self.told.push((now.run, total));
+        }
+        fn next(&self) -> Next {
+            if self.left == 0 { Next::Done } else { Next::Event }
+        }
+        fn stop(&mut self, _: Now, _: &mut dyn Out) {}
+        fn finish(&mut self, _: Now, _: &Ending, _: &mut dyn Out) {}
+    }
+
+    /// What becomes of datagrams that come at these times, in ms.
+    fn count(times: &[u32]) -> Counting {
+        let answers = times.iter().map(|ms| (*ms * MS, Some((b"x".as_slice(), 1, *ms * MS)))).collect();
+        let clock = Virtual::default();
+        let mut network = Script { answers, news: Some(5 * MS), ..script(&clock) };
+        let mut engine = Counting { left: times.len(), ..Counting::default() };
+        let mut sink = Diary { lines: Rc::default(), fails_after: usize::MAX };
+        run(&mut engine, &mut network, Batch::new(64), &mut sink, &mut clock.clone(), &Stop::default()).unwrap();
+        engine
+    }
+
+    #[test]
+    fn what_the_kernel_dropped_is_looked_at_once_a_second_while_datagrams_come() {
+        let told = count(&[5, 10, 900, 1004, 1005, 1500, 9000]).told;
+        assert_eq!(told, [5, 1005, 9000].map(|ms| (ms * MS, 7)));
+    }
+
+    #[test]
+    fn that_the_interfaces_are_others_is_told_before_what_came_at_that_moment() {
+        assert_eq!(count(&[4, 5, 6]).rewired, Some(2));
+    }
+
+    #[test]
+    fn who_cannot_be_handed_all_that_waits_is_told() {
+        let most = MOST_BATCHES as usize * crate::net::batch::SLOTS;
+        assert_eq!(count(&vec![5; most - 1]).behind, 0);
+        assert_eq!(count(&vec![5; most + 1]).behind, 1);
     }
 
     #[test]

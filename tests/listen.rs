@@ -1,12 +1,15 @@
 //! `listen` on loopback: what it shows of a datagram, which it lets in, and that it accounts for every one.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
+use support::PATIENCE;
 use support::catcher::Catcher;
-use support::lan::Lan;
+use support::lan::{Host, Lan};
 use support::pattern;
 use support::program::{Output, Server, serve};
 
@@ -230,12 +233,12 @@ fn flood(flags: &[&str], sent: usize) -> Output {
         catcher.send(format!("datagram number {number}"), &listener.address());
     }
     listener.process.signal("CONT");
-    listener.finish().expect_code(0)
+    listener.finish()
 }
 
 #[test]
 fn what_the_kernel_drops_is_counted_exactly() {
-    let output = flood(&["--json"], 2000);
+    let output = flood(&["--json"], 2000).expect_code(0);
     let summary = output.summary();
     let (received, drops) = (summary["received"].as_u64().unwrap(), summary["kernel_drops"].as_u64().unwrap());
     assert_eq!(received + drops, 2000, "{summary}");
@@ -244,10 +247,19 @@ fn what_the_kernel_drops_is_counted_exactly() {
     for (number, event) in output.events("recv").iter().enumerate() {
         assert_eq!(event["data"], format!("datagram number {number}"));
     }
-    let text = flood(&[], 2000);
+    let noted = output.events("notice").into_iter().find(|notice| notice["notice"] == "kernel_drops").unwrap();
+    assert!(noted["text"].as_str().unwrap().contains(&format!("({drops} in all)")), "{noted}");
+    let text = flood(&[], 2000).expect_code(0);
     let (datagrams, err) = (text.out().lines().count(), text.err());
     text.says(&[&format!("-- {datagrams} datagrams")]);
     assert!(err.contains(&format!("{} dropped by the kernel", 2000 - datagrams)), "{text}");
+}
+
+#[test]
+fn a_loss_is_exit_code_1_where_that_is_asked_for() {
+    let lossy = flood(&["--json", "--fail-on-loss"], 2000).expect_code(1);
+    assert!(lossy.summary()["kernel_drops"].as_u64().unwrap() > 0);
+    flood(&["--fail-on-loss"], 1).expect_code(0);
 }
 
 #[test]
@@ -309,4 +321,50 @@ fn one_interface_of_two_is_heard_when_asked() {
     let heard: Vec<_> = output.events("recv").iter().map(|event| event["dst"].clone()).collect();
     assert_eq!(heard, ["10.78.0.255:1060", "10.78.0.3:1060"]);
     assert_eq!(output.summary()["filtered"], 2);
+}
+
+/// A cable from `v0` in one host to `v1` in another, where this process runs.
+fn lay_cable(from: Host<'_>, to: Host<'_>, process: u32) {
+    from.ip(&format!("link add v0 type veth peer name v1 netns {process}")).expect_code(0);
+    for (host, interface, number) in [(from, "v0", 1), (to, "v1", 2)] {
+        // An address that nobody has to be asked about first.
+        host.ip(&format!("link set {interface} addrgenmode none")).expect_code(0);
+        host.ip(&format!("addr add 10.90.0.{number}/24 dev {interface}")).expect_code(0);
+        host.ip(&format!("addr add fe80::{number}/64 dev {interface} nodad")).expect_code(0);
+        host.ip(&format!("link set {interface} up")).expect_code(0);
+    }
+}
+
+#[test]
+fn an_interface_that_is_made_again_is_heard_again() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, h2) = (lan.host("h1"), lan.host("h2"));
+    let guest = h2.serve(&["listen", ":9"]);
+    lay_cable(h1, h2, guest.process.id());
+    for (flags, to) in [
+        (&["--interface", "v1"][..], "10.90.0.2:1060"),
+        (&["--join", "239.77.1.2"], "239.77.1.2:1060"),
+        (&["--join", "239.77.1.2", "--interface", "v1"], "239.77.1.2:1060"),
+        (&["--join", "ff12::77"], "[ff12::77%v0]:1060"),
+        (&["[::]:1060"], "[ff02::1%v0]:1060"),
+    ] {
+        let send = || {
+            // It may fail: the interface has just been made.
+            h1.run(&["send", to, "hi", "--interface", "v0"]);
+        };
+        let listener = h2.serve(&[&["listen", "--json"], flags].concat());
+        let heard = |count: usize, since: Instant, within: Duration| {
+            while listener.process.events_so_far("recv") < count {
+                assert!(since.elapsed() < within, "{flags:?} is deaf after {within:?}");
+                send();
+            }
+        };
+        heard(1, Instant::now(), PATIENCE);
+        h1.ip("link del v0").expect_code(0);
+        let before = listener.process.events_so_far("recv");
+        lay_cable(h1, h2, guest.process.id());
+        heard(before + 1, Instant::now(), Duration::from_secs(2));
+        let last = listener.stop().expect_code(0).events("recv").pop().unwrap();
+        assert_eq!(last["iface"], "v1", "{last}");
+    }
 }

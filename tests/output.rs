@@ -5,12 +5,14 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, PipeReader, pipe};
+use std::io::{BufRead, BufReader, PipeReader, Read, pipe};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use support::catcher::Catcher;
-use support::program::{Process, halloo, serve};
+use support::program::{HALLOO, Process, Run, halloo, mortal, serve};
 
 #[test]
 fn a_signal_ends_a_run_in_order_with_its_summary() {
@@ -99,6 +101,58 @@ fn to_be_stopped_and_continued_is_harmless() {
 }
 
 #[test]
+fn a_listener_that_was_stopped_has_what_came_meanwhile() {
+    let listener = serve(&["listen", "127.0.0.1:0", "--json"]);
+    listener.process.signal("STOP");
+    let catcher = Catcher::new();
+    (0..10).for_each(|number| catcher.send(number.to_string(), &listener.address()));
+    listener.process.signal("CONT");
+    let numbers: Vec<_> = listener.process.wait_events("recv", 10).iter().map(|event| event["data"].clone()).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    let summary = listener.stop().expect_code(0).summary();
+    assert_eq!((&summary["received"], &summary["kernel_drops"]), (&10.into(), &0.into()));
+}
+
+/// Stops a process for a while that has done something, and lets it go on to its end.
+fn stopped_for_a_while(process: Process, event: &str) -> Value {
+    process.wait_events(event, 3);
+    process.signal("STOP");
+    thread::sleep(Duration::from_millis(300));
+    process.signal("CONT");
+    process.finish().expect_code(0).summary()
+}
+
+#[test]
+fn a_series_that_was_stopped_goes_on_to_its_end() {
+    let catcher = Catcher::new();
+    let args = ["send", &catcher.address(), "hi", "--count", "20", "--interval", "20ms", "--json"];
+    let summary = stopped_for_a_while(halloo(args).start(), "sent");
+    assert_eq!((&summary["sent"], &summary["failed"]), (&20.into(), &0.into()));
+    assert_eq!(catcher.all().len(), 20);
+}
+
+#[test]
+fn a_ping_that_was_stopped_accounts_for_every_probe() {
+    let server = serve(&["echo", "127.0.0.1:0"]);
+    let args = ["ping", &server.address(), "--count", "20", "--interval", "20ms", "--wait", "5s", "--json"];
+    let summary = stopped_for_a_while(halloo(args).start(), "reply");
+    let counts = ["sent", "replies", "late", "lost", "duplicates"].map(|key| summary[key].as_u64().unwrap());
+    assert_eq!(counts, [20, 20, 0, 0, 0], "{summary}");
+}
+
+#[test]
+fn raw_payloads_reach_a_terminal_only_by_force() {
+    let on_a_terminal = |flags: &str| {
+        let typed = format!("{HALLOO} listen 127.0.0.1:0 --raw --timeout 100ms {flags}");
+        let mut command = mortal("script");
+        command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+        Run::new(command).output()
+    };
+    on_a_terminal("").expect_code(2).shows(&["can confuse a terminal", "--force"]);
+    on_a_terminal("--force").expect_code(1).shows(&["listening on"]);
+}
+
+#[test]
 fn a_reader_that_leaves_ends_the_run_quietly() {
     for flags in [&["--json"][..], &[], &["--raw", "--frame", "newline"]] {
         let (reader, writer) = pipe().unwrap();
@@ -120,6 +174,95 @@ fn a_reader_that_leaves_ends_the_run_quietly() {
         let said = output.err();
         assert!(!said.contains("panic") && !said.contains("roken pipe") && !said.contains("error"), "{output}");
     }
+}
+
+/// Datagrams that a stalled reader misses some of, and what is in each of them: 18 MB, of which 8 MiB wait.
+const MANY: u64 = 2000;
+const LONG: [u8; 9000] = [0xff; 9000];
+
+/// What is read from a pipe from now on, to its end.
+fn read_all(mut reader: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut page = Vec::new();
+        reader.read_to_end(&mut page).unwrap();
+        page
+    })
+}
+
+/// An echo server that has answered so many datagrams, and whose output nobody reads but its first line.
+fn unread(datagrams: u64) -> (BufReader<PipeReader>, Process) {
+    let (reader, writer) = pipe().unwrap();
+    let server = halloo(["echo", "127.0.0.1:0", "--json"]).stdout(writer).start_elsewhere();
+    let (mut reader, mut first) = (BufReader::new(reader), String::new());
+    reader.read_line(&mut first).unwrap();
+    let listening: Value = serde_json::from_str(&first).unwrap();
+    let client = Catcher::new();
+    for _ in 0..datagrams {
+        assert_eq!(client.ask(LONG, listening["local"].as_str().unwrap()).0, LONG);
+    }
+    (reader, server)
+}
+
+#[test]
+fn a_reader_that_stalls_costs_lines_and_neither_datagrams_nor_answers() {
+    let (reader, server) = unread(MANY);
+    // The reader goes on.
+    server.signal("TERM");
+    let page = read_all(reader);
+    server.finish().expect_code(0);
+    let page = String::from_utf8(page.join().unwrap()).unwrap();
+    let lines: Vec<Value> = page.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown = lines.iter().filter(|line| line["event"] == "recv").count() as u64;
+    let summary = lines.last().unwrap();
+    let count = |key: &str| summary[key].as_u64().unwrap();
+    assert_eq!((count("received"), count("sent"), count("kernel_drops")), (MANY, MANY, 0), "{summary}");
+    assert_eq!(shown + count("output_drops"), MANY, "{summary}");
+    assert!(shown > 0 && count("output_drops") > 0, "{summary}");
+}
+
+#[test]
+fn a_server_whose_output_nobody_reads_ends_at_the_second_signal() {
+    // More than a pipe holds, and less than the queue does.
+    let (_reader, server) = unread(100);
+    server.signal("TERM");
+    thread::sleep(Duration::from_millis(500));
+    server.signal("TERM");
+    assert_eq!(server.finish().code, None, "it ended in order, so nothing held it up");
+}
+
+#[test]
+fn what_a_stalled_reader_gets_in_the_end_is_whole_and_so_is_the_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = directory.path().join("x.pcapng");
+    let (reader, writer) = pipe().unwrap();
+    // Each with its length in front.
+    let args =
+        ["listen", "127.0.0.1:0", "--idle", "1s", "--raw", "--frame", "len32", "--pcap", capture.to_str().unwrap()];
+    let listener = halloo(args).stdout(writer).start_elsewhere();
+    let note = listener.wait_note(|line| line.contains("listening on "));
+    let catcher = Catcher::new();
+    for number in 0..MANY {
+        catcher.send(LONG, note.split(' ').nth(2).unwrap());
+        if number % 10 == 0 {
+            // What the queue of the kernel does not hold is not the question here.
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let page = read_all(reader);
+    let output = listener.finish().expect_code(0);
+    let page = page.join().unwrap();
+    let whole = [&(LONG.len() as u32).to_be_bytes()[..], &LONG].concat();
+    assert_eq!(page.len() % whole.len(), 0);
+    assert!(page.chunks(whole.len()).all(|payload| payload == whole));
+    let shown = (page.len() / whole.len()) as u64;
+    let received = output.summed_up(" datagrams, ");
+    assert_eq!(received + output.summed_up(" dropped by the kernel"), MANY, "{output}");
+    assert_eq!(shown + output.summed_up(" not shown"), received, "{output}");
+    // The packet of a line is kept or dropped with it, and each is whole.
+    let mut tshark = Command::new("tshark");
+    tshark.args(["-r", capture.to_str().unwrap(), "-T", "fields", "-e", "udp.length"]);
+    let lengths = Run::new(tshark).output().expect_code(0).out();
+    assert_eq!((lengths.lines().count() as u64, lengths.replace("9008\n", "")), (shown, String::new()));
 }
 
 #[test]

@@ -219,7 +219,7 @@ impl<A: FnMut(u32) -> Vec<Answer>> World<A> {
             }
             self.take_sends();
         }
-        let ending = Ending { kernel_drops: None, broken: None };
+        let ending = Ending::default();
         self.pinger.finish(self.moment(), &ending, &mut self.told);
         assert!(self.told.sends.is_empty(), "nothing is sent at the end");
         Over { told: self.told, came: self.came, fails: self.fails, end: self.now }

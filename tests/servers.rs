@@ -1,6 +1,6 @@
 //! `length` and `echo` on real sockets.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 
@@ -8,36 +8,43 @@ mod support;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use support::catcher::Catcher;
-use support::lan::{Lan, as_nobody, is_root};
+use support::lan::{Lan, as_nobody, is_root, link_local};
 use support::pattern;
 use support::program::{HALLOO, Run, halloo, public_copies, serve};
 
 const LIMIT: usize = 65_507;
 
-#[test]
-fn length_says_the_number_of_bytes_for_every_number_there_is() {
-    let server = serve(&["length", "127.0.0.1:0", "-q"]);
-    let to = server.address();
-    // Bytes that are not text, and in several threads: there are 65,508 of them.
+/// Asks a server once with the first bytes of `whole`, for every length there is, and looks at each answer; there is one
+/// for each. In several threads: there are 65,508 of them.
+fn ask_every_length(command: &str, whole: &[u8], is_right: impl Fn(&[u8], &[u8]) -> bool + Sync) {
+    let server = serve(&[command, "127.0.0.1:0", "-q"]);
+    let (to, is_right) = (&server.address(), &is_right);
     std::thread::scope(|scope| {
         for start in 0..4 {
-            let to = &to;
             scope.spawn(move || {
-                let bytes = vec![0xff; LIMIT];
                 let client = Catcher::new();
                 client.0.connect(to).unwrap();
-                let mut answer = [0; 64];
+                let mut answer = vec![0; LIMIT + 1];
                 for len in (start..=LIMIT).step_by(4) {
-                    client.0.send(&bytes[..len]).unwrap();
+                    client.0.send(&whole[..len]).unwrap();
                     let got = client.0.recv(&mut answer).unwrap_or_else(|error| panic!("{len} bytes: {error}"));
-                    assert_eq!(&answer[..got], format!("your data was {len} bytes long").as_bytes());
+                    assert!(is_right(&whole[..len], &answer[..got]), "{len} bytes");
                 }
+                assert!(client.all().is_empty(), "more answers than questions");
             });
         }
     });
     server.stop().expect_code(0).says(&["-- 65508 datagrams", "65508 answered"]);
+}
+
+#[test]
+fn length_says_the_number_of_bytes_for_every_number_there_is() {
+    let said = |asked: &[u8]| format!("your data was {} bytes long", asked.len());
+    // Bytes that are not text.
+    ask_every_length("length", &[0xff; LIMIT], |asked, answer| answer == said(asked).as_bytes());
 }
 
 #[test]
@@ -53,16 +60,7 @@ fn length_counts_bytes_and_not_characters() {
 
 #[test]
 fn echo_returns_every_byte_at_every_size() {
-    let server = serve(&["echo", "127.0.0.1:0", "-q"]);
-    let client = Catcher::new();
-    let whole = pattern(LIMIT);
-    let edges = [0, 1, 2, 1471, 1472, 1473, 8191, 8192, 8193, 9216, 9217, 16_384, 16_385, 65_506, LIMIT];
-    for len in edges.into_iter().chain((0..=LIMIT).step_by(97)) {
-        let (answer, source) = client.ask(&whole[..len], &server.address());
-        assert!(answer == whole[..len], "{len} bytes came back changed");
-        assert_eq!(source, server.local);
-    }
-    server.stop().expect_code(0);
+    ask_every_length("echo", &pattern(LIMIT), |asked, answer| asked == answer);
 }
 
 #[test]
@@ -272,6 +270,49 @@ fn an_alias_a_second_interface_and_a_broadcast_are_answered_from_the_right_addre
         let address = if interface == "e0" { "10.77.0.3:1060" } else { "10.78.0.3:1060" };
         assert_eq!((&reply["src"], &reply["iface"]), (&address.into(), &interface.into()));
     }
+    assert!(server.stop().expect_code(0).events("ignored").is_empty());
+}
+
+#[test]
+fn over_ipv6_too_the_answer_comes_from_the_address_that_was_asked() {
+    let Some(lan) = Lan::new() else { return };
+    let (client, host) = (lan.host("h1"), lan.host("h3"));
+    let server = host.serve(&["echo", "[::]:1060", "--answer-broadcast", "--json"]);
+    let src = |to: &str| {
+        let output = client.run(&["send", to, "hi", "--interface", "e0", "--expect", "1", "--json"]).expect_code(0);
+        output.events("reply")[0]["src"].as_str().unwrap().to_owned()
+    };
+    // A group has no address of its own to answer from: it is that of the interface.
+    let of_group = src("[ff02::1%e0]:1060");
+    assert!(of_group.starts_with(&format!("[{}%", link_local("10.77.0.3"))), "{of_group}");
+    for (host, number) in [(client, "1"), (host, "3"), (host, "33")] {
+        host.ip(&format!("addr add fd77::{number}/64 dev e0 nodad")).expect_code(0);
+        // The kernel has a worker make the address good to be reached at, and answers for it a moment earlier.
+        let deadline = Instant::now() + support::PATIENCE;
+        while !host.ip("-6 route show table local").out().contains(&format!("local fd77::{number} ")) {
+            assert!(Instant::now() < deadline, "fd77::{number} does not come");
+        }
+    }
+    for address in ["fd77::3", "fd77::33"] {
+        let asked = format!("[{address}]:1060");
+        assert_eq!(src(&asked), asked);
+        client.run(&["send", &asked, "hi", "--expect", "1", "--connect"]).expect_code(0);
+    }
+    assert!(server.stop().expect_code(0).events("ignored").is_empty());
+}
+
+#[test]
+fn who_is_a_neighbour_is_known_right_after_an_address_has_come() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, h2) = (lan.host("h1"), lan.host("h2"));
+    let address = |text: &str| -> halloo::lab::Address { text.parse().unwrap() };
+    h1.add_address("e0", address("10.99.0.1/24")).unwrap();
+    let server = h2.serve(&["echo", "--lan", "--answer-broadcast", "--json"]);
+    h2.add_address("e0", address("10.99.0.2/24")).unwrap();
+    // Among strangers a broadcast is not answered.
+    let asked = h1.run(&["send", "10.99.0.255", "hi", "--expect", "1", "--wait", "5s", "--json"]);
+    let replies = asked.expect_code(0).events("reply");
+    assert_eq!(replies[0]["src"], "10.99.0.2:1060");
     assert!(server.stop().expect_code(0).events("ignored").is_empty());
 }
 

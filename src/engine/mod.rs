@@ -54,6 +54,9 @@ pub trait Engine {
     /// A datagram came. `now` is when it arrived, as well as that is known.
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out);
 
+    /// More datagrams have come than have been handed over by now.
+    fn behind(&mut self, _: Now) {}
+
     /// What became of a datagram that was to be sent.
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out);
 
@@ -62,6 +65,9 @@ pub trait Engine {
 
     /// The time of [`Next::At`] has come, or somebody woke the run.
     fn due(&mut self, now: Now, out: &mut dyn Out);
+
+    /// The kernel has dropped so many datagrams at our sockets so far. Told about once a second, while datagrams come.
+    fn dropped(&mut self, _: Now, _: u64, _: &mut dyn Out) {}
 
     /// The interfaces are others than before.
     fn rewired(&mut self, _: Now, _: &Table, _: &mut dyn Out) {}

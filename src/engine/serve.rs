@@ -78,7 +78,12 @@ pub struct Plan {
     pub filter: Filter,
     /// What ends the run.
     pub ends: Ends,
+    /// A datagram that the kernel dropped, or whose output was, makes it [`Verdict::TooFew`].
+    pub fail_on_loss: bool,
 }
+
+/// What the kernel drops is told once in so long: a flood must not make a log of itself.
+const TELL_DROPS_EVERY: Duration = Duration::from_secs(60);
 
 /// Receives, and answers where it should.
 #[derive(Debug)]
@@ -86,6 +91,8 @@ pub struct Server {
     plan: Plan,
     last_heard: Duration,
     over: bool,
+    /// What the kernel had dropped when that was last told, and when it was.
+    drops_told: Option<(Duration, u64)>,
     mishaps: Mishaps,
     scratch: Vec<u8>,
     stats: Stats,
@@ -98,6 +105,7 @@ impl Server {
             plan,
             last_heard: Duration::ZERO,
             over: false,
+            drops_told: None,
             mishaps: Mishaps::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
@@ -127,14 +135,16 @@ impl Server {
         Ok(())
     }
 
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self, ending: &Ending) -> Verdict {
         let Ends { count, deadline, idle } = self.plan.ends;
         let wanted = match count {
             Some(count) => count,
             None if deadline.is_some() || idle.is_some() => 1,
             None => 0,
         };
-        if self.stats.received < wanted { Verdict::TooFew } else { Verdict::Done }
+        let lost = ending.kernel_drops.unwrap_or(0) + ending.output_drops.unwrap_or(0);
+        let fails = self.stats.received < wanted || (self.plan.fail_on_loss && lost > 0);
+        if fails { Verdict::TooFew } else { Verdict::Done }
     }
 
     fn end(&self) -> Option<Duration> {
@@ -192,6 +202,19 @@ impl Engine for Server {
         self.mishaps.refused(now, refusal, &mut self.stats, out);
     }
 
+    fn behind(&mut self, now: Now) {
+        // What waits to be handed over has broken the quiet, whenever it came.
+        self.last_heard = now.run;
+    }
+
+    fn dropped(&mut self, now: Now, total: u64, out: &mut dyn Out) {
+        let (due, told) = self.drops_told.map_or((Duration::ZERO, 0), |(last, told)| (last + TELL_DROPS_EVERY, told));
+        if total > told && now.run >= due {
+            self.drops_told = Some((now.run, total));
+            out.tell(&Event::Notice(Notice::KernelDrops { new: total - told, total }));
+        }
+    }
+
     fn due(&mut self, now: Now, _: &mut dyn Out) {
         if self.end().is_some_and(|end| now.run >= end) {
             self.over = true;
@@ -211,7 +234,7 @@ impl Engine for Server {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
-        self.stats.close(now.run, ending, self.verdict());
+        self.stats.close(now.run, ending, self.verdict(ending));
         out.tell(&Event::Summary(&self.stats));
     }
 }
@@ -314,6 +337,7 @@ mod tests {
             answer: answer.map(|answer| (answer, Guard::new(RULES, 1060))),
             filter: Filter::default(),
             ends: Ends::default(),
+            fail_on_loss: false,
         }
     }
 
@@ -387,6 +411,35 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_drops_is_told_at_once_and_then_once_a_minute() {
+        let mut server = Server::new(plan(None));
+        let mut said = Said::default();
+        for (ms, total) in [(0, 0), (1000, 5), (2000, 9), (60_999, 9), (61_000, 12), (121_000, 12), (181_000, 13)] {
+            server.dropped(at(ms), total, &mut said);
+        }
+        let told = said.notices.iter().map(|notice| match notice {
+            Notice::KernelDrops { new, total } => (*new, *total),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(5, 5), (7, 12), (1, 13)]);
+    }
+
+    #[test]
+    fn a_loss_is_a_failure_only_where_that_was_asked_for() {
+        let verdict = |fail_on_loss, kernel_drops, output_drops| {
+            let mut server = Server::new(Plan { fail_on_loss, ..plan(None) });
+            let ending = Ending { kernel_drops, output_drops, broken: None };
+            server.finish(at(1), &ending, &mut Said::default());
+            server.stats().verdict
+        };
+        for (kernel_drops, output_drops) in [(Some(1), Some(0)), (Some(0), Some(1)), (None, Some(1))] {
+            assert_eq!(verdict(true, kernel_drops, output_drops), Verdict::TooFew);
+            assert_eq!(verdict(false, kernel_drops, output_drops), Verdict::Done);
+        }
+        assert_eq!(verdict(true, Some(0), Some(0)), Verdict::Done);
+    }
+
+    #[test]
     fn what_is_not_let_in_is_counted() {
         let datagram = reply_from("10.0.0.2:5000", b"x");
         let eth0 = Datagram { link: Some(Link { index: 2, name: "eth0".into() }), ..datagram.clone() };
@@ -434,6 +487,21 @@ mod tests {
             (Next::At(Duration::from_millis(80)), Verdict::Done)
         );
         assert_eq!(run(none(), &[], 50), (Next::Event, Verdict::Done));
+    }
+
+    #[test]
+    fn what_waits_in_the_queue_for_longer_than_the_quiet_is_no_quiet() {
+        let idle = Some(Duration::from_millis(50));
+        let mut server = Server::new(Plan { ends: Ends { idle, ..Ends::default() }, ..plan(None) });
+        let mut said = Said::default();
+        server.start(at(0), &mut said);
+        // It came at 10, and is read at 100; there are more behind it.
+        server.received(at(10), &reply_from("10.0.0.2:5000", b"x"), &mut said);
+        server.behind(at(100));
+        server.due(at(100), &mut said);
+        assert_eq!(server.next(), Next::At(Duration::from_millis(150)));
+        server.due(at(150), &mut said);
+        assert_eq!(server.next(), Next::Done);
     }
 
     proptest! {

@@ -48,8 +48,9 @@ pub(crate) struct Said {
     pub(crate) failed: usize,
     pub(crate) refused: usize,
     pub(crate) bad: Vec<RecordError>,
+    pub(crate) notices: Vec<Notice>,
     /// What was noted of a series: a word, and the interface where it is about one.
-    pub(crate) notices: Vec<String>,
+    pub(crate) course: Vec<String>,
     /// The time so far, in milliseconds, where a test keeps it here.
     pub(crate) now: u64,
 }
@@ -69,8 +70,11 @@ impl Out for Said {
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Failed(_) => self.failed += 1,
             Event::Refused(_) => self.refused += 1,
+            Event::Notice(notice) => {
+                self.course.extend(word(notice));
+                self.notices.push(notice.clone());
+            }
             Event::BadRecord(error) => self.bad.push((*error).clone()),
-            Event::Notice(notice) => self.notices.extend(word(notice)),
             _ => {}
         }
     }

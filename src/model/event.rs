@@ -481,6 +481,15 @@ pub enum Notice {
     },
     /// A group could not be joined on one interface: group, interface, reason.
     GroupNotJoined(IpAddr, Link, Fault),
+    /// Datagrams came faster than they were read, and the kernel dropped some at our socket.
+    KernelDrops {
+        /// So many since this was last told.
+        new: u64,
+        /// So many in all.
+        total: u64,
+    },
+    /// Of so many datagrams nothing was written at this point, because the reader of the output was too slow.
+    OutputDrops(u64),
 }
 
 /// What is known of services that were not found.
@@ -562,4 +571,10 @@ pub trait Sink {
     /// # Errors
     /// Those of the file or terminal behind it.
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Of how many received datagrams nothing was written, because the reader of the output was too slow. `None` where that
+    /// cannot be: the run waits for its reader.
+    fn drops(&self) -> Option<u64> {
+        None
+    }
 }

@@ -16,7 +16,8 @@ pub enum Verdict {
     /// 0: done; where answers were asked for, enough came.
     #[default]
     Done,
-    /// 1: too few answers, or nothing received, before the deadline; a lesson that is not as it says.
+    /// 1: too few answers, or nothing received, before the deadline; something lost where that was not to be; a lesson that is
+    /// not as it says.
     TooFew,
     /// 2: what was typed makes no sense.
     Usage,
@@ -89,6 +90,9 @@ impl Peers {
 pub struct Ending {
     /// Datagrams that the kernel dropped at our sockets, where it tells.
     pub kernel_drops: Option<u64>,
+    /// Received datagrams of which nothing was written, because the reader of the output was too slow; `None` where the
+    /// run waits for its reader.
+    pub output_drops: Option<u64>,
     /// What broke the run deserves, if something did.
     pub broken: Option<Verdict>,
 }
@@ -124,6 +128,9 @@ pub struct Stats {
     pub ignored: BTreeMap<Ignored, u64>,
     /// Datagrams that the kernel dropped at our socket.
     pub kernel_drops: Option<u64>,
+    /// Received datagrams of which nothing was written, because the reader of the output was too slow; they are in
+    /// `received`.
+    pub output_drops: Option<u64>,
     /// Answers seen before.
     pub duplicates: Option<u64>,
     /// Answers after their own deadline.
@@ -184,6 +191,7 @@ impl Stats {
     pub fn close(&mut self, elapsed: Duration, ending: &Ending, verdict: Verdict) {
         self.elapsed = elapsed;
         self.kernel_drops = ending.kernel_drops;
+        self.output_drops = ending.output_drops;
         self.verdict = ending.broken.unwrap_or(verdict);
     }
 }

@@ -167,7 +167,7 @@ impl Bare {
 
     /// How many datagrams the kernel has dropped at this socket, where it tells.
     pub fn drops(&self) -> Option<u64> {
-        sys::drops(&self.all())
+        sys::drops(&self.all()).map(u64::from)
     }
 
     /// The same socket, with all the calls that std does not have.

@@ -24,6 +24,22 @@ pub struct Granted {
 pub struct Endpoint {
     bound: Bound,
     granted: Granted,
+    drops: Widened,
+}
+
+/// A counter of 32 bits that begins again at 0, made one that does not: it is looked at more often than it comes round.
+#[derive(Debug, Default)]
+struct Widened {
+    total: u64,
+    last: u32,
+}
+
+impl Widened {
+    fn see(&mut self, count: u32) -> u64 {
+        self.total += u64::from(count.wrapping_sub(self.last));
+        self.last = count;
+        self.total
+    }
 }
 
 impl Endpoint {
@@ -31,7 +47,8 @@ impl Endpoint {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
         let Options { connect: peer, patient, broadcast, .. } = *options;
-        Ok(Self { bound: Bound { socket: Arc::new(socket), local, peer, patient, broadcast }, granted })
+        let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast };
+        Ok(Self { bound, granted, drops: Widened::default() })
     }
 
     /// The address it is bound to, with the real port.
@@ -68,13 +85,27 @@ impl Endpoint {
         joined.map_err(|error| sys::fault(&error))
     }
 
+    /// Leaves a group that was joined on one interface, which may be gone.
+    ///
+    /// # Errors
+    /// The system's; it has not joined, for one.
+    pub fn leave(&self, group: IpAddr, link: &Link) -> Result<(), Fault> {
+        let left = match group {
+            IpAddr::V4(group) => {
+                self.bound.socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(link.index))
+            }
+            IpAddr::V6(group) => self.bound.socket.leave_multicast_v6(&group, link.index),
+        };
+        left.map_err(|error| sys::fault(&error))
+    }
+
     pub(crate) const fn bound(&self) -> &Bound {
         &self.bound
     }
 
     /// How many datagrams the kernel has dropped at this socket, where it tells.
-    pub(crate) fn drops(&self) -> Option<u64> {
-        sys::drops(&self.bound.socket)
+    pub(crate) fn drops(&mut self) -> Option<u64> {
+        sys::drops(&self.bound.socket).map(|count| self.drops.see(count))
     }
 }
 
@@ -99,4 +130,17 @@ pub fn source_for(destination: SocketAddr) -> Result<IpAddr, Error> {
         local_address(&socket)
     };
     look_up().map(|local| local.ip()).map_err(|error| system(Action::Route, destination.to_string(), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_comes_round_goes_on() {
+        let mut widened = Widened::default();
+        let seen = [0, 7, 7, u32::MAX, 0, 5].map(|count| widened.see(count));
+        let round = u64::from(u32::MAX) + 1;
+        assert_eq!(seen, [0, 7, 7, round - 1, round, round + 5]);
+    }
 }

@@ -29,10 +29,22 @@ pub struct Fanout {
     way: Option<(SocketAddr, IpAddr)>,
     /// Where the system tells of interfaces that come and go, if that is wanted.
     news: Option<sys::News>,
-    /// The group that is joined on interfaces that come.
-    group: Option<IpAddr>,
+    /// What is joined on interfaces that come.
+    groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
     changed: bool,
+}
+
+/// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
+struct Membership {
+    group: IpAddr,
+    names: Vec<Arc<str>>,
+}
+
+impl Membership {
+    fn includes(&self, link: &Link) -> bool {
+        self.names.is_empty() || self.names.contains(&link.name)
+    }
 }
 
 /// Ends a wait from another thread.
@@ -55,7 +67,7 @@ impl Waker {
 impl Fanout {
     /// These endpoints as one. `table` tells casts and interfaces.
     pub const fn new(endpoints: Vec<Endpoint>, table: Table) -> Self {
-        Self { endpoints, table, waiter: None, first: 0, way: None, news: None, group: None, changed: false }
+        Self { endpoints, table, waiter: None, first: 0, way: None, news: None, groups: Vec::new(), changed: false }
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -106,17 +118,47 @@ impl Fanout {
     /// Joins `group` on every interface that there is and that comes, by every endpoint of its IP version that is not there
     /// to send to everybody. Interfaces that cannot are left out; those that could are returned.
     pub fn join_everywhere(&mut self, group: IpAddr) -> Vec<Link> {
-        self.group = Some(group);
-        let mut links: Vec<Link> = self.table.rows().iter().map(|row| row.link().clone()).collect();
-        links.dedup();
+        self.keep_joined(group, Vec::new());
+        let mut links = links(&self.table);
         links.retain(|link| self.join(group, link));
         links
     }
 
+    /// Joins `group` from now on on every interface that comes and has one of these names, or any name if there is none
+    /// among them, such as one that was deleted and is made again. What is there already is joined by
+    /// [`Endpoint::join`].
+    pub fn keep_joined(&mut self, group: IpAddr, names: Vec<Arc<str>>) {
+        self.groups.push(Membership { group, names });
+    }
+
     fn join(&self, group: IpAddr, link: &Link) -> bool {
-        let hears = |endpoint: &&Endpoint| !endpoint.bound().broadcast && endpoint.local().is_ipv4() == group.is_ipv4();
         // Every one of them, not the first that can.
-        self.endpoints.iter().filter(hears).filter(|endpoint| endpoint.join(group, link).is_ok()).count() > 0
+        self.ears(group).filter(|endpoint| endpoint.join(group, link).is_ok()).count() > 0
+    }
+
+    /// The endpoints that can hear a group.
+    fn ears(&self, group: IpAddr) -> impl Iterator<Item = &Endpoint> {
+        let hears =
+            move |endpoint: &&Endpoint| !endpoint.bound().broadcast && endpoint.local().is_ipv4() == group.is_ipv4();
+        self.endpoints.iter().filter(hears)
+    }
+
+    /// Joins on interfaces that came. Those that went are left first: the system does not forget them by itself, and lets
+    /// a socket have only so many.
+    fn rejoin(&self, before: &[Link]) {
+        let now = links(&self.table);
+        for membership in &self.groups {
+            let wanted = |link: &&Link| membership.includes(link);
+            for gone in before.iter().filter(|link| !now.contains(link)).filter(wanted) {
+                for endpoint in self.ears(membership.group) {
+                    let _left = endpoint.leave(membership.group, gone);
+                }
+            }
+            for link in now.iter().filter(wanted) {
+                // One that is joined already says so, and one that cannot be is left out.
+                let _joined = self.join(membership.group, link);
+            }
+        }
     }
 
     /// The first endpoint.
@@ -246,11 +288,9 @@ impl Network for Fanout {
         if table == self.table {
             return;
         }
-        self.table = table;
+        let before = links(&std::mem::replace(&mut self.table, table));
         self.changed = true;
-        if let Some(group) = self.group {
-            let _joined = self.join_everywhere(group);
-        }
+        self.rejoin(&before);
     }
 
     fn changed(&mut self) -> Option<&Table> {
@@ -262,9 +302,16 @@ impl Network for Fanout {
         std::mem::take(&mut self.changed).then_some(&self.table)
     }
 
-    fn drops(&self) -> Option<u64> {
-        self.endpoints.iter().map(Endpoint::drops).sum()
+    fn drops(&mut self) -> Option<u64> {
+        self.endpoints.iter_mut().map(Endpoint::drops).sum()
     }
+}
+
+/// Every interface once.
+fn links(table: &Table) -> Vec<Link> {
+    let mut links: Vec<Link> = table.rows().iter().map(|row| row.link().clone()).collect();
+    links.dedup();
+    links
 }
 
 fn cannot_wait(error: &io::Error) -> Error {
@@ -301,5 +348,100 @@ fn cast_by_table(table: &Table, destination: IpAddr) -> Cast {
     match (Cast::by_form(destination), destination) {
         (Cast::Unicast, IpAddr::V4(ip)) if table.broadcaster(ip).is_some() => Cast::Broadcast,
         (cast, _) => cast,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Not;
+
+    use super::*;
+    use crate::model::interface::Facts;
+    use crate::model::{Interface, Stamp, StampSource};
+
+    /// Two subnets and this host's loopback interface.
+    fn table() -> Table {
+        let row = |index, name, address, prefix| {
+            Interface::judge(Facts { loopback: index == 1, ..Facts::plain(index, name, Some((address, prefix))) })
+        };
+        Table::new(vec![
+            row(1, "lo", "127.0.0.1", 8),
+            row(2, "eth0", "10.77.0.1", 24),
+            row(2, "eth0", "fe80::1", 64),
+            row(3, "eth1", "10.78.0.1", 24),
+        ])
+    }
+
+    /// What the table says of a datagram from `source` to `destination` by the interface of this number.
+    fn described(source: &str, destination: Option<&str>, index: Option<u32>) -> Head {
+        let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 1060);
+        let mut head = Head {
+            bytes: 0..0,
+            wire_len: 0,
+            source: address(source),
+            destination: destination.map(address),
+            local: None,
+            index,
+            link: None,
+            cast: None,
+            origin: Origin::Foreign,
+            on_link: false,
+            other_link: false,
+            ttl: None,
+            stamp: Stamp { wall: std::time::SystemTime::UNIX_EPOCH, source: StampSource::User },
+        };
+        describe(&table(), &mut head);
+        head
+    }
+
+    #[test]
+    fn whose_the_source_is() {
+        let origin = |source| described(source, None, Some(2)).origin;
+        // The broadcast address of any subnet of ours, by whichever interface it claims to come.
+        for broadcast in ["10.77.0.255", "10.78.0.255", "::ffff:10.77.0.255"] {
+            assert_eq!(origin(broadcast), Origin::Broadcast, "{broadcast}");
+        }
+        for own in ["10.77.0.1", "10.78.0.1", "127.0.0.1", "fe80::1", "::ffff:10.77.0.1"] {
+            assert_eq!(origin(own), Origin::Own, "{own}");
+        }
+        for foreign in ["10.77.0.2", "10.79.0.255", "192.0.2.1", "fe80::2"] {
+            assert_eq!(origin(foreign), Origin::Foreign, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_is_one_of_the_subnet_of_the_interface_it_came_by() {
+        let near = |source, index| described(source, None, index).on_link;
+        assert!(near("10.77.0.2", Some(2)) && near("fe80::2", Some(2)) && near("10.78.0.2", Some(3)));
+        // Another subnet's address, by this cable: forged, or wrongly cabled.
+        assert!(near("10.78.0.2", Some(2)).not() && near("192.0.2.1", Some(2)).not());
+        // Where the system does not tell by which interface, any will do.
+        assert!(near("10.78.0.2", None) && near("192.0.2.1", None).not());
+    }
+
+    #[test]
+    fn what_is_addressed_to_the_other_interface_is_marked() {
+        let other = |destination, index| described("10.77.0.2", Some(destination), index).other_link;
+        assert!(other("10.78.0.1", Some(2)) && other("10.77.0.1", Some(2)).not());
+        assert!(other("10.77.0.255", Some(2)).not() && other("10.78.0.1", None).not());
+    }
+
+    #[test]
+    fn an_interface_that_came_after_the_table_was_read_has_no_neighbours_yet() {
+        // The number of no interface of any machine.
+        let head = described("10.77.0.2", None, Some(u32::MAX));
+        assert_eq!(head.link, Some(Link { index: u32::MAX, name: u32::MAX.to_string().into() }));
+        assert!(head.on_link.not());
+    }
+
+    #[test]
+    fn to_whom_it_went_is_read_from_the_table_where_the_system_does_not_say() {
+        let cast = |destination| described("10.77.0.2", Some(destination), Some(2)).cast;
+        assert_eq!(cast("10.77.0.1"), Some(Cast::Unicast));
+        assert_eq!((cast("10.77.0.255"), cast("10.78.0.255")), (Some(Cast::Broadcast), Some(Cast::Broadcast)));
+        assert_eq!((cast("255.255.255.255"), cast("224.0.0.1")), (Some(Cast::Limited), Some(Cast::Multicast)));
+        assert_eq!((cast("ff02::1"), cast("fe80::1")), (Some(Cast::Multicast), Some(Cast::Unicast)));
+        assert_eq!(described("10.77.0.2", None, Some(2)).cast, None);
+        assert_eq!(described("10.77.0.2", None, Some(2)).link.map(|link| link.name), Some("eth0".into()));
     }
 }

@@ -101,5 +101,5 @@ pub trait Network {
     }
 
     /// How many datagrams the kernel has dropped at the sockets, where it tells.
-    fn drops(&self) -> Option<u64>;
+    fn drops(&mut self) -> Option<u64>;
 }

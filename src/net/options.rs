@@ -78,6 +78,8 @@ impl Options {
         }
         if self.share {
             must("SO_REUSEPORT", sys::share_port(&socket))?;
+        } else {
+            must("SO_EXCLUSIVEADDRUSE", sys::claim_port(&socket))?;
         }
         if let Some(ttl) = self.ttl {
             must("IP_TTL", set_ttl(&socket, family, ttl))?;
@@ -92,7 +94,7 @@ impl Options {
 
         // What may be: more exact times, fuller reports, larger buffers. What was granted is read back.
         sys::want_details(&socket, family);
-        if let Some(bytes) = self.send_buffer {
+        if let Some(bytes) = self.send_buffer.or(sys::SEND_BUFFER) {
             let _unheeded = socket.set_send_buffer_size(bytes);
         }
         let _unheeded = socket.set_recv_buffer_size(self.receive_buffer);
@@ -123,5 +125,33 @@ fn set_tos(socket: &Socket, family: Family, tos: u8) -> io::Result<()> {
     match family {
         Family::V4 => socket.set_tos_v4(tos.into()),
         Family::V6 => sys::set_traffic_class(socket, tos),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn a_socket_that_answers_cannot_broadcast_and_its_port_is_its_own() {
+        let answering = Options::new((Ipv4Addr::LOCALHOST, 0).into()).open().unwrap();
+        let socket = &answering.bound().socket;
+        assert!(!socket.broadcast().unwrap() && !socket.reuse_address().unwrap());
+        let asking = Options { broadcast: true, ..Options::new((Ipv4Addr::LOCALHOST, 0).into()) }.open().unwrap();
+        assert!(asking.bound().socket.broadcast().unwrap());
+        #[cfg(unix)]
+        assert!(!socket.reuse_port().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn icmp_errors_wait_in_a_queue_of_their_own() {
+        use nix::sys::socket::{getsockopt, sockopt};
+        let open = |bind: SocketAddr| Options::new(bind).open();
+        let four = open((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        assert!(getsockopt(&*four.bound().socket, sockopt::Ipv4RecvErr).unwrap());
+        let six = open((Ipv6Addr::LOCALHOST, 0).into()).unwrap();
+        assert!(getsockopt(&*six.bound().socket, sockopt::Ipv6RecvErr).unwrap());
     }
 }

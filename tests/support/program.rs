@@ -269,6 +269,11 @@ impl Process {
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// How many JSON objects with this event standard output holds by now.
+    pub(crate) fn events_so_far(&self, name: &str) -> usize {
+        whole_lines(&self.stdout.bytes()).filter(|line| is_event(line, name)).count()
+    }
+
     fn so_far(&self) -> String {
         let (stdout, stderr) = (self.stdout.bytes(), self.stderr.bytes());
         format!("stdout:\n{}\nstderr:\n{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
@@ -444,6 +449,16 @@ impl Output {
         assert_eq!(self.events("summary").len(), 1, "summaries of {self}");
         assert_eq!(last["exit"], Value::from(self.code), "the exit code in the summary of {self}");
         last
+    }
+
+    /// The number in front of these words in the last line for people.
+    #[track_caller]
+    pub(crate) fn summed_up(&self, words: &str) -> u64 {
+        let said = self.err();
+        let line = said.lines().rfind(|line| line.starts_with("-- "));
+        let before = line.and_then(|line| line.split_once(words)).map(|(before, _)| before);
+        let number = before.and_then(|before| before.rsplit(' ').next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number of {words:?} in {self}"))
     }
 
     /// Fails the test unless each of these stands in standard error.

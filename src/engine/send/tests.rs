@@ -445,7 +445,7 @@ fn a_series_goes_on_within_an_interval_and_every_datagram_is_accounted_for() {
     let expected: Vec<u64> = (0..=1000).chain(9_100..10_000).filter(|ms| ms % 100 == 0).collect();
     assert_eq!(times("10.0.0.255:9"), expected);
     assert_eq!(times("10.1.0.255:9"), [9_600, 9_700, 9_800, 9_900]);
-    assert_eq!(said.notices, ["e0 lost: down", "e0 back", "e1 came"]);
+    assert_eq!(said.course, ["e0 lost: down", "e0 back", "e1 came"]);
     let stats = sender.stats();
     assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(104), 24, 80));
     assert_eq!(verdict(&mut sender, at(10_000)), Verdict::Partly);
@@ -463,7 +463,7 @@ fn nothing_but_what_was_not_tried_is_refused_before_sending_and_ends_no_later() 
     let mut sender = Sender::new(plan, records(&["a"])).following(Course::One(way), &start);
     let mut said = Said::default();
     sender.start(at(0), &mut said);
-    assert_eq!((said.sends.len(), &said.notices[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
+    assert_eq!((said.sends.len(), &said.course[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
     assert_eq!((sender.next(), verdict(&mut sender, at(0))), (Next::Done, Verdict::RefusedToSend));
 }
 
@@ -493,7 +493,7 @@ fn a_series_whose_sends_all_fail_slows_down_until_one_leaves() {
     sender.start(at(0), &mut said);
     // A burst, and then at 100, 300, 700, 1500 and 3100 ms.
     assert_eq!(fail_for(&mut sender, 5_000, &mut said), 64 + 5);
-    assert_eq!((said.failed, &said.notices[..]), (1, &["slowed".to_owned()][..]));
+    assert_eq!((said.failed, &said.course[..]), (1, &["slowed".to_owned()][..]));
     // The interfaces are others: it is tried at once.
     sender.rewired(at(5_000), &Table::default(), &mut said);
     said.now = 5_000;

@@ -23,6 +23,9 @@ use crate::net::{Batch, Outbox};
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
 pub(crate) const BUFFER_FACTOR: usize = 2;
 
+/// The system's own is large enough for any datagram.
+pub(crate) const SEND_BUFFER: Option<usize> = None;
+
 /// One socket can send from any of the host's addresses, by any interface, datagram by datagram.
 pub(crate) const CHOOSES_SOURCE: bool = true;
 
@@ -93,6 +96,11 @@ pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
+/// A port is its socket's alone here, unless both ask to share it.
+pub(crate) fn claim_port(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
 /// Forgets the peer: connect(2) to an address of the family AF_UNSPEC, which is 0.
 pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
     // SAFETY: `sockaddr` is plain data, for which all zeros is a valid value.
@@ -107,15 +115,15 @@ pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
 const DROPS: usize = 8;
 
 /// Datagrams the kernel dropped at this socket: no room in the receive buffer, or a wrong checksum. SO_RXQ_OVFL would
-/// count only those before the last datagram that was delivered.
-pub(crate) fn drops(socket: &Socket) -> Option<u64> {
+/// count only those before the last datagram that was delivered. Behind 2^32 - 1 it begins again at 0.
+pub(crate) fn drops(socket: &Socket) -> Option<u32> {
     let mut memory = [0u32; DROPS + 1];
     let mut len = size_of_val(&memory) as libc::socklen_t;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
     // SAFETY: the pointer and the length describe `memory`; the kernel writes at most `len` bytes and says how many.
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, memory.as_mut_ptr().cast(), &raw mut len) };
-    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS].into())
+    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS])
 }
 
 /// Where `struct tcp_info` (linux/tcp.h) has its counts of segments, each a word of four bytes: all out, all in, those with
@@ -308,7 +316,9 @@ fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8],
 
 /// An interface's name by its number.
 pub(crate) fn name_of(index: u32) -> Option<String> {
-    nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
+    let name = nix::net::if_::if_indextoname(index).ok()?.into_string().ok()?;
+    // For a number that no interface has, the library returns no error but nothing.
+    (!name.is_empty()).then_some(name)
 }
 
 /// The kernel answers a unicast datagram from the address it was sent to, and every other from one that it chooses: so

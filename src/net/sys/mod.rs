@@ -24,6 +24,8 @@ mod news;
 mod pair;
 #[cfg(not(target_os = "linux"))]
 mod portable;
+#[cfg(any(test, not(target_os = "linux")))]
+mod soft;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod unix;
 #[cfg(windows)]
@@ -43,9 +45,9 @@ pub(crate) use news::News;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::News;
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, fault, forbid_fragments, has_ended, links, name_of,
-    next_len, prepare, receive, segments, send, set_traffic_class, share_port, take_refusals, want_destination,
-    want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, SEND_BUFFER, bind_device, claim_port, disconnect, drops, fault, forbid_fragments,
+    has_ended, links, name_of, next_len, prepare, receive, segments, send, set_traffic_class, share_port,
+    take_refusals, want_destination, want_details,
 };
 pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
 

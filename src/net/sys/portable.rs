@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 
@@ -12,6 +12,7 @@ use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
+use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, fault};
 use crate::net::{Batch, Outbox};
 
@@ -57,7 +58,7 @@ impl News {
 }
 
 /// Not told here.
-pub(crate) fn drops(_: &Socket) -> Option<u64> {
+pub(crate) fn drops(_: &Socket) -> Option<u32> {
     None
 }
 
@@ -84,19 +85,36 @@ pub(crate) fn disconnect(_: &Socket) -> io::Result<()> {
 /// Not told here: refusals come as errors of the next receive.
 pub(crate) fn take_refusals(_: &Bound, _: &mut Vec<Refusal>) {}
 
+/// Soft errors taken at a time: datagrams wait behind them, and behind those the end of the run.
+const MOST_SOFT: u32 = 64;
+
+/// An error that no receive takes away must not keep a processor busy: with this, it is looked at 100 times a second.
+const SOFT_PAUSE: Duration = Duration::from_millis(10);
+
 /// Adds what is in the socket's queue to the batch, as far as there is room.
 pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
+    let mut soft = 0;
     while batch.room() > 0 {
-        match receive_one(bound, batch) {
-            Ok(head) => batch.push(head),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            // An ICMP message about some datagram sent before (on Windows error 10054): soft, and no reason to stop.
-            Err(error) if fault(&error).kind == FaultKind::Refused => {
+        let error = match receive_one(bound, batch) {
+            Ok(head) => {
+                batch.push(head);
+                continue;
+            }
+            Err(error) => error,
+        };
+        match soft::judge(&error) {
+            Failure::Empty => return Ok(()),
+            Failure::Ours => return Err(error),
+            Failure::Interrupted => {}
+            Failure::Refused => {
                 batch.refusals_mut().extend(bound.peer.map(refused));
                 return Ok(());
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Failure::Soft if soft < MOST_SOFT => soft += 1,
+            Failure::Soft => {
+                std::thread::sleep(SOFT_PAUSE);
+                return Ok(());
+            }
         }
     }
     Ok(())
@@ -168,7 +186,7 @@ fn send_one(bound: &Bound, item: &Item, payload: &[u8]) -> Result<(), Fault> {
         let fault = fault(&error);
         match fault.kind {
             FaultKind::QueueFull if bound.patient && tries <= TRIES => {
-                std::thread::sleep(std::time::Duration::from_millis(tries.into()));
+                std::thread::sleep(Duration::from_millis(tries.into()));
             }
             FaultKind::Refused if tries == 1 => {}
             _ => return Err(fault),

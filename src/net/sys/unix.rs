@@ -12,6 +12,10 @@ pub(crate) use super::portable::{
 use crate::model::Family;
 use crate::net::sys::LinkFacts;
 
+/// A datagram may be no longer than the send buffer, and macOS and the BSDs give 9216 bytes (net.inet.udp.maxdgram). Four of
+/// the longest fit into this.
+pub(crate) const SEND_BUFFER: Option<usize> = Some(4 << 16);
+
 /// Every interface with its flags. The MTU stays unknown.
 pub(crate) fn links(_: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
     super::links::links(|_| None)
@@ -30,4 +34,9 @@ pub(crate) fn set_traffic_class(socket: &Socket, class: u8) -> io::Result<()> {
 /// SO_REUSEPORT.
 pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
+}
+
+/// A port is its socket's alone here, unless both ask to share it.
+pub(crate) fn claim_port(_: &Socket) -> io::Result<()> {
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Windows: the portable calls.
 
 use std::io;
+use std::os::windows::io::{AsRawSocket, RawSocket};
 
 use if_addrs::{IfAddr, IfOperStatus};
 use socket2::Socket;
@@ -55,6 +56,29 @@ pub(crate) fn set_traffic_class(_: &Socket, _: u8) -> io::Result<()> {
 pub(crate) fn share_port(_: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// SOL_SOCKET, and SO_EXCLUSIVEADDRUSE, which is SO_REUSEADDR with every bit turned (winsock2.h).
+const SOL_SOCKET: i32 = 0xffff;
+const SO_EXCLUSIVEADDRUSE: i32 = !4;
+
+#[link(name = "ws2_32")]
+unsafe extern "system" {
+    fn setsockopt(socket: RawSocket, level: i32, option: i32, value: *const u8, len: i32) -> i32;
+}
+
+/// SO_EXCLUSIVEADDRUSE: without it, any program may take the port over with SO_REUSEADDR.
+pub(crate) fn claim_port(socket: &Socket) -> io::Result<()> {
+    let value = 1i32;
+    let len = size_of::<i32>() as i32;
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; the socket is open.
+    let result = unsafe {
+        setsockopt(socket.as_raw_socket(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, std::ptr::from_ref(&value).cast(), len)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The system's own is large enough for any datagram.
+pub(crate) const SEND_BUFFER: Option<usize> = None;
 
 /// Windows has no datagrams of AF_UNIX.
 pub(crate) fn pair() -> io::Result<(Socket, Socket)> {

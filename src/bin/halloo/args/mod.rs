@@ -124,7 +124,7 @@ EXAMPLES
 
 EXIT CODES
   0  done; where answers were asked for, enough came
-  1  too few answers or nothing received before the deadline; a lesson surprised
+  1  too few answers or nothing received in time; a loss; a lesson surprised
   2  what was typed makes no sense
   3  refused before sending: too long, no interface can broadcast, a bad record
   4  the system refused: not permitted, no route, port in use ...

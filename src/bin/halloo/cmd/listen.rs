@@ -13,7 +13,7 @@ use halloo::net::{Batch, batch};
 use crate::args;
 use crate::cmd::run::{Output, to_terminal};
 use crate::cmd::serve::{Open, Wish, ends, hears_no_broadcast, names, needs_destination, open, serve};
-use crate::report::{Frame, Human, Options, Pcap, Raw, Show, Style, Tee};
+use crate::report::{Frame, Human, Options, Pcap, Queue, Raw, Show, Style, Tee};
 
 /// Prints every datagram.
 pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error> {
@@ -45,10 +45,11 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
         interfaces: names(network.table(), &args.interface)?,
         no_self: args.no_self,
     };
-    let sink = sink(args, output)?;
+    let mut queue = Queue::new();
+    let sink = sink(args, output, &mut queue)?;
     let ends = ends(args.count, args.timeout, args.idle);
-    let plan = Plan { listening, notices, answer: None, filter, ends };
-    serve(plan, network, Batch::new(args.max_size.unwrap_or(batch::SLOT)), sink)
+    let plan = Plan { listening, notices, answer: None, filter, ends, fail_on_loss: args.fail_on_loss };
+    serve(plan, network, Batch::new(args.max_size.unwrap_or(batch::SLOT)), queue, sink)
 }
 
 const fn only(only: args::Only) -> Only {
@@ -59,21 +60,23 @@ const fn only(only: args::Only) -> Only {
     }
 }
 
-fn sink(args: &args::Listen, output: &Output) -> Result<Box<dyn Sink>, Error> {
+fn sink(args: &args::Listen, output: &Output, queue: &mut Queue) -> Result<Box<dyn Sink>, Error> {
     let show = match args.show() {
         args::Show::Text => Show::Text,
         args::Show::Hex => Show::Hex,
         args::Show::None => Show::None,
     };
     let options = Options { show, ..output.options(Style::Receive) };
+    let (data, notes) = (queue.inlet(io::stdout()), queue.inlet(io::stderr()));
     let lines: Box<dyn Sink> = match args.raw() {
-        Some(frame) => Box::new(Raw::new(raw_frame(frame), options, io::stdout(), io::stderr())),
-        None if output.json => output.sink(Style::Receive),
-        None => Box::new(Human::new(options, io::stdout(), io::stderr())),
+        Some(frame) => Box::new(Raw::new(raw_frame(frame), options, data, notes)),
+        None if output.json => output.sink_to(Style::Receive, data, notes),
+        None => Box::new(Human::new(options, data, notes)),
     };
     let Some(path) = &args.pcap else { return Ok(lines) };
     let failed = |error: io::Error| Error::Output { name: path.display().to_string(), why: error.to_string() };
-    let capture = Pcap::new(File::create(path).map_err(failed)?).map_err(failed)?;
+    let file = File::create(path).map_err(failed)?;
+    let capture = Pcap::new(queue.inlet(file)).map_err(failed)?;
     Ok(Box::new(Tee(lines, Box::new(capture))))
 }
 

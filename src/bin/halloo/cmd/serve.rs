@@ -1,5 +1,6 @@
 //! `halloo echo` and `halloo length`, and the socket they share with `listen`.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -15,11 +16,11 @@ use halloo::model::target::DEFAULT_PORT;
 use halloo::model::{Error, Family, Fault, Interface, Link, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
-use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Options, batch, interfaces};
+use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Network, Options, batch, interfaces};
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, Setup, run};
-use crate::report::Style;
+use crate::report::{Queue, Style};
 
 /// Answers with the same bytes.
 pub(super) fn echo(args: &args::Echo, output: &Output) -> Result<Verdict, Error> {
@@ -68,15 +69,30 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         notices,
         filter,
         ends: ends(args.count, args.timeout, args.idle),
+        fail_on_loss: args.fail_on_loss,
     };
-    serve(plan, network, Batch::new(batch::SLOT), output.sink(Style::Receive))
+    let mut queue = Queue::new();
+    let sink = output.sink_to(Style::Receive, queue.inlet(io::stdout()), queue.inlet(io::stderr()));
+    serve(plan, network, Batch::new(batch::SLOT), queue, sink)
 }
 
-/// Runs a server to its end.
-pub(super) fn serve(plan: Plan, mut network: Fanout, batch: Batch, sink: Box<dyn Sink>) -> Result<Verdict, Error> {
+/// Runs a server to its end. It never waits for whoever reads what `sink` writes to the queue.
+pub(super) fn serve(
+    plan: Plan,
+    mut network: Fanout,
+    batch: Batch,
+    queue: Queue,
+    sink: Box<dyn Sink>,
+) -> Result<Verdict, Error> {
+    if plan.fail_on_loss && network.drops().is_none() {
+        return Err(Error::Unsupported { what: "to count what the kernel drops" });
+    }
     let setup = Setup::new(&mut network, batch, true)?;
+    let waker = network.waker()?;
+    let no_thread = |error: io::Error| Error::Output { name: "the output".to_owned(), why: error.to_string() };
+    let sink = queue.start(sink, move || waker.wake()).map_err(no_thread)?;
     let mut server = Server::new(plan);
-    run(&mut server, &mut network, setup, sink)?;
+    run(&mut server, &mut network, setup, Box::new(sink))?;
     Ok(server.stats().verdict)
 }
 
@@ -125,7 +141,14 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
         notices.push(Notice::Ipv6Only(local));
     }
     let listening = Listening { role: wish.role, local, groups, receive_buffer: (asked, granted) };
-    Ok(Open { network: Fanout::new(vec![endpoint], table), listening, notices })
+    let names = chosen(&table, wish.interfaces)?.into_iter().map(|link| link.name).collect::<Vec<_>>();
+    let everybody = (wish.groups.is_empty() && hears_all_nodes(&endpoint)).then_some(ALL_NODES.into());
+    let mut network = Fanout::new(vec![endpoint], table);
+    for group in wish.groups.iter().copied().chain(everybody) {
+        network.keep_joined(group, names.clone());
+    }
+    network.watch_interfaces()?;
+    Ok(Open { network, listening, notices })
 }
 
 /// Bound to one address, a socket hears no broadcasts; bound to a group, to a broadcast address or to everything, it hears
@@ -162,11 +185,9 @@ fn join(
     table: &Table,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<(IpAddr, Link)>, Error> {
-    let wildcard = endpoint.local().ip().is_unspecified();
     let links = if wish.interfaces.is_empty() { multicast_links(table) } else { chosen(table, wish.interfaces)? };
     if wish.groups.is_empty() {
-        // Every IPv6 host is in ff02::1 (RFC 4291 2.8), but only a socket that joins it hears what the host hears.
-        let everybody = endpoint.family() == Family::V6 && wildcard;
+        let everybody = hears_all_nodes(endpoint);
         let joined = links.into_iter().filter(|link| everybody && endpoint.join(ALL_NODES.into(), link).is_ok());
         return Ok(joined.map(|link| (ALL_NODES.into(), link)).collect());
     }
@@ -187,6 +208,11 @@ fn join(
         (true, Some(fault), Some(group)) => Err(Error::System { action: Action::Join, on: group.to_string(), fault }),
         _ => Ok(joined),
     }
+}
+
+/// Every IPv6 host is in ff02::1 (RFC 4291 2.8), but only a socket that joins it hears what the host hears.
+fn hears_all_nodes(endpoint: &Endpoint) -> bool {
+    endpoint.family() == Family::V6 && endpoint.local().ip().is_unspecified()
 }
 
 fn multicast_links(table: &Table) -> Vec<Link> {

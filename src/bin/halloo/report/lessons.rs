@@ -95,7 +95,7 @@ const fn of_fault(fault: Fault, limited: bool) -> Option<Shown> {
 pub(crate) fn of_notice(notice: &Notice) -> Option<Shown> {
     Some(match notice {
         Notice::HearsNoBroadcast(_) => Shown::EVERYONE,
-        Notice::SmallReceiveBuffer(..) => Shown::OVERFLOW,
+        Notice::SmallReceiveBuffer(..) | Notice::KernelDrops { .. } => Shown::OVERFLOW,
         Notice::Broadcasting(address, _) if address.is_broadcast() => Shown::LIMITED,
         Notice::Broadcasting(..) => Shown::PERMISSION,
         Notice::OddBroadcast(..) => Shown::MASK,

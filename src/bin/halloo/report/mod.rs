@@ -8,6 +8,7 @@
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
 //! - [`junit`]: a file for those who collect test results.
+//! - [`queue`]: a thread that writes what was told, so that nobody waits for a reader.
 //! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
 //! - [`lessons`]: which lesson shows what went wrong.
 //! - [`words`]: what things are called, for people and in JSON.
@@ -30,6 +31,7 @@ pub(crate) mod lessons;
 mod live;
 mod notice;
 pub(crate) mod pcap;
+mod queue;
 pub(crate) mod raw;
 mod responders;
 mod rows;
@@ -46,6 +48,7 @@ pub(crate) use human::Human;
 pub(crate) use json::{Json, replay};
 pub(crate) use live::Live;
 pub(crate) use pcap::Pcap;
+pub(crate) use queue::Queue;
 pub(crate) use raw::{Frame, Raw};
 pub(crate) use services::{Part, Print, Told};
 

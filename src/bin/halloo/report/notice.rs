@@ -128,6 +128,16 @@ pub(crate) fn text(notice: &Notice) -> String {
         ),
         Notice::ServicesMissing(missing) => services_missing(missing),
         Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
+        Notice::KernelDrops { new, total } => format!(
+            "{} dropped by the kernel ({total} in all): more came than was read; --receive-buffer holds more of a burst, and \
+             -q or --show none reads faster",
+            Counted(*new, "datagram was", "datagrams were")
+        ),
+        Notice::OutputDrops(count) => format!(
+            "{} missing here: whoever reads this output is too slow for what comes; the summary counts them, -q writes none of \
+             them, and a file is a faster reader than a pipe",
+            Counted(*count, "datagram is", "datagrams are")
+        ),
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);
             format!("group {group} is not joined on {name}: {fault}; 'halloo interfaces' shows which interfaces are up")
@@ -280,13 +290,22 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::CutShort { .. } => "cut_short",
         Notice::ManyOfOne { .. } => "many_of_one",
         Notice::GroupNotJoined(..) => "group_not_joined",
+        Notice::KernelDrops { .. } => "kernel_drops",
+        Notice::OutputDrops(_) => "output_drops",
         _ => "other",
     }
 }
 
 /// Whether it tells of something that went wrong, so that even `--quiet` lets it through.
 pub(crate) const fn is_failure(notice: &Notice) -> bool {
-    matches!(notice, Notice::GroupNotJoined(..) | Notice::Ambiguous(..) | Notice::WayLost { .. })
+    matches!(
+        notice,
+        Notice::GroupNotJoined(..)
+            | Notice::Ambiguous(..)
+            | Notice::WayLost { .. }
+            | Notice::KernelDrops { .. }
+            | Notice::OutputDrops(_)
+    )
 }
 
 /// `group on eth0`, for the line that says what is listened on.

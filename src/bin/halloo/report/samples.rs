@@ -158,6 +158,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::ServicesMissing(missing(2)),
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
         Notice::Ambiguous("print\u{1b}er".parse().unwrap(), anywhere, "10.77.0.3:80".parse().unwrap()),
+        Notice::KernelDrops { new: 12, total: 4700 },
+        Notice::OutputDrops(4711),
     ]
 }
 

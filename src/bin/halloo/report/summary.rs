@@ -147,6 +147,7 @@ fn received(style: Style, what_was_sent: &str, stats: &Stats, out: &mut impl Wri
         None => write!(out, "kernel drops unknown")?,
     }
     shown(stats.kernel_drops.unwrap_or(0), lessons::of_drops(), out)?;
+    some(stats.output_drops.unwrap_or(0), "not shown", out)?;
     let filter = if style == Style::Announce { "by other interfaces" } else { "filtered out" };
     some(stats.filtered, filter, out)?;
     losses(stats, out)?;

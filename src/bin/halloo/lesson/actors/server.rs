@@ -198,6 +198,7 @@ fn open(local: SocketAddr, serves: &Serves) -> Result<Opened, Trouble> {
         answer: (serves.role != Role::Listen).then(|| (answer, Guard::new(rules, address.port()))),
         filter: Filter::default(),
         ends: Ends::default(),
+        fail_on_loss: false,
     });
     Ok((network, engine, waker, address))
 }

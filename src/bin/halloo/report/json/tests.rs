@@ -51,7 +51,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("lesson", "lesson status why facts observed? took_ms"),
     (
         "summary",
-        "sent sent_bytes attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops \
+        "sent sent_bytes attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops output_drops \
          duplicates late lost in_flight reordered replies responders refused lessons? elapsed_s exit",
     ),
 ];
@@ -130,7 +130,7 @@ fn what_is_unknown_is_null_and_never_zero() {
         cast: Cast::Unicast,
     });
     let (objects, _) = objects(&[Event::Summary(&stats), sent]);
-    for key in ["kernel_drops", "duplicates", "late", "lost", "reordered", "replies", "responders"] {
+    for key in ["kernel_drops", "output_drops", "duplicates", "late", "lost", "reordered", "replies", "responders"] {
         assert!(objects[0][key].is_null(), "{key}");
     }
     for key in ["src", "iface", "ifindex"] {

@@ -1,0 +1,69 @@
+//! Who waits for datagrams sleeps: no timer, no thread that looks whether there is something to do.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use support::program::{HALLOO, Process, Run, mortal, serve};
+
+/// What a process has done so far, all threads of it.
+#[derive(Debug)]
+struct Done {
+    /// How often it went to sleep, or was sent there.
+    switches: u64,
+    /// Ticks of a hundredth of a second on a processor (proc_pid_stat(5)).
+    ticks: u64,
+}
+
+fn done(process: &Process) -> Done {
+    let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    let switches = tasks.map(|task| {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+        counts.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    });
+    let switches = switches.sum();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+    // Behind the name, which is in parentheses: state is the first, utime and stime are the 12th and the 13th.
+    let behind: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = behind[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Done { switches, ticks }
+}
+
+/// Looks on for three seconds while nothing comes.
+fn sleeps(what: &str, process: &Process) {
+    // What it does behind the line that says where it listens is soon done.
+    thread::sleep(Duration::from_millis(500));
+    let before = done(process);
+    thread::sleep(Duration::from_secs(3));
+    let after = done(process);
+    assert!(after.switches - before.switches <= 3 && after.ticks - before.ticks <= 1, "{what}: {before:?} {after:?}");
+}
+
+#[test]
+fn a_server_that_nobody_asks_sleeps() {
+    let commands = [&["echo", "127.0.0.1:0"][..], &["length", "[::1]:0"], &["listen", "127.0.0.1:0", "--json"]];
+    let servers = commands.map(|args| (args[0], serve(args)));
+    thread::scope(|scope| {
+        for (what, server) in &servers {
+            scope.spawn(|| sleeps(what, &server.process));
+        }
+    });
+}
+
+#[test]
+fn who_announces_sleeps_when_that_is_done() {
+    let state = tempfile::tempdir().unwrap();
+    let mut command = mortal(HALLOO);
+    command.args(["announce", "idle", "--port", "9", "--interface", "lo", "-4", "--discovery-port", "21099", "--json"]);
+    command.env("XDG_STATE_HOME", state.path()).env_remove("HALLOO_SECRET_FILE");
+    let server = Run::new(command).serve();
+    let announcements = halloo::engine::announce::ANNOUNCEMENTS as usize;
+    server.process.wait_events("sent", announcements);
+    sleeps("announce", &server.process);
+}
