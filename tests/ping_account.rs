@@ -172,7 +172,6 @@ struct World<A> {
     answers: A,
     fails: HashSet<u32>,
     target: SocketAddr,
-    wires: u64,
 }
 
 /// A run that is over.
@@ -188,7 +187,6 @@ impl<A: FnMut(u32) -> Vec<Answer>> World<A> {
     fn new(plan: Plan, answers: A) -> Self {
         Self {
             target: plan.destinations[0].address,
-            wires: plan.destinations.len() as u64,
             pinger: Pinger::new(plan),
             told: Told::default(),
             now: Duration::ZERO,
@@ -240,7 +238,8 @@ impl<A: FnMut(u32) -> Vec<Answer>> World<A> {
             let result = if fails { Err(fault()) } else { Ok(source) };
             let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result };
             self.pinger.sent(self.moment(), &outcome, &mut self.told);
-            if ticket % self.wires == 0 {
+            // Once for each probe, however many destinations it has.
+            if self.told.left.len() == probe.seq as usize {
                 self.told.left.push(self.now);
                 self.launch(probe.seq, &bytes, fails);
             }
@@ -323,6 +322,7 @@ fn plan(destinations: &[(SocketAddr, Cast)]) -> Plan {
         expect: None,
         matching: Match::Probe,
         flood: false,
+        fail_fast: false,
         lenient: false,
     }
 }

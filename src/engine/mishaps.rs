@@ -1,45 +1,108 @@
-//! Answers that could not be sent, or were refused: counted always, told now and then.
+//! Datagrams that could not be sent, or were refused: counted always, told now and then.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::Out;
+use crate::model::error::FaultKind;
 use crate::model::event::{Outcome, Refusal};
 use crate::model::{Event, Fault, Now, Stats};
 
 /// Failures and refusals are told once in so long: whoever sends to a server decides how many there are of them, and must not
-/// fill a disk or stop a reader.
+/// fill a disk or stop a reader. Nor must a series whose sends all fail.
 const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// So many kinds are told apart, by interface: more than a host has in use. Beyond them nothing is told, only counted.
+const MOST: usize = 1024;
 
 /// When mishaps were last told. None of them ends the service for the others (RFC 8085 5.2).
 #[derive(Debug, Default)]
 pub(super) struct Mishaps {
-    failed: Option<Duration>,
-    refused: Option<Duration>,
+    /// By kind, and by interface where one was chosen: that one is down says nothing of another.
+    failed: BTreeMap<(FaultKind, Option<u32>), Told>,
+    refused: Told,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<Duration>,
+    /// So many since.
+    held: u64,
 }
 
 impl Mishaps {
     /// The system did not take a datagram.
     pub(super) fn failed(&mut self, now: Now, outcome: &Outcome, fault: Fault, stats: &mut Stats, out: &mut dyn Out) {
-        stats.failed += 1;
-        if is_due(&mut self.failed, now) {
-            out.tell(&outcome.failed(fault));
+        stats.fails(fault.kind);
+        let key = (fault.kind, outcome.link.as_ref().map(|link| link.index));
+        if self.failed.len() >= MOST && !self.failed.contains_key(&key) {
+            return;
+        }
+        if let Some(held) = self.failed.entry(key).or_default().tell(now) {
+            out.tell(&outcome.failed(fault, held));
         }
     }
 
     /// The network says that a datagram was not delivered.
     pub(super) fn refused(&mut self, now: Now, refusal: &Refusal, stats: &mut Stats, out: &mut dyn Out) {
         stats.refused += 1;
-        if is_due(&mut self.refused, now) {
+        if self.refused.tell(now).is_some() {
             out.tell(&Event::Refused(refusal.clone()));
         }
     }
 }
 
-/// Whether it is time to tell again; then it counts as told.
-fn is_due(last: &mut Option<Duration>, now: Now) -> bool {
-    let due = last.is_none_or(|last| now.run.saturating_sub(last) >= TELL_EVERY);
-    if due {
-        *last = Some(now.run);
+impl Told {
+    /// If it is time to tell again, then it counts as told, and so many were not since the last time.
+    fn tell(&mut self, now: Now) -> Option<u64> {
+        if self.last.is_some_and(|last| now.run.saturating_sub(last) < TELL_EVERY) {
+            self.held += 1;
+            return None;
+        }
+        self.last = Some(now.run);
+        Some(std::mem::take(&mut self.held))
     }
-    due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Link;
+
+    /// Remembers how many more each told failure stands for.
+    #[derive(Default)]
+    struct More(Vec<u64>);
+
+    impl Out for More {
+        fn send(&mut self, _: crate::model::Transmit<'_>) {}
+
+        fn tell(&mut self, event: &Event<'_>) {
+            if let Event::Failed(failed) = event {
+                self.0.push(failed.more);
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_first_and_then_once_a_minute_by_kind_and_interface_with_the_number_since() {
+        let (mut mishaps, mut stats, mut more) = (Mishaps::default(), Stats::default(), More::default());
+        let mut fail = |ms, kind, index: Option<u32>| {
+            let fault = Fault { kind, code: None };
+            let link = index.map(|index| Link { index, name: "e0".into() });
+            let destination = "10.0.0.2:9".parse().unwrap();
+            let outcome = Outcome { ticket: 0, len: 1, destination, link, result: Err(fault) };
+            mishaps.failed(crate::engine::testing::at(ms), &outcome, fault, &mut stats, &mut more);
+        };
+        for ms in 0..100 {
+            fail(ms, FaultKind::NetworkUnreachable, Some(2));
+        }
+        fail(100, FaultKind::NotPermitted, Some(2));
+        fail(100, FaultKind::NetworkUnreachable, Some(3));
+        fail(59_999, FaultKind::NetworkUnreachable, Some(2));
+        fail(60_000, FaultKind::NetworkUnreachable, Some(2));
+        assert_eq!(more.0, [0, 0, 0, 100]);
+        assert_eq!(stats.failed, 104);
+        assert_eq!(stats.failed_by[&FaultKind::NetworkUnreachable], 103);
+        assert_eq!(stats.failed_by.values().sum::<u64>(), stats.failed);
+    }
 }

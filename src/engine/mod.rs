@@ -4,7 +4,9 @@
 //! run over a real network by [`crate::drive`], or over a scripted one in a test, and cannot tell the difference.
 
 pub mod announce;
+mod brake;
 pub mod broadcast;
+pub mod course;
 pub mod discover;
 pub mod follow;
 pub mod guard;

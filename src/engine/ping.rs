@@ -20,66 +20,31 @@
 //! sender ever saw the probe, and only what comes from the host itself is one.
 
 mod accounts;
+mod plan;
 mod unsent;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::engine::brake::Brake;
+use crate::engine::course::{self, Course, Places};
+use crate::engine::mishaps::Mishaps;
 use crate::engine::send::{fragments, same_address};
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent, Skipped};
+use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent};
+use crate::model::interface::Table;
 use crate::model::seen::Seen;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
-use crate::wire::probe::{self, Probe, RunId};
+use crate::wire::probe::{self, Probe};
 
 use accounts::{Account, Accounts, Judged};
 use unsent::Unsent;
 
 pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
-
-/// What counts as an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Match {
-    /// The probe itself, whole.
-    Probe,
-    /// Anything: the peer has an answer of its own. Where one host is asked, anything from there.
-    Any,
-}
-
-/// Whom to probe, how often and how long.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Every probe goes to each of them.
-    pub destinations: Vec<Destination>,
-    /// Interfaces left out, to be told.
-    pub skipped: Vec<Skipped>,
-    /// What the user should know, to be told.
-    pub notices: Vec<Notice>,
-    /// The run's random number.
-    pub run: RunId,
-    /// Payload bytes of a probe; at least [`probe::HEADER`].
-    pub size: usize,
-    /// So many probes; `None` goes on until the end is asked for.
-    pub count: Option<u32>,
-    /// The time from one probe to the next.
-    pub interval: Duration,
-    /// The end of the run, whatever is outstanding.
-    pub deadline: Option<Duration>,
-    /// How long an answer is in time; also how long answers to the last probe are waited for.
-    pub wait: Duration,
-    /// So many responders that answered everything end the run, and fewer that answered anything in time are an error; `None` is
-    /// the one host that is asked, or anybody of all.
-    pub expect: Option<u64>,
-    /// What counts as an answer.
-    pub matching: Match,
-    /// The interval is kept even if nobody answers.
-    pub flood: bool,
-    /// Some sent and some not is good enough.
-    pub lenient: bool,
-}
+pub use plan::{Match, Plan};
 
 /// Round-trip time assumed before one is known (RFC 8085 3.1.1).
 const FIRST_ESTIMATE: Duration = Duration::from_secs(1);
@@ -130,7 +95,11 @@ impl Answering {
 
 /// Probes, and keeps the account.
 pub struct Pinger {
+    /// Its destinations are in `places`.
     plan: Plan,
+    places: Places,
+    /// Whether it is one host that is asked.
+    to_one: bool,
     phase: Phase,
     /// When each probe left, by number; the first ones are forgotten with [`Seen`].
     left: VecDeque<Duration>,
@@ -160,13 +129,20 @@ pub struct Pinger {
     no_probes: u64,
     bytes: Vec<u8>,
     source_port: Option<u16>,
+    mishaps: Mishaps,
+    brake: Brake,
+    /// The first that did not leave has ended the run.
+    cut: bool,
     stats: Stats,
 }
 
 impl Pinger {
     /// A pinger by `plan`.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(mut plan: Plan) -> Self {
+        let destinations = std::mem::take(&mut plan.destinations);
+        let to_one = matches!(&destinations[..], [one] if one.cast == Cast::Unicast);
         let stats = Stats {
+            attempted: Some(0),
             duplicates: Some(0),
             late: Some(0),
             lost: Some(0),
@@ -178,6 +154,8 @@ impl Pinger {
         };
         Self {
             plan,
+            places: Places::new(destinations),
+            to_one,
             phase: Phase::Probing,
             left: VecDeque::new(),
             forgotten: 0,
@@ -197,8 +175,18 @@ impl Pinger {
             no_probes: 0,
             bytes: Vec::new(),
             source_port: None,
+            mishaps: Mishaps::default(),
+            brake: Brake::default(),
+            cut: false,
             stats,
         }
+    }
+
+    /// The same, with destinations that follow the interfaces by this course.
+    pub fn following(mut self, course: Course, table: &Table) -> Self {
+        let changes = self.places.follow(course, table);
+        self.plan.notices.extend(changes);
+        self
     }
 
     /// The counters.
@@ -208,10 +196,7 @@ impl Pinger {
 
     /// The one destination, where it is one host.
     fn target(&self) -> Option<&Destination> {
-        match &self.plan.destinations[..] {
-            [one] if one.cast == Cast::Unicast => Some(one),
-            _ => None,
-        }
+        if self.to_one { self.places.get(0) } else { None }
     }
 
     /// Whether an answer from there is one from whom was asked.
@@ -235,18 +220,7 @@ impl Pinger {
         let seq = self.next_seq;
         let waited = self.unanswered > 0 && self.gap() > self.plan.interval;
         Probe { run: self.plan.run, seq, made: now.run }.write(self.plan.size, &mut self.bytes);
-        for (place, destination) in self.plan.destinations.iter().enumerate() {
-            let family = Family::of(destination.address.ip());
-            // The plan's size fits into a datagram: whoever made it has checked.
-            let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
-            out.send(Transmit {
-                payload,
-                destination: destination.address,
-                source: destination.source,
-                link: destination.link.clone(),
-                ticket: u64::from(seq) * self.plan.destinations.len() as u64 + place as u64,
-            });
-        }
+        let leaves = self.send_to_all(now, seq, out);
         // First, so that the memory is not doubled for one.
         if self.left.len() == Seen::REACH as usize {
             self.left.pop_front();
@@ -264,6 +238,38 @@ impl Pinger {
         if self.plan.count.is_some_and(|count| self.next_seq >= count) || self.next_seq == u32::MAX {
             self.phase = Phase::Waiting;
         }
+        if self.unsent.leaves(seq, leaves) {
+            self.not_sent();
+        }
+    }
+
+    /// Sends a probe to every place that can be reached; returns to how many.
+    fn send_to_all(&mut self, now: Now, seq: u32, out: &mut dyn Out) -> usize {
+        let mut leaves = 0;
+        if self.places.any_reached() {
+            self.brake.leaves(now);
+        }
+        for (place, destination, lost) in self.places.turns() {
+            self.stats.attempted = self.stats.attempted.map(|n| n + 1);
+            if let Some(why) = lost {
+                self.stats.stays(why);
+                self.brake.stayed(now);
+                self.cut |= self.plan.fail_fast;
+                continue;
+            }
+            let family = Family::of(destination.address.ip());
+            // The plan's size fits into a datagram: whoever made it has checked.
+            let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
+            leaves += 1;
+            out.send(Transmit {
+                payload,
+                destination: destination.address,
+                source: destination.source,
+                link: destination.link.clone(),
+                ticket: course::ticket(seq.into(), place),
+            });
+        }
+        leaves
     }
 
     /// The time to the next probe. Not before an answer, or the time one should have taken, twice as long after each
@@ -429,6 +435,9 @@ impl Pinger {
 
     /// Everything is sent and everybody who is expected has answered all of it: there is nothing to wait for.
     fn end_if_complete(&mut self) {
+        if self.cut {
+            self.phase = Phase::Over;
+        }
         let may_end = self.plan.expect.is_some() || self.target().is_some();
         if self.phase == Phase::Waiting && may_end && self.complete >= self.expected() {
             self.phase = Phase::Over;
@@ -445,12 +454,12 @@ impl Pinger {
         u64::from(seq) - self.unsent.before(seq)
     }
 
-    /// What has not left needs no answer: with it gone, somebody may have answered everything.
-    fn not_sent(&mut self, seq: u32) {
-        if !self.unsent.failed(seq, self.plan.destinations.len()) {
-            return;
-        }
+    /// A probe left for nobody. It needs no answer: with it gone, somebody may have answered everything. Nor is it silence
+    /// that nobody answers it.
+    fn not_sent(&mut self) {
         self.accounts.probe_stays();
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.due = self.due.min(self.planned + self.gap());
         if self.phase == Phase::Waiting {
             let all = self.all();
             self.complete =
@@ -468,18 +477,20 @@ impl Pinger {
     fn phase_ends(&self) -> Duration {
         let own = match self.phase {
             Phase::Waiting => self.last_left() + self.plan.wait,
-            _ => self.due,
+            _ => self.due.max(self.brake.until()),
         };
         self.plan.deadline.map_or(own, |deadline| own.min(deadline))
     }
 
     fn verdict(&self) -> Verdict {
         let (stats, answered) = (&self.stats, self.answering.in_time);
+        let not_all = stats.failed > 0 || stats.not_tried() > 0;
         match () {
-            () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
+            () if self.cut || stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
+            () if stats.sent == 0 && stats.not_tried() > 0 => Verdict::RefusedToSend,
             () if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
             () if answered < self.expected() => Verdict::TooFew,
-            () if stats.failed > 0 && !self.plan.lenient => Verdict::Partly,
+            () if not_all && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
         }
     }
@@ -560,8 +571,8 @@ impl Engine for Pinger {
             self.stats.skipped += 1;
             out.tell(&Event::Skipped(skipped));
         }
-        for destination in &self.plan.destinations {
-            if let Some(fragments) = fragments(destination, self.plan.size) {
+        for destination in self.places.all() {
+            if let Some(fragments) = fragments(destination, self.places.link(destination), self.plan.size) {
                 out.tell(&Event::Notice(Notice::Fragments(fragments)));
             }
         }
@@ -581,32 +592,37 @@ impl Engine for Pinger {
         self.take(now, datagram, out);
     }
 
-    fn sent(&mut self, _: Now, outcome: &Outcome, out: &mut dyn Out) {
-        let destinations = self.plan.destinations.len() as u64;
-        let (seq, place) = (outcome.ticket / destinations, (outcome.ticket % destinations) as usize);
+    fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
+        let (seq, place) = course::of_ticket(outcome.ticket);
+        let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
+        // It was made from a number of this width.
+        let number = seq as u32;
         match outcome.result {
             Ok(source) => {
+                self.brake.sent();
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
-                // It was made from a number of this width.
-                self.last_sent = self.last_sent.max(Some(seq as u32));
+                self.last_sent = self.last_sent.max(Some(number));
                 out.tell(&Event::Sent(Sent {
                     seq,
                     len: outcome.len,
                     source,
                     destination: outcome.destination,
                     link: outcome.link.clone(),
-                    cast: self.plan.destinations[place].cast,
+                    cast,
                 }));
             }
             Err(fault) => {
-                self.stats.failed += 1;
-                out.tell(&outcome.failed(fault));
-                // It was made from a number of this width.
-                self.not_sent(seq as u32);
+                self.mishaps.failed(now, outcome, fault, &mut self.stats, out);
+                self.brake.failed(now, out);
+                self.cut |= self.plan.fail_fast;
             }
         }
+        if self.unsent.outcome(number, outcome.result.is_ok()) {
+            self.not_sent();
+        }
+        self.end_if_complete();
     }
 
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
@@ -626,14 +642,23 @@ impl Engine for Pinger {
         if self.phase == Phase::Waiting && now.run >= self.phase_ends() {
             self.phase = Phase::Over;
         }
-        for _ in 0..BURST {
-            if self.phase != Phase::Probing || now.run < self.due {
+        // Where it depends on the one before whether another leaves, it is one.
+        let burst = if self.plan.fail_fast { 1 } else { BURST };
+        for _ in 0..burst {
+            if self.phase != Phase::Probing || now.run < self.due.max(self.brake.until()) {
                 break;
             }
             self.send_probe(now, out);
         }
         self.tell_progress_at_times(now, out);
         self.end_if_complete();
+    }
+
+    fn rewired(&mut self, _: Now, table: &Table, out: &mut dyn Out) {
+        for change in self.places.rewired(table) {
+            out.tell(&Event::Notice(change));
+        }
+        self.brake.rewired();
     }
 
     fn next(&self) -> Next {
@@ -659,3 +684,6 @@ impl Engine for Pinger {
         out.tell(&Event::Summary(&self.stats));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,26 @@
-//! Sending records to one destination or to many, on a schedule, and collecting the answers.
+//! Sending records to one destination or to many, on a schedule, and collecting the answers. What does not leave is accounted for:
+//! `attempted = sent + failed + unsent`.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+mod heard;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::engine::brake::Brake;
+use crate::engine::course::{self, Course, Places};
+use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
+use crate::model::interface::Table;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{
     Cast, Datagram, Destination, Event, Family, Link, Now, Payload, Record, RecordError, Schedule, Stats, Transmit,
     Verdict,
 };
+
+use heard::Heard;
 
 /// What counts towards [`Answers::expect`] and [`Answers::most`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +65,10 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Which answers are waited for.
     pub answers: Answers,
+    /// The end of the run, whatever is left to send or to wait for.
+    pub deadline: Option<Duration>,
+    /// The first datagram that does not leave ends the run.
+    pub fail_fast: bool,
     /// Some sent and some not is good enough.
     pub lenient: bool,
     /// No record at all is good enough.
@@ -87,6 +98,8 @@ impl Plan {
             notices: Vec::new(),
             schedule: Schedule::ONCE,
             answers: Answers::NONE,
+            deadline: None,
+            fail_fast: false,
             lenient: false,
             allow_none: false,
         }
@@ -125,12 +138,11 @@ const BURST: usize = 64;
 /// up for stays a small burst.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
-/// Responders and answers are told apart up to so many, so that strangers cannot make the tables grow.
-const MOST_TOLD_APART: usize = 65_536;
-
 /// Sends records and collects answers.
 pub struct Sender<R> {
+    /// Its destinations are in `places`.
     plan: Plan,
+    places: Places,
     records: R,
     phase: Phase,
     /// What was pulled, kept only if it is sent again.
@@ -152,6 +164,10 @@ pub struct Sender<R> {
     /// Links whose fragments were told.
     told_fragments: HashSet<u32>,
     bad: Option<RecordError>,
+    mishaps: Mishaps,
+    brake: Brake,
+    /// The first that did not leave has ended the run.
+    cut: bool,
     stats: Stats,
 }
 
@@ -165,6 +181,8 @@ struct Went {
 enum Phase {
     /// The next record is due at this time.
     Sending(Duration),
+    /// The next record is due, and the brake holds it back.
+    Braked,
     /// The next record is not there yet.
     Starved,
     /// Everything is sent.
@@ -172,58 +190,14 @@ enum Phase {
     Over,
 }
 
-/// Which answers were heard.
-#[derive(Default)]
-struct Heard {
-    keys: RandomState,
-    by_responder: HashMap<SocketAddr, Answered>,
-    by_content: HashMap<(SocketAddr, u64), u64>,
-}
-
-/// The answers of one responder.
-#[derive(Clone, Copy, Default)]
-struct Answered {
-    /// All of them.
-    count: u64,
-    /// Those that came before the last datagram left.
-    before_last: u64,
-    /// Which datagram was the last when the latest of them came.
-    last: u64,
-}
-
-impl Heard {
-    /// Counts an answer of this responder, when so many datagrams have left; returns what was before it.
-    fn count(&mut self, responder: SocketAddr, datagrams: u64) -> Answered {
-        if self.by_responder.len() >= MOST_TOLD_APART && !self.by_responder.contains_key(&responder) {
-            // Not told apart any more, so not counted as a new one either.
-            return Answered { count: 1, ..Answered::default() };
-        }
-        let answered = self.by_responder.entry(responder).or_default();
-        if answered.last < datagrams {
-            *answered = Answered { before_last: answered.count, last: datagrams, ..*answered };
-        }
-        answered.count += 1;
-        Answered { count: answered.count - 1, ..*answered }
-    }
-
-    /// The same answers of this responder before this one.
-    fn same(&mut self, responder: SocketAddr, payload: &[u8]) -> u64 {
-        let key = (responder, self.keys.hash_one(payload));
-        if self.by_content.len() >= MOST_TOLD_APART && !self.by_content.contains_key(&key) {
-            return 0;
-        }
-        let count = self.by_content.entry(key).or_default();
-        *count += 1;
-        *count - 1
-    }
-}
-
 impl<R: Records> Sender<R> {
     /// A sender of `records` by `plan`.
-    pub fn new(plan: Plan, records: R) -> Self {
-        let went = vec![Went::default(); plan.destinations.len()];
+    pub fn new(mut plan: Plan, records: R) -> Self {
+        let places = Places::new(std::mem::take(&mut plan.destinations));
+        let went = vec![Went::default(); places.len()];
         let awaits = plan.answers.wait.is_some();
         let stats = Stats {
+            attempted: Some(0),
             duplicates: awaits.then_some(0),
             replies: awaits.then_some(0),
             responders: awaits.then_some(0),
@@ -231,6 +205,7 @@ impl<R: Records> Sender<R> {
         };
         Self {
             plan,
+            places,
             records,
             phase: Phase::Sending(Duration::ZERO),
             list: Vec::new(),
@@ -246,8 +221,18 @@ impl<R: Records> Sender<R> {
             source_port: None,
             told_fragments: HashSet::new(),
             bad: None,
+            mishaps: Mishaps::default(),
+            brake: Brake::default(),
+            cut: false,
             stats,
         }
+    }
+
+    /// The same, with destinations that follow the interfaces by this course.
+    pub fn following(mut self, course: Course, table: &Table) -> Self {
+        let changes = self.places.follow(course, table);
+        self.plan.notices.extend(changes);
+        self
     }
 
     /// The counters.
@@ -284,30 +269,46 @@ impl<R: Records> Sender<R> {
             self.phase = Phase::Sending(due);
             return;
         }
+        if self.brake.until() > now.run {
+            self.held = Some(record);
+            self.phase = Phase::Braked;
+            return;
+        }
         self.tell_fragments(record.payload.len(), out);
-        self.send_to_all(&record.payload, out);
+        self.send_to_all(now, &record.payload, out);
         // A little late is made up for, so that the pace is kept; after a long silence of the source it begins anew.
         self.last_due = Some(if now.run - due > CATCH_UP { now.run } else { due });
         self.phase = Phase::Sending(now.run);
     }
 
-    /// Sends one record to every destination.
-    fn send_to_all(&mut self, payload: &Payload<'_>, out: &mut dyn Out) {
-        for destination in &self.plan.destinations {
+    /// Sends one record to every place that can be reached.
+    fn send_to_all(&mut self, now: Now, payload: &Payload<'_>, out: &mut dyn Out) {
+        if self.places.any_reached() {
+            self.brake.leaves(now);
+        }
+        for (place, destination, lost) in self.places.turns() {
+            let number = self.next_seq;
+            self.next_seq += 1;
+            if let Some(why) = lost {
+                self.stats.stays(why);
+                self.brake.stayed(now);
+                self.cut |= self.plan.fail_fast;
+                continue;
+            }
             out.send(Transmit {
                 payload: payload.borrow(),
                 destination: destination.address,
                 source: destination.source,
                 link: destination.link.clone(),
-                ticket: self.next_seq,
+                ticket: course::ticket(number, place),
             });
-            self.next_seq += 1;
         }
+        self.stats.attempted = Some(self.next_seq);
     }
 
     fn tell_fragments(&mut self, len: usize, out: &mut dyn Out) {
-        for destination in &self.plan.destinations {
-            let Some(fragments) = fragments(destination, len) else { continue };
+        for destination in self.places.all() {
+            let Some(fragments) = fragments(destination, self.places.link(destination), len) else { continue };
             if self.told_fragments.insert(fragments.link.index) {
                 out.tell(&Event::Notice(Notice::Fragments(fragments)));
             }
@@ -331,6 +332,11 @@ impl<R: Records> Sender<R> {
         if self.pulled == 0 { Phase::Over } else { Phase::Waiting }
     }
 
+    /// So many records at once. Where it depends on the one before whether another leaves, it is one.
+    const fn burst(&self) -> usize {
+        if self.plan.fail_fast { 1 } else { BURST }
+    }
+
     /// When the wait for answers is over.
     fn deadline(&self) -> Duration {
         self.last_sent + self.plan.answers.wait.unwrap_or(self.plan.answers.linger)
@@ -339,12 +345,12 @@ impl<R: Records> Sender<R> {
     /// The destination that an answer or a refusal belongs to: by interface where there are several.
     fn asked(&self, link: Option<&Link>) -> usize {
         let same_link = |d: &Destination| link.is_some() && d.link.as_ref() == link;
-        self.plan.destinations.iter().position(same_link).unwrap_or(0)
+        self.places.all().position(same_link).unwrap_or(0)
     }
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         let index = self.asked(datagram.link.as_ref());
-        let Some(destination) = self.plan.destinations.get(index) else { return };
+        let Some(destination) = self.places.get(index) else { return };
         let to_one = destination.cast == Cast::Unicast;
         let responder = canonical(datagram.source);
         let from_another = to_one && !same_address(destination.address, datagram.source);
@@ -395,9 +401,10 @@ impl<R: Records> Sender<R> {
         let all_sent = self.phase == Phase::Waiting;
         // What did not leave is answered by nobody, and neither is what was refused, if it was.
         let believed = self.plan.answers.believe_refusals || self.plan.answers.wait.is_none();
-        let dealt_with = self.stats.failed + if believed { self.stats.refused } else { 0 };
+        let dealt_with = self.stats.failed + self.stats.not_tried() + if believed { self.stats.refused } else { 0 };
         let nobody_left = self.next_seq > 0 && dealt_with >= self.next_seq;
-        if reached(self.plan.answers.most) || all_sent && (reached(self.plan.answers.expect) || nobody_left) {
+        let done = all_sent && (reached(self.plan.answers.expect) || nobody_left);
+        if self.cut || reached(self.plan.answers.most) || done {
             self.phase = Phase::Over;
         }
     }
@@ -405,12 +412,15 @@ impl<R: Records> Sender<R> {
     fn verdict(&self) -> Verdict {
         let stats = &self.stats;
         let refused = stats.refused > 0 && stats.received == 0;
+        let not_all = stats.failed > 0 || stats.not_tried() > 0;
         match () {
+            () if self.cut => Verdict::SystemRefused,
             () if stats.sent == 0 && self.bad.is_some() => Verdict::RefusedToSend,
             () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
+            () if stats.sent == 0 && stats.not_tried() > 0 => Verdict::RefusedToSend,
             () if self.too_few() && refused => Verdict::PeerRefused,
             () if self.too_few() => Verdict::TooFew,
-            () if !self.plan.lenient && (self.bad.is_some() || stats.failed > 0) => Verdict::Partly,
+            () if !self.plan.lenient && (self.bad.is_some() || not_all) => Verdict::Partly,
             () if refused => Verdict::PeerRefused,
             () => Verdict::Done,
         }
@@ -419,7 +429,7 @@ impl<R: Records> Sender<R> {
     /// A broadcast that nobody answers is often answered, and the answers dropped: no firewall can know them for answers,
     /// since they come from addresses that were never asked.
     fn tell_silence(&self, out: &mut dyn Out) {
-        let to_everybody = self.plan.destinations.iter().all(|d| d.cast != Cast::Unicast);
+        let to_everybody = self.places.all().all(|d| d.cast != Cast::Unicast);
         let silent = self.plan.answers.wait.is_some() && self.stats.sent > 0 && self.stats.received == 0;
         if let (true, true, Some(port)) = (to_everybody, silent, self.source_port) {
             out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
@@ -452,18 +462,18 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        // Tickets are dealt in the order of the destinations, once around for every record.
-        let index = (outcome.ticket % self.went.len() as u64) as usize;
-        let cast = self.plan.destinations[index].cast;
+        let (seq, place) = course::of_ticket(outcome.ticket);
+        let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
         match outcome.result {
             Ok(source) => {
+                self.brake.sent();
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
-                self.went[index] = Went { datagrams: self.went[index].datagrams + 1, last: now.run };
+                self.went[place] = Went { datagrams: self.went[place].datagrams + 1, last: now.run };
                 self.last_sent = now.run;
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
                 out.tell(&Event::Sent(Sent {
-                    seq: outcome.ticket,
+                    seq,
                     len: outcome.len,
                     source,
                     destination: outcome.destination,
@@ -472,8 +482,9 @@ impl<R: Records> Engine for Sender<R> {
                 }));
             }
             Err(fault) => {
-                self.stats.failed += 1;
-                out.tell(&outcome.failed(fault));
+                self.mishaps.failed(now, outcome, fault, &mut self.stats, out);
+                self.brake.failed(now, out);
+                self.cut |= self.plan.fail_fast;
                 self.settle();
             }
         }
@@ -482,7 +493,7 @@ impl<R: Records> Engine for Sender<R> {
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
         // Nobody refuses a broadcast (RFC 1122 3.2.2), and what was never asked cannot refuse: somebody made that up.
         let asked = |d: &Destination| d.cast == Cast::Unicast && same_address(d.address, refusal.destination);
-        if !self.plan.destinations.iter().any(asked) || self.stats.refused >= self.stats.sent {
+        if !self.places.all().any(asked) || self.stats.refused >= self.stats.sent {
             return;
         }
         self.stats.refused += 1;
@@ -491,12 +502,14 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
-        if self.phase == Phase::Waiting && now.run >= self.deadline() {
+        let ended = self.phase == Phase::Waiting && now.run >= self.deadline();
+        if ended || self.plan.deadline.is_some_and(|deadline| now.run >= deadline) {
             self.phase = Phase::Over;
         }
-        for _ in 0..BURST {
+        for _ in 0..self.burst() {
             match self.phase {
                 Phase::Sending(due) if due <= now.run => {}
+                Phase::Braked if self.brake.until() <= now.run => {}
                 // Woken: there may be a record now.
                 Phase::Starved => {}
                 _ => break,
@@ -517,13 +530,23 @@ impl<R: Records> Engine for Sender<R> {
         self.settle();
     }
 
-    fn next(&self) -> Next {
-        match self.phase {
-            Phase::Sending(due) => Next::At(due),
-            Phase::Starved => Next::Event,
-            Phase::Waiting => Next::At(self.deadline()),
-            Phase::Over => Next::Done,
+    fn rewired(&mut self, _: Now, table: &Table, out: &mut dyn Out) {
+        for change in self.places.rewired(table) {
+            out.tell(&Event::Notice(change));
         }
+        self.went.resize(self.places.len(), Went::default());
+        self.brake.rewired();
+    }
+
+    fn next(&self) -> Next {
+        let own = match self.phase {
+            Phase::Sending(due) => Some(due),
+            Phase::Braked => Some(self.brake.until()),
+            Phase::Starved => None,
+            Phase::Waiting => Some(self.deadline()),
+            Phase::Over => return Next::Done,
+        };
+        own.into_iter().chain(self.plan.deadline).min().map_or(Next::Event, Next::At)
     }
 
     fn stop(&mut self, _: Now, _: &mut dyn Out) {
@@ -541,10 +564,10 @@ impl<R: Records> Engine for Sender<R> {
     }
 }
 
-/// The pieces that `len` payload bytes travel in, where they are more than one. Every piece but the last carries a
+/// The pieces that `len` payload bytes travel in over this interface, where they are more than one. Every piece but the last carries a
 /// multiple of 8 bytes (RFC 791 section 3.1, RFC 8200 section 4.5, which adds an 8-byte header to each).
-pub(crate) fn fragments(destination: &Destination, len: usize) -> Option<Fragments> {
-    let (link, mtu) = (destination.link.clone()?, destination.mtu?);
+pub(crate) fn fragments(destination: &Destination, link: Option<&Link>, len: usize) -> Option<Fragments> {
+    let (link, mtu) = (link?.clone(), destination.mtu?);
     let family = Family::of(destination.address.ip());
     let ip_header = family.headers() - 8;
     let fragment_header = if family == Family::V6 { 8 } else { 0 };
@@ -564,381 +587,4 @@ pub(crate) fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::testing::{Said, at, reply_from};
-    use crate::model::{Fault, Repeat, error::FaultKind, event::Unreachable};
-
-    const MS: Duration = Duration::from_millis(1);
-
-    fn destination(address: &str, cast: Cast) -> Destination {
-        Destination { address: address.parse().unwrap(), source: None, link: None, mtu: None, cast }
-    }
-
-    fn plan(wait: Option<Duration>) -> Plan {
-        let destinations = vec![destination("10.0.0.2:1060", Cast::Unicast)];
-        Plan { answers: Answers { wait, ..Answers::NONE }, ..Plan::to(destinations) }
-    }
-
-    fn records(texts: &[&'static str]) -> std::vec::IntoIter<Record> {
-        let record = |t: &&'static str| Record::new(Payload::new(t.as_bytes(), Family::V4).unwrap());
-        texts.iter().map(record).collect::<Vec<_>>().into_iter()
-    }
-
-    /// Reports every datagram that was said to be sent as sent.
-    fn deliver<R: Records>(sender: &mut Sender<R>, now: Now, said: &mut Said) {
-        for (ticket, destination, payload) in std::mem::take(&mut said.sends) {
-            let outcome = Outcome { ticket, len: payload.len(), destination, link: None, result: Ok(None) };
-            sender.sent(now, &outcome, said);
-        }
-    }
-
-    /// Lets a started sender do everything in its time: when what left, by its first byte.
-    fn until_done<R: Records>(sender: &mut Sender<R>, said: &mut Said) -> Vec<(u64, u8)> {
-        let mut left = Vec::new();
-        let mut now = 0;
-        loop {
-            left.extend(said.sends.iter().map(|(.., p)| (now, p[0])));
-            deliver(sender, at(now), said);
-            match sender.next() {
-                Next::At(due) => now = due.as_millis() as u64,
-                Next::Event => panic!("nothing is pending"),
-                Next::Done => return left,
-            }
-            sender.due(at(now), said);
-        }
-    }
-
-    fn verdict<R: Records>(sender: &mut Sender<R>, now: Now) -> Verdict {
-        sender.finish(now, &Ending::default(), &mut Said::default());
-        sender.stats().verdict
-    }
-
-    #[test]
-    fn records_leave_in_order_back_to_back_each_as_it_is() {
-        let mut sender = Sender::new(plan(None), records(&["a", "", "c"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        let payloads: Vec<_> = said.sends.iter().map(|(.., p)| p.clone()).collect();
-        assert_eq!(payloads, [&b"a"[..], b"", b"c"]);
-        deliver(&mut sender, at(0), &mut said);
-        sender.due(at(0), &mut said);
-        assert_eq!(sender.next(), Next::Done);
-        assert_eq!(verdict(&mut sender, at(0)), Verdict::Done);
-        assert_eq!((sender.stats().sent, sender.stats().sent_bytes), (3, 2));
-    }
-
-    #[test]
-    fn rounds_and_records_are_paced() {
-        let schedule = Schedule { rounds: Repeat::Times(2), between_rounds: 1000 * MS, between_records: 100 * MS };
-        let mut sender = Sender::new(Plan { schedule, ..plan(None) }, records(&["a", "b"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        let left = until_done(&mut sender, &mut said);
-        assert_eq!(left, [(0, b'a'), (100, b'b'), (1100, b'a'), (1200, b'b')]);
-    }
-
-    #[test]
-    fn a_recording_keeps_its_gaps() {
-        let mut list: Vec<Record> = records(&["a", "b", "c"]).collect();
-        list[0].gap = Some(900 * MS);
-        list[1].gap = Some(30 * MS);
-        list[2].gap = Some(70 * MS);
-        let schedule = Schedule { rounds: Repeat::Times(2), between_rounds: 500 * MS, ..Schedule::ONCE };
-        let mut sender = Sender::new(Plan { schedule, ..plan(None) }, list.into_iter());
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        let left = until_done(&mut sender, &mut said);
-        // The first of a round has nothing before it to keep a distance from; it left at the start.
-        assert_eq!(left, [(0, b'a'), (30, b'b'), (100, b'c'), (600, b'a'), (630, b'b'), (700, b'c')]);
-    }
-
-    #[test]
-    fn a_burst_is_bounded() {
-        let many: Vec<&str> = vec!["x"; 200];
-        let mut sender = Sender::new(plan(None), records(&many));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        assert_eq!(said.sends.len(), BURST);
-        assert_eq!(sender.next(), Next::At(Duration::ZERO));
-    }
-
-    #[test]
-    fn answers_are_collected_until_the_deadline_and_counted_once() {
-        let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(1), &mut said);
-        assert_eq!(sender.next(), Next::At(51 * MS));
-        sender.received(at(3), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        sender.received(at(4), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        sender.received(at(5), &reply_from("10.0.0.9:1060", b"A"), &mut said);
-        let shown: Vec<_> = said.replies.iter().map(|r| (r.round_trip, r.from_another, r.duplicate)).collect();
-        assert_eq!(shown, [(Some(2 * MS), false, false), (None, false, true), (None, true, false)]);
-        sender.due(at(51), &mut said);
-        assert_eq!(sender.next(), Next::Done);
-        assert_eq!(verdict(&mut sender, at(51)), Verdict::Done);
-        let stats = sender.stats();
-        assert_eq!((stats.received, stats.replies, stats.duplicates), (3, Some(2), Some(1)));
-    }
-
-    #[test]
-    fn silence_is_too_few_and_so_are_fewer_than_expected() {
-        let expecting = |expect| {
-            let mut plan = plan(Some(50 * MS));
-            plan.answers.expect = expect;
-            let mut sender = Sender::new(plan, records(&["a"]));
-            let mut said = Said::default();
-            sender.start(at(0), &mut said);
-            deliver(&mut sender, at(0), &mut said);
-            sender
-        };
-        assert_eq!(verdict(&mut expecting(None), at(50)), Verdict::TooFew);
-        let mut two = expecting(Some(2));
-        two.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut Said::default());
-        assert_ne!(two.next(), Next::Done);
-        assert_eq!(verdict(&mut two, at(50)), Verdict::TooFew);
-        let mut one = expecting(Some(1));
-        one.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut Said::default());
-        assert_eq!(one.next(), Next::Done);
-        assert_eq!(verdict(&mut one, at(1)), Verdict::Done);
-    }
-
-    #[test]
-    fn expectations_are_not_met_before_everything_is_sent() {
-        let mut plan = plan(Some(50 * MS));
-        plan.answers.expect = Some(1);
-        plan.schedule.between_records = 10 * MS;
-        let mut sender = Sender::new(plan, records(&["a", "b"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        assert_eq!(sender.next(), Next::At(10 * MS));
-    }
-
-    #[test]
-    fn an_expectation_met_while_sending_ends_the_run_with_the_last_record() {
-        let mut plan = plan(Some(9000 * MS));
-        plan.answers.expect = Some(1);
-        let mut sender = Sender::new(plan, Pipe(vec![Pull::Record(Record::new(Payload::empty()))]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.received(at(1), &reply_from("10.0.0.2:1060", b""), &mut said);
-        assert_eq!(sender.next(), Next::Event);
-        sender.records.0.push(Pull::End);
-        sender.due(at(2000), &mut said);
-        assert_eq!(sender.next(), Next::Done);
-    }
-
-    #[test]
-    fn stopped_before_anything_left_an_expectation_is_not_met() {
-        let mut plan = plan(Some(9000 * MS));
-        plan.answers.expect = Some(1);
-        let mut sender = Sender::new(plan, Pipe(Vec::new()));
-        sender.start(at(0), &mut Said::default());
-        sender.stop(at(1), &mut Said::default());
-        assert_eq!((sender.next(), verdict(&mut sender, at(1))), (Next::Done, Verdict::TooFew));
-    }
-
-    #[test]
-    fn responders_of_a_broadcast_count_once_and_the_own_host_not_at_all() {
-        let mut plan = plan(Some(50 * MS));
-        plan.destinations = vec![destination("10.0.0.255:1060", Cast::Broadcast)];
-        plan.answers.count_by = CountBy::Responder;
-        plan.answers.expect = Some(2);
-        let mut sender = Sender::new(plan, records(&["a"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.due(at(1), &mut said);
-        let own = Datagram { origin: crate::model::Origin::Own, ..reply_from("10.0.0.1:1060", b"A") };
-        sender.received(at(1), &own, &mut said);
-        sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        sender.received(at(2), &reply_from("10.0.0.2:1060", b"B"), &mut said);
-        assert_eq!(sender.stats().responders, Some(1));
-        sender.received(at(3), &reply_from("10.0.0.3:1060", b"A"), &mut said);
-        assert_eq!(sender.next(), Next::Done);
-        assert!(said.replies.iter().all(|r| !r.from_another));
-    }
-
-    #[test]
-    fn a_round_trip_is_known_only_where_it_is_clear_what_was_answered() {
-        let mut plan = plan(Some(500 * MS));
-        plan.schedule.between_records = 100 * MS;
-        let mut sender = Sender::new(plan, records(&["a", "b", "c"]));
-        let mut said = Said::default();
-        let answer = |text| reply_from("10.0.0.2:1060", text);
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.received(at(7), &answer(b"1"), &mut said);
-        sender.due(at(100), &mut said);
-        deliver(&mut sender, at(100), &mut said);
-        sender.received(at(108), &answer(b"2"), &mut said);
-        sender.received(at(109), &answer(b"3"), &mut said);
-        sender.due(at(200), &mut said);
-        deliver(&mut sender, at(200), &mut said);
-        // Three answers to two datagrams: whose the fourth is, nobody knows.
-        sender.received(at(201), &answer(b"4"), &mut said);
-        let times: Vec<_> = said.replies.iter().map(|r| r.round_trip).collect();
-        assert_eq!(times, [Some(7 * MS), Some(8 * MS), None, None]);
-    }
-
-    #[test]
-    fn answers_that_nobody_asked_for_are_counted_and_not_shown() {
-        let mut sender = Sender::new(plan(None), records(&["a"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        assert!(said.replies.is_empty());
-        assert_eq!((sender.stats().received, sender.stats().replies), (1, None));
-    }
-
-    #[test]
-    fn strict_source_leaves_others_out_and_counts_them() {
-        let mut plan = plan(Some(50 * MS));
-        plan.answers.strict_source = true;
-        let mut sender = Sender::new(plan, records(&["a"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.received(at(1), &reply_from("10.0.0.2:1061", b"A"), &mut said);
-        assert!(said.replies.is_empty());
-        assert_eq!((sender.stats().filtered, sender.stats().received), (1, 0));
-    }
-
-    #[test]
-    fn a_refusal_is_the_result_only_when_nobody_answered() {
-        let refusal = Refusal { destination: "10.0.0.2:1060".parse().unwrap(), by: None, what: Unreachable::Port };
-        let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.refused(at(1), &refusal, &mut said);
-        sender.due(at(1), &mut said);
-        assert_eq!(sender.next(), Next::Done);
-        assert_eq!(verdict(&mut sender, at(1)), Verdict::PeerRefused);
-        sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        assert_eq!(verdict(&mut sender, at(2)), Verdict::Done);
-    }
-
-    #[test]
-    fn what_strangers_make_up_refuses_nothing() {
-        let refusal = |destination: &str, what| Refusal { destination: destination.parse().unwrap(), by: None, what };
-        let mut plan = plan(Some(50 * MS));
-        plan.answers.believe_refusals = false;
-        let mut sender = Sender::new(plan.clone(), records(&["a"]));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        // Never asked; then asked, but anybody on the way can say so: the wait goes on, and an answer still counts.
-        sender.refused(at(1), &refusal("10.9.9.9:1060", Unreachable::Port), &mut said);
-        assert_eq!(sender.stats().refused, 0);
-        for _ in 0..3 {
-            sender.refused(at(1), &refusal("10.0.0.2:1060", Unreachable::Port), &mut said);
-        }
-        assert_eq!((sender.stats().refused, sender.next()), (1, Next::At(50 * MS)));
-        sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-        assert_eq!(verdict(&mut sender, at(50)), Verdict::Done);
-        plan.destinations = vec![destination("10.0.0.255:1060", Cast::Broadcast)];
-        let mut sender = Sender::new(plan, records(&["a"]));
-        sender.start(at(0), &mut said);
-        deliver(&mut sender, at(0), &mut said);
-        sender.refused(at(1), &refusal("10.0.0.255:1060", Unreachable::Port), &mut said);
-        assert_eq!((sender.stats().refused, sender.next()), (0, Next::At(50 * MS)));
-    }
-
-    #[test]
-    fn what_did_not_leave_is_told_and_decides_the_code() {
-        let fault = Fault { kind: FaultKind::NetworkUnreachable, code: None };
-        let outcome = |ticket, result| Outcome {
-            ticket,
-            len: 1,
-            destination: "10.0.0.2:1060".parse().unwrap(),
-            link: None,
-            result,
-        };
-        for (second, lenient, verdict_wanted) in [
-            (Err(fault), false, Verdict::SystemRefused),
-            (Ok(None), false, Verdict::Partly),
-            (Ok(None), true, Verdict::Done),
-        ] {
-            let mut sender = Sender::new(Plan { lenient, ..plan(None) }, records(&["a", "b"]));
-            let mut said = Said::default();
-            sender.start(at(0), &mut said);
-            sender.sent(at(0), &outcome(0, Err(fault)), &mut said);
-            sender.sent(at(0), &outcome(1, second), &mut said);
-            assert!(said.failed >= 1);
-            assert_eq!(verdict(&mut sender, at(0)), verdict_wanted);
-        }
-    }
-
-    #[test]
-    fn one_interface_that_fails_does_not_end_the_wait_for_the_others() {
-        let fault = Fault { kind: FaultKind::NetworkUnreachable, code: None };
-        let everybody = destination("10.0.0.255:1060", Cast::Broadcast);
-        let both = Plan { destinations: vec![everybody.clone(), everybody], ..plan(Some(50 * MS)) };
-        for (second, next) in [(Ok(None), Next::At(50 * MS)), (Err(fault), Next::Done)] {
-            let mut sender = Sender::new(both.clone(), records(&["a"]));
-            let mut said = Said::default();
-            sender.start(at(0), &mut said);
-            for (ticket, result) in [(0, Err(fault)), (1, second)] {
-                let destination = both.destinations[0].address;
-                sender.sent(at(0), &Outcome { ticket, len: 1, destination, link: None, result }, &mut said);
-            }
-            assert_eq!(sender.next(), next);
-        }
-    }
-
-    /// A slow pipe: what is in it now, and whether it is closed.
-    struct Pipe(Vec<Pull>);
-
-    impl Records for Pipe {
-        fn pull(&mut self) -> Pull {
-            self.0.pop().unwrap_or(Pull::Pending)
-        }
-    }
-
-    #[test]
-    fn a_slow_pipe_is_waited_for_and_a_bad_record_stops_before_it_is_sent() {
-        let bad = RecordError::TooLong { number: 2, len: 70_000, family: Family::V4 };
-        let mut sender = Sender::new(plan(None), Pipe(Vec::new()));
-        let mut said = Said::default();
-        sender.start(at(0), &mut said);
-        assert_eq!(sender.next(), Next::Event);
-        sender.records.0.push(Pull::Record(Record::new(Payload::empty())));
-        sender.due(at(9), &mut said);
-        deliver(&mut sender, at(9), &mut said);
-        assert_eq!(sender.next(), Next::Event);
-        sender.records.0.push(Pull::Bad(bad.clone()));
-        sender.due(at(10), &mut said);
-        sender.due(at(10), &mut said);
-        assert_eq!(sender.next(), Next::Done);
-        sender.finish(at(10), &Ending::default(), &mut said);
-        assert_eq!((said.bad, sender.stats().verdict), (vec![bad], Verdict::Partly));
-    }
-
-    #[test]
-    fn no_record_at_all_is_refused_unless_allowed() {
-        for (allow_none, wanted) in [(false, Verdict::RefusedToSend), (true, Verdict::Done)] {
-            let mut sender = Sender::new(Plan { allow_none, ..plan(None) }, records(&[]));
-            sender.start(at(0), &mut Said::default());
-            assert_eq!(sender.next(), Next::Done);
-            assert_eq!(verdict(&mut sender, at(0)), wanted);
-        }
-    }
-
-    #[test]
-    fn fragments_are_counted_as_the_kernel_cuts_them() {
-        let link = Some(Link { index: 2, name: "eth0".into() });
-        let v4 = Destination { link: link.clone(), mtu: Some(1500), ..destination("10.0.0.255:9", Cast::Broadcast) };
-        assert!(fragments(&v4, 1472).is_none());
-        assert_eq!(fragments(&v4, 1473).unwrap().pieces, 2);
-        assert_eq!(fragments(&v4, 65_507).unwrap().pieces, 45);
-        let v6 = Destination { link, mtu: Some(1500), ..destination("[ff02::1]:9", Cast::Multicast) };
-        assert!(fragments(&v6, 1452).is_none());
-        assert_eq!(fragments(&v6, 1453).unwrap().pieces, 2);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::engine::Out;
 use crate::model::event::{Ignored, Notice};
-use crate::model::{Cast, Datagram, Event, Now, Origin, RecordError, Stamp, StampSource, Transmit};
+use crate::model::{Cast, Datagram, Event, Link, Now, Origin, RecordError, Stamp, StampSource, Transmit};
 
 /// A moment so many milliseconds into the run.
 pub(crate) fn at(ms: u64) -> Now {
@@ -49,6 +49,10 @@ pub(crate) struct Said {
     pub(crate) refused: usize,
     pub(crate) bad: Vec<RecordError>,
     pub(crate) notices: Vec<Notice>,
+    /// What was noted of a series: a word, and the interface where it is about one.
+    pub(crate) course: Vec<String>,
+    /// The time so far, in milliseconds, where a test keeps it here.
+    pub(crate) now: u64,
 }
 
 impl Out for Said {
@@ -66,9 +70,23 @@ impl Out for Said {
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Failed(_) => self.failed += 1,
             Event::Refused(_) => self.refused += 1,
-            Event::Notice(notice) => self.notices.push(notice.clone()),
+            Event::Notice(notice) => {
+                self.course.extend(word(notice));
+                self.notices.push(notice.clone());
+            }
             Event::BadRecord(error) => self.bad.push((*error).clone()),
             _ => {}
         }
+    }
+}
+
+fn word(notice: &Notice) -> Option<String> {
+    let name = |link: &Option<Link>| link.as_ref().map_or("the route".to_owned(), |link| link.name.to_string());
+    match notice {
+        Notice::WayLost { link, why, .. } => Some(format!("{} lost: {}", name(link), why.name())),
+        Notice::WayBack { link, .. } => Some(format!("{} back", name(link))),
+        Notice::InterfaceCame(link) => Some(format!("{} came", link.name)),
+        Notice::SendsSlowed { .. } => Some("slowed".to_owned()),
+        _ => None,
     }
 }

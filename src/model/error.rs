@@ -11,7 +11,7 @@ use crate::model::stats::Verdict;
 use crate::model::{Family, Link, RecordError, TargetError, TooLong};
 
 /// Why the system said no, by remedy.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum FaultKind {
     /// Not allowed (EACCES, EPERM): a low port, a firewall rule, a security module.
     NotPermitted,
@@ -203,6 +203,14 @@ pub enum Error {
         /// Why.
         why: Unsendable,
     },
+    /// There is no address to send from: what leaves all the same would come from 0.0.0.0, which nobody can answer.
+    #[error("{address} cannot be sent to: {} has no {} address to send from; nothing was sent", .link.as_ref().map_or("this host", |l| &l.name), Family::of(*.address))]
+    NoSource {
+        /// Where it should have gone.
+        address: IpAddr,
+        /// The interface that was named, if one was.
+        link: Option<Link>,
+    },
     /// A link-local IPv6 address without the interface it belongs to.
     #[error("{address} needs an interface; nothing was sent")]
     NeedsZone {
@@ -296,6 +304,7 @@ impl Error {
             | Self::NotABroadcastAddress { .. }
             | Self::BroadcastForbidden { .. }
             | Self::NotADestination { .. }
+            | Self::NoSource { .. }
             | Self::Secret { .. }
             | Self::Input { .. } => Verdict::RefusedToSend,
             Self::Resolve { .. }

@@ -128,6 +128,8 @@ pub struct Failed {
     pub link: Option<Link>,
     /// Why not.
     pub fault: Fault,
+    /// So many more failed alike since the last that was told.
+    pub more: u64,
 }
 
 /// An interface that was left out.
@@ -333,6 +335,34 @@ impl Ignored {
     }
 }
 
+/// Why a datagram of a series was not tried: nothing would have left, or it would have reached nobody.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Unsent {
+    /// The interface does not exist any more.
+    Gone,
+    /// The interface is switched off.
+    Down,
+    /// Nothing is connected: the system would take it, and nobody would get it.
+    NoCarrier,
+    /// There is no address to send from.
+    NoAddress,
+    /// The interface, or the address that was chosen, no longer reaches everybody.
+    NoBroadcast,
+}
+
+impl Unsent {
+    /// The word for it in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Down => "down",
+            Self::NoCarrier => "no_carrier",
+            Self::NoAddress => "no_address",
+            Self::NoBroadcast => "no_broadcast",
+        }
+    }
+}
+
 /// Something the user should know, with what to do about it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -405,6 +435,29 @@ pub enum Notice {
     SecretWritten(String),
     /// A file with a secret belongs to another user than this program's: the file, and the user's number.
     SecretOfAnother(String, u32),
+    /// A series cannot reach a place any more: what should leave is not tried, and counted.
+    WayLost {
+        /// Where it should go.
+        destination: SocketAddr,
+        /// By this interface, where one was chosen.
+        link: Option<Link>,
+        /// Why it cannot.
+        why: Unsent,
+    },
+    /// It can be reached again, and is.
+    WayBack {
+        /// Where it goes.
+        destination: SocketAddr,
+        /// By this interface, where one was chosen.
+        link: Option<Link>,
+    },
+    /// Sends fail one after the other, so fewer are tried: so many in a row; the time between two grows to `most`.
+    SendsSlowed {
+        /// Failures in a row.
+        failures: u32,
+        /// The longest time between two.
+        most: Duration,
+    },
     /// A search ended at its own bounds, and not because asking again brought nobody new.
     CutShort {
         /// The time it took.
@@ -499,9 +552,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The event of a datagram that did not leave.
-    pub fn failed(&self, fault: Fault) -> Event<'static> {
-        Event::Failed(Failed { len: self.len, destination: self.destination, link: self.link.clone(), fault })
+    /// The event of a datagram that did not leave, and of so many more before it that were not told.
+    pub fn failed(&self, fault: Fault, more: u64) -> Event<'static> {
+        Event::Failed(Failed { len: self.len, destination: self.destination, link: self.link.clone(), fault, more })
     }
 }
 

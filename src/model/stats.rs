@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::model::Datagram;
-use crate::model::event::Ignored;
+use crate::model::error::FaultKind;
+use crate::model::event::{Ignored, Unsent};
 use crate::model::lesson::Tally;
 use crate::model::target::canonical;
 
@@ -103,8 +104,14 @@ pub struct Stats {
     pub sent: u64,
     /// Their payload bytes.
     pub sent_bytes: u64,
+    /// Datagrams that were to leave: `attempted = sent + failed + unsent`. `None` where nothing is sent by a schedule.
+    pub attempted: Option<u64>,
     /// Datagrams that the system did not take.
     pub failed: u64,
+    /// The same by kind.
+    pub failed_by: BTreeMap<FaultKind, u64>,
+    /// Datagrams that were not tried, by reason.
+    pub unsent: BTreeMap<Unsent, u64>,
     /// Interfaces left out, each with its reason told.
     pub skipped: u64,
     /// Datagrams received, answers included.
@@ -162,6 +169,22 @@ impl Stats {
         self.bytes += datagram.wire_len as u64;
         self.peers.see(canonical(datagram.source));
         self.truncated += u64::from(datagram.is_truncated());
+    }
+
+    /// Counts a datagram that the system did not take.
+    pub fn fails(&mut self, kind: FaultKind) {
+        self.failed += 1;
+        *self.failed_by.entry(kind).or_default() += 1;
+    }
+
+    /// Counts a datagram that is not tried.
+    pub fn stays(&mut self, why: Unsent) {
+        *self.unsent.entry(why).or_default() += 1;
+    }
+
+    /// Datagrams that were not tried.
+    pub fn not_tried(&self) -> u64 {
+        self.unsent.values().sum()
     }
 
     /// Closes the account of a run that took so long, ended so and deserves `verdict` if nothing broke it.

@@ -119,6 +119,34 @@ impl Lan {
         None
     }
 
+    /// Pulls the cable of an interface at the switch.
+    pub(crate) fn unplug(&self, host: &str, interface: &str) {
+        self.0.unplug(host, interface).unwrap();
+    }
+
+    /// Plugs it in again.
+    pub(crate) fn plug(&self, host: &str, interface: &str) {
+        self.0.plug(host, interface).unwrap();
+    }
+
+    /// Takes an interface of a host away, with its cable.
+    pub(crate) fn take_away(&self, host: &str, interface: &str) {
+        self.host(host).ip(&format!("link del {interface}")).expect_code(0);
+    }
+
+    /// Gives a host a new interface, plugged into this switch. Its number is one that none had before.
+    pub(crate) fn give(&self, host: &str, interface: &str, switch: &str, address: &str) {
+        let (host, switches) = (self.host(host), Host(self.0.switches()));
+        // Whoever is in a network keeps a name for it: its number.
+        let keeper = Run::new(switches.command("sleep", &["60"])).start();
+        let port = format!("{switch}-{interface}");
+        host.ip(&format!("link add {interface} index 99 type veth peer name {port} netns {}", keeper.id()))
+            .expect_code(0);
+        switches.ip(&format!("link set {port} master {switch} up")).expect_code(0);
+        host.ip(&format!("addr add {address} brd + dev {interface}")).expect_code(0);
+        host.ip(&format!("link set {interface} up")).expect_code(0);
+    }
+
     /// The host of this name.
     pub(crate) fn host(&self, name: &str) -> Host<'_> {
         Host(self.0.host(name).unwrap())

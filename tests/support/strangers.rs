@@ -53,13 +53,13 @@ pub(crate) struct World {
     pinger: Pinger,
     told: Told,
     now: Duration,
-    /// Whether the system takes no probe.
-    pub(crate) fails: bool,
+    /// The system does not take every second probe: of each burst those with even places, 0, or with odd ones, 1.
+    pub(crate) fails: Option<usize>,
 }
 
 impl World {
     pub(crate) fn new(plan: Plan) -> Self {
-        let mut world = Self { pinger: Pinger::new(plan), told: Told::default(), now: Duration::ZERO, fails: false };
+        let mut world = Self { pinger: Pinger::new(plan), told: Told::default(), now: Duration::ZERO, fails: None };
         world.pinger.start(world.moment(), &mut world.told);
         world.sent();
         world
@@ -80,8 +80,12 @@ impl World {
     }
 
     fn sent(&mut self) {
-        for (ticket, destination) in std::mem::take(&mut self.told.sends) {
-            let result = if self.fails { Err(Fault { kind: FaultKind::QueueFull, code: None }) } else { Ok(None) };
+        for (number, (ticket, destination)) in std::mem::take(&mut self.told.sends).into_iter().enumerate() {
+            let result = if self.fails == Some(number % 2) {
+                Err(Fault { kind: FaultKind::QueueFull, code: None })
+            } else {
+                Ok(None)
+            };
             let outcome = Outcome { ticket, len: SIZE, destination, link: None, result };
             self.pinger.sent(self.moment(), &outcome, &mut self.told);
         }
@@ -154,6 +158,7 @@ pub(crate) fn plan(cast: Cast, wait: Duration) -> Plan {
         expect: None,
         matching: Match::Probe,
         flood: true,
+        fail_fast: false,
         lenient: false,
     }
 }

@@ -1,4 +1,6 @@
-//! Probes that the system took for no destination: they were never on the way.
+//! Probes that left for no destination: they were never on the way.
+
+use std::collections::VecDeque;
 
 use crate::model::seen::Seen;
 
@@ -7,21 +9,43 @@ use crate::model::seen::Seen;
 pub(super) struct Unsent {
     numbers: Seen,
     total: u64,
-    /// The number of the last probe that failed, and for how many destinations.
-    failing: (u32, usize),
+    /// Probes whose outcomes are not all known, by number.
+    open: VecDeque<Open>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    seq: u32,
+    /// Outcomes that are not known yet.
+    unknown: usize,
+    /// Whether it left for some destination.
+    left: bool,
 }
 
 impl Unsent {
-    /// One of a probe's so many destinations has failed. Says whether that was the last one.
-    pub(super) fn failed(&mut self, seq: u32, destinations: usize) -> bool {
-        let before = if self.failing.0 == seq { self.failing.1 } else { 0 };
-        self.failing = (seq, before + 1);
-        let unsent = before + 1 == destinations;
-        if unsent {
+    /// A probe is sent to so many destinations. Says whether that is none.
+    pub(super) fn leaves(&mut self, seq: u32, destinations: usize) -> bool {
+        self.open.push_back(Open { seq, unknown: destinations, left: false });
+        self.close(self.open.len() - 1)
+    }
+
+    /// What became of it for one destination. Says whether it is known now that it left for none.
+    pub(super) fn outcome(&mut self, seq: u32, left: bool) -> bool {
+        let Some(at) = self.open.iter().position(|open| open.seq == seq) else { return false };
+        self.open[at].unknown = self.open[at].unknown.saturating_sub(1);
+        self.open[at].left |= left;
+        self.close(at)
+    }
+
+    /// Forgets one of which all is known, and says whether it left for nobody.
+    fn close(&mut self, at: usize) -> bool {
+        let Some(Open { seq, unknown: 0, left }) = self.open.get(at).copied() else { return false };
+        self.open.remove(at);
+        if !left {
             self.numbers.insert(seq);
             self.total += 1;
         }
-        unsent
+        !left
     }
 
     pub(super) fn contains(&self, seq: u32) -> bool {
@@ -44,14 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_probe_is_unsent_when_all_of_its_destinations_failed() {
+    fn a_probe_is_unsent_when_it_left_for_none_of_its_destinations() {
         let mut unsent = Unsent::default();
-        for (seq, destinations, all) in [(3, 1, true), (4, 2, false), (5, 2, false), (5, 2, true)] {
-            assert_eq!(unsent.failed(seq, destinations), all, "{seq}");
+        assert!(!unsent.leaves(3, 1) && !unsent.leaves(4, 2) && !unsent.leaves(5, 2));
+        for (seq, left, all) in
+            [(3, false, true), (4, false, false), (5, false, false), (5, false, true), (4, true, false)]
+        {
+            assert_eq!(unsent.outcome(seq, left), all, "{seq}");
         }
-        let contained = [3, 4, 5, 6].map(|seq| unsent.contains(seq));
-        assert_eq!(contained, [true, false, true, false]);
-        assert_eq!([3, 4, 5, 6].map(|seq| unsent.before(seq)), [0, 1, 1, 2]);
-        assert_eq!([2, 3, 5].map(|seq| unsent.first_sent(seq)), [2, 4, 6]);
+        assert!(unsent.leaves(6, 0), "nobody can be reached");
+        assert!(unsent.open.is_empty());
+        let contained = [3, 4, 5, 6, 7].map(|seq| unsent.contains(seq));
+        assert_eq!(contained, [true, false, true, true, false]);
+        assert_eq!([3, 4, 5, 6, 7].map(|seq| unsent.before(seq)), [0, 1, 1, 2, 3]);
+        assert_eq!([2, 3, 5].map(|seq| unsent.first_sent(seq)), [2, 4, 7]);
     }
 }

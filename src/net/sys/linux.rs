@@ -443,8 +443,9 @@ fn send_train(bound: &Bound, outbox: &Outbox, items: &[Item]) -> Train {
 /// whose clients vanish all at once.
 const REFUSAL_TRIES: u32 = 64;
 
-/// Other soft errors that a send is tried again for. They may be about this send, and then each try costs a system call.
-const SOFT_TRIES: u32 = 4;
+/// Other soft errors that a send is tried again for: one that waits is about an earlier datagram, the next one about this. So a
+/// datagram that fails costs two system calls, and a series of them no more than that each.
+const SOFT_TRIES: u32 = 1;
 
 /// A refusal of an earlier datagram makes the next send fail, which then has sent nothing (udp(7)); it is simply sent
 /// again, and the refusal itself stays in the error queue to be read. Without a connection "refused" is never about this

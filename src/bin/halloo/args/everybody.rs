@@ -1,6 +1,7 @@
 //! Which broadcast addresses are meant: the same for every command that can ask everybody.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use clap::Args;
 use halloo::model::Selector;
@@ -37,6 +38,12 @@ pub(crate) struct Everybody {
 
 /// The heading of what says where datagrams go.
 pub(super) const DESTINATION: &str = "Destination";
+
+/// No broadcast needs to be repeated faster by somebody who only looks: 5 a second.
+pub(super) const SHORTEST_BROADCAST: Duration = Duration::from_millis(200);
+
+/// How long a flood lasts that was given no deadline: a count alone can be any time (RFC 8085 3.1.2 wants both bounded).
+pub(super) const FLOOD: Duration = Duration::from_secs(10);
 
 /// Which address of an interface everybody is reached by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -158,7 +158,9 @@ impl Args {
             Command::Length(length) => length.serve.check(),
             Command::Listen(listen) => listen.check(self.json),
             Command::Send(send) => send.records.check().and_then(|()| send.answers.check()),
-            Command::Broadcast(broadcast) => broadcast.records.check().and_then(|()| broadcast.answers.check()),
+            Command::Broadcast(broadcast) => {
+                broadcast.records.check().and_then(|()| broadcast.answers.check()).and_then(|()| broadcast.check_pace())
+            }
             Command::Ping(ping) => ping.check(),
             Command::Announce(announce) => announce.check(nothing_behind),
             Command::Discover(discover) => discover.check(self.json),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::everybody::SHORTEST_BROADCAST;
 use super::values::{self, Rate};
 
 /// Pace and count.
@@ -22,6 +23,20 @@ pub(crate) struct Pacing {
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) interval: Option<Duration>,
     /// At most so many records a second within a round, such as 100/s [default: no limit]
+    ///
+    /// Without a limit at most 64 leave back to back before answers are looked for.
     #[arg(long, value_name = "N/s", value_parser = values::rate)]
     pub(crate) rate: Option<Rate>,
+}
+
+impl Pacing {
+    /// The pace that was typed and is too fast for a broadcast, which burdens everybody.
+    pub(crate) fn burden(&self) -> Option<&'static str> {
+        let fast = |pace: Option<Duration>| pace.is_some_and(|pace| pace < SHORTEST_BROADCAST);
+        match () {
+            () if fast(self.interval) => Some("--interval below 200ms"),
+            () if fast(self.rate.as_ref().map(|rate| rate.0)) => Some("--rate above 5/s"),
+            () => None,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use halloo::model::{Family, Target};
 
-use super::everybody::{DESTINATION, Everybody};
+use super::everybody::{DESTINATION, Everybody, FLOOD, SHORTEST_BROADCAST};
 use super::refused::Mistake;
 use super::{OUTPUT, Socket, send, values};
 
@@ -81,6 +81,11 @@ pub(crate) struct Ping {
     /// Show how the round-trip times of each responder are distributed
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) histogram: bool,
+    /// End at the first probe that does not leave, with exit code 4
+    ///
+    /// Otherwise a series goes on: failures are counted by kind, and told first and then once a minute.
+    #[arg(long, conflicts_with = "lenient", help_heading = OUTPUT)]
+    pub(crate) fail_fast: bool,
     /// Exit code 0 even when some probes did not go
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) lenient: bool,
@@ -97,12 +102,6 @@ pub(crate) enum Match {
     /// Anything.
     Any,
 }
-
-/// No broadcast needs to be repeated faster by somebody who only looks: 5 a second.
-const SHORTEST_BROADCAST: Duration = Duration::from_millis(200);
-
-/// How long a flood lasts that was given no deadline: a count alone can be any time (RFC 8085 3.1.2 wants both bounded).
-const FLOOD: Duration = Duration::from_secs(10);
 
 impl Ping {
     /// The IP version asked for, if one was.

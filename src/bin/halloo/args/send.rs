@@ -47,6 +47,11 @@ pub(crate) struct Send {
     /// How to send it.
     #[command(flatten)]
     pub(crate) socket: Socket,
+    /// End at the first datagram that does not leave, with exit code 4
+    ///
+    /// Otherwise a series goes on: failures are counted by kind, and told first and then once a minute.
+    #[arg(long, conflicts_with = "lenient", help_heading = OUTPUT)]
+    pub(crate) fail_fast: bool,
     /// Exit code 0 even when some datagrams did not go
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) lenient: bool,

@@ -322,6 +322,30 @@ fn where_a_broadcast_goes() {
 }
 
 #[test]
+fn everybody_is_burdened_with_restraint() {
+    for text in
+        ["broadcast --interval 199ms", "broadcast --interval 0", "broadcast --rate 6/s", "broadcast --rate 1000/s"]
+    {
+        says(text, &["burdens everybody", "say --flood"]);
+    }
+    let ten = Some(Duration::from_secs(10));
+    for text in ["", "--interval 200ms", "--rate 5/s", "--count 9 --interval 1s"] {
+        assert_eq!(broadcast(text).deadline(), None, "{text}");
+    }
+    assert_eq!(broadcast("--flood --interval 0 --count 1000000").deadline(), ten);
+    assert_eq!(broadcast("--flood --rate 1000/s --deadline 1m").deadline(), Some(Duration::from_secs(60)));
+    assert_eq!(broadcast("--deadline 2s").deadline(), Some(Duration::from_secs(2)));
+}
+
+#[test]
+fn to_end_at_the_first_failure_is_not_to_be_lenient() {
+    assert!(sent("a --fail-fast").fail_fast && broadcast("--fail-fast").fail_fast && pinged("h --fail-fast").fail_fast);
+    for text in ["send h --fail-fast --lenient", "broadcast --fail-fast --lenient", "ping h --lenient --fail-fast"] {
+        says(text, &["does not go with"]);
+    }
+}
+
+#[test]
 fn pinging() {
     let (second, ms) = (Duration::from_secs(1), Duration::from_millis);
     let one = pinged("10.0.0.7");

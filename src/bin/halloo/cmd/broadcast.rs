@@ -29,6 +29,8 @@ pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Er
         destinations,
         skipped,
         notices,
+        deadline: args.deadline(),
+        fail_fast: args.fail_fast,
         lenient: args.lenient,
         allow_none: args.records.allow_none(),
     };
@@ -36,7 +38,8 @@ pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Er
         return dry_run(&plan, output);
     }
     let network = everybody::open(&args.everybody, &args.socket, &plan.destinations, table)?;
-    send(plan, args.records.source(), network, output, Style::Broadcast)
+    let course = everybody::course(&args.everybody, &args.socket);
+    send(plan, course, args.records.source(), network, output, Style::Broadcast)
 }
 
 /// Shows the table and sends nothing.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use halloo::engine::broadcast::{self, Choice, Form};
+use halloo::engine::course::Course;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Destination, Error, Family, Selector};
 use halloo::net::{Fanout, Options};
@@ -33,6 +34,12 @@ pub(super) fn open(
     let options = Options { broadcast: true, ..options(socket, family(everybody), cast(everybody))? };
     let sources: Vec<IpAddr> = destinations.iter().filter_map(|d| d.source).collect();
     Fanout::open(&options, &sources, table)
+}
+
+/// How the list follows the interfaces.
+pub(super) fn course(everybody: &Everybody, socket: &Socket) -> Course {
+    let source = source_asked(socket).filter(|source| !source.is_unspecified());
+    Course::Everybody(choice(everybody, socket), source)
 }
 
 /// The IP version of everybody.

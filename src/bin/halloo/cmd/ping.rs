@@ -4,51 +4,58 @@ use std::io;
 use std::net::IpAddr;
 
 use halloo::engine::broadcast;
+use halloo::engine::course::Course;
 use halloo::engine::ping::{Match, Pinger, Plan};
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Error, Family, Host, Sink, Target, TooLong, Verdict};
-use halloo::net::{Batch, Fanout, batch, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, batch, interfaces};
 use halloo::wire::probe::{HEADER, RunId};
 
 use crate::args;
 use crate::cmd::everybody;
 use crate::cmd::run::{Output, Setup, columns, notes_to_terminal, run as run_to_the_end};
-use crate::cmd::way::{address, by_interface, is_broadcast, options, resolved, source_asked};
+use crate::cmd::way::{address, is_broadcast, options, resolved, way};
 use crate::report::{Human, Live, Options, Show, Style};
 
 /// Probes, and reports each responder.
 pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> {
     check_header(args.size)?;
     let table = interfaces::list()?;
-    let (way, mut network) = match &args.target {
+    let (way, course, mut network) = match &args.target {
         Some(target) => to_one(args, target, table)?,
         None => to_everybody(args, table)?,
     };
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), true)?;
-    let mut pinger = Pinger::new(plan(args, way)?);
+    if FOLLOWS_INTERFACES {
+        // Where there is no news of them, those of the start are used.
+        let _unheeded = network.watch_interfaces();
+    }
+    let course = if FOLLOWS_INTERFACES { course } else { Course::Fixed };
+    let mut pinger = Pinger::new(plan(args, way)?).following(course, network.table());
     run_to_the_end(&mut pinger, &mut network, setup, sink(args, output))?;
     Ok(pinger.stats().verdict)
 }
 
 /// Where the probes of one host go.
-fn to_one(args: &args::Ping, target: &Target, table: Table) -> Result<(broadcast::Plan, Fanout), Error> {
+fn to_one(args: &args::Ping, target: &Target, table: Table) -> Result<(broadcast::Plan, Course, Fanout), Error> {
     let interface = args.everybody.interface.first();
     let address = address(target, args.family(), interface, &table)?;
-    let mut destination = by_interface(address, interface, &table)?;
-    if is_broadcast(address, &table) || destination.cast != Cast::Unicast {
+    if is_broadcast(address, &table) || Cast::by_form(address.ip()) != Cast::Unicast {
         return Err(Error::Misuse {
             what: format!("{} is the address of many, and a TARGET is one host", address.ip()),
             instead: everybody_at(address.ip()),
         });
     }
-    destination.source = source_asked(&args.socket).or(destination.source);
+    let way = way(address, interface, &args.socket, &table)?;
+    let destination = way.start(&table)?;
     let family = Family::of(address.ip());
     check_size(args.size, family)?;
     let options = options(&args.socket, family, Cast::Unicast)?;
     let sources: Vec<_> = destination.source.into_iter().collect();
     let network = Fanout::open(&options, &sources, table)?;
     let notices = resolved(target, address).into_iter().collect();
-    Ok((broadcast::Plan { destinations: vec![destination], notices, ..broadcast::Plan::default() }, network))
+    let plan = broadcast::Plan { destinations: vec![destination], notices, ..broadcast::Plan::default() };
+    Ok((plan, Course::One(way), network))
 }
 
 /// How everybody at this address is asked.
@@ -66,11 +73,11 @@ fn everybody_at(address: IpAddr) -> String {
 }
 
 /// Where the probes of everybody go.
-fn to_everybody(args: &args::Ping, table: Table) -> Result<(broadcast::Plan, Fanout), Error> {
+fn to_everybody(args: &args::Ping, table: Table) -> Result<(broadcast::Plan, Course, Fanout), Error> {
     check_size(args.size, everybody::family(&args.everybody))?;
     let plan = everybody::plan(&args.everybody, &args.socket, &table)?;
     let network = everybody::open(&args.everybody, &args.socket, &plan.destinations, table)?;
-    Ok((plan, network))
+    Ok((plan, everybody::course(&args.everybody, &args.socket), network))
 }
 
 fn plan(args: &args::Ping, way: broadcast::Plan) -> Result<Plan, Error> {
@@ -91,6 +98,7 @@ fn plan(args: &args::Ping, way: broadcast::Plan) -> Result<Plan, Error> {
             args::Match::Any => Match::Any,
         },
         flood: args.flood,
+        fail_fast: args.fail_fast,
         lenient: args.lenient,
     })
 }

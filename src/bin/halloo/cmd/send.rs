@@ -4,18 +4,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo::engine::broadcast::{self, Choice, Form};
+use halloo::engine::course::Course;
 use halloo::engine::send::{Answers, CountBy, Plan, Sender};
 use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
-use halloo::model::{Cast, Destination, Error, Family, Repeat, Schedule, Verdict};
+use halloo::model::{Cast, Destination, Error, Family, Repeat, Schedule, Selector, Verdict};
 use halloo::net::endpoint::source_for;
-use halloo::net::{Batch, Fanout, Options, batch, interfaces};
+use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, Options, batch, interfaces};
 
 use crate::args;
 use crate::cmd::records::{self, may_take_long};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end};
-use crate::cmd::way::{address, by_interface, is_broadcast, options, resolved, source_asked};
+use crate::cmd::way::{address, is_broadcast, options, resolved, source_asked, way};
 use crate::report::Style;
 
 /// The time between rounds of `--count`, unless it is said.
@@ -25,8 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
     let address = address(&args.target, args.family(), args.interface.as_ref(), &table)?;
-    let (mut destination, mut notices) = destination(args, address, &table)?;
-    destination.source = source_asked(&args.socket).or(destination.source);
+    let (destination, course, mut notices) = destination(args, address, &table)?;
     notices.extend(resolved(&args.target, address));
     notices.extend(perhaps_meant(args));
     let plan = Plan {
@@ -39,6 +39,7 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
             ..answers(&args.answers, CountBy::Answer)
         },
         notices,
+        fail_fast: args.fail_fast,
         lenient: args.lenient,
         allow_none: args.records.allow_none(),
         ..Plan::to(vec![destination.clone()])
@@ -50,12 +51,13 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
     };
     let sources: Vec<IpAddr> = destination.source.into_iter().collect();
     let network = Fanout::open(&options, &sources, table)?;
-    send(plan, args.records.source(), network, output, Style::Send)
+    send(plan, course, args.records.source(), network, output, Style::Send)
 }
 
 /// What `send` and `broadcast` end with: the records, the run, the result.
 pub(super) fn send(
     plan: Plan,
+    course: Course,
     source: args::Source,
     mut network: Fanout,
     output: &Output,
@@ -64,10 +66,15 @@ pub(super) fn send(
     let family = plan.destinations.first().map_or(Family::V4, |d| Family::of(d.address.ip()));
     let at_once = plan.schedule.rounds.is_once() && plan.schedule.between_records.is_zero();
     let waits = plan.answers.wait.is_some() || !plan.answers.linger.is_zero();
-    let lasts = !at_once || waits || may_take_long(&source);
+    let is_series = !at_once || may_take_long(&source);
     let (feed, sink) = records::open(source, family, output, style, || network.waker())?;
-    let setup = Setup::new(&mut network, Batch::new(batch::SLOT), lasts)?;
-    let mut sender = Sender::new(plan, feed);
+    let setup = Setup::new(&mut network, Batch::new(batch::SLOT), is_series || waits)?;
+    if is_series && FOLLOWS_INTERFACES {
+        // Where there is no news of them, those of the start are used.
+        let _unheeded = network.watch_interfaces();
+    }
+    let course = if FOLLOWS_INTERFACES { course } else { Course::Fixed };
+    let mut sender = Sender::new(plan, feed).following(course, network.table());
     run_to_the_end(&mut sender, &mut network, setup, sink)?;
     Ok(sender.stats().verdict)
 }
@@ -121,16 +128,25 @@ fn stdin_is_pipe() -> bool {
 }
 
 /// Where the datagrams go, by which interface and from which source where that has to be said.
-fn destination(args: &args::Send, address: SocketAddr, table: &Table) -> Result<(Destination, Vec<Notice>), Error> {
+fn destination(
+    args: &args::Send,
+    address: SocketAddr,
+    table: &Table,
+) -> Result<(Destination, Course, Vec<Notice>), Error> {
     if is_broadcast(address, table) {
         return to_everybody(args, address, table);
     }
-    Ok((by_interface(address, args.interface.as_ref(), table)?, Vec::new()))
+    let way = way(address, args.interface.as_ref(), &args.socket, table)?;
+    Ok((way.start(table)?, Course::One(way), Vec::new()))
 }
 
 /// A broadcast address leaves by the interface that has it; 255.255.255.255 by the one that was named, by the only one
 /// there is, or by the one that the route gives.
-fn to_everybody(args: &args::Send, address: SocketAddr, table: &Table) -> Result<(Destination, Vec<Notice>), Error> {
+fn to_everybody(
+    args: &args::Send,
+    address: SocketAddr,
+    table: &Table,
+) -> Result<(Destination, Course, Vec<Notice>), Error> {
     let IpAddr::V4(ip) = address.ip() else {
         return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::NoBroadcast });
     };
@@ -140,6 +156,12 @@ fn to_everybody(args: &args::Send, address: SocketAddr, table: &Table) -> Result
     }
     if args.connect {
         return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::Connected });
+    }
+    if let Some(typed) = args.pacing.burden() {
+        return Err(Error::Misuse {
+            what: format!("{typed} burdens everybody who can hear {ip}"),
+            instead: format!("if that is what you want: halloo broadcast --to {ip} --flood"),
+        });
     }
     let choice = Choice {
         interfaces: args.interface.iter().cloned().collect(),
@@ -158,7 +180,18 @@ fn to_everybody(args: &args::Send, address: SocketAddr, table: &Table) -> Result
         }
         None => destinations.first().ok_or(Error::NothingToBroadcastOn { skipped: Vec::new() })?,
     };
-    Ok((found.clone(), vec![Notice::Broadcasting(ip, found.link.clone())]))
+    let mut destination = found.clone();
+    destination.source = source_asked(&args.socket).or(destination.source);
+    let notice = Notice::Broadcasting(ip, destination.link.clone());
+    Ok((destination.clone(), by_that_interface(choice, &destination), vec![notice]))
+}
+
+/// It stays with the interface that was found, whatever else comes.
+fn by_that_interface(mut choice: Choice, found: &Destination) -> Course {
+    if choice.interfaces.is_empty() {
+        choice.interfaces = found.link.iter().map(|link| Selector::Name(link.name.to_string())).collect();
+    }
+    Course::Everybody(choice, None)
 }
 
 /// How long to stay for a refusal. From this host itself it is there when the send returns; from a group or a broadcast

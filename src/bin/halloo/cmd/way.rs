@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use halloo::engine::course::Way;
 use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
-use halloo::model::{Cast, Destination, Error, Family, Host, Selector, Target};
+use halloo::model::{Cast, Error, Family, Host, Link, Selector, Target};
+use halloo::net::endpoint::source_for;
 use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Options, interfaces};
 
@@ -64,23 +66,37 @@ pub(super) fn is_broadcast(address: SocketAddr, table: &Table) -> bool {
     }
 }
 
-/// The address as a destination, by the interface that was asked for or by the system's choice.
+/// The way to an address: by the interface and from the source that were asked for, or as the system chooses.
 ///
 /// # Errors
-/// [`Error::NoSuchInterface`].
-pub(super) fn by_interface(
+/// [`Error::NoSource`] where the system would send from 0.0.0.0 or `::`.
+pub(super) fn way(
     address: SocketAddr,
     interface: Option<&Selector>,
+    args: &args::Socket,
     table: &Table,
-) -> Result<Destination, Error> {
-    let plain = Destination { address, source: None, link: None, mtu: None, cast: Cast::by_form(address.ip()) };
-    let Some(selector) = interface else { return Ok(plain) };
-    let rows = table.select(std::slice::from_ref(selector))?;
-    let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
-    let source = rows.iter().filter_map(|row| row.address()).find(same_family);
-    let link = rows.first().map(|row| row.link().clone());
-    let mtu = rows.first().and_then(|row| row.facts.mtu);
-    Ok(Destination { source, link, mtu, ..plain })
+) -> Result<Way, Error> {
+    let source = source_asked(args).filter(|source| !source.is_unspecified());
+    let way = Way { interface: interface.cloned().or_else(|| zone(address, table)), source, ..Way::to(address) };
+    if way.interface.is_some() {
+        return Ok(way);
+    }
+    // Where there is no route, the send itself says so.
+    let Some(source) = source.or_else(|| source_for(address).ok()) else { return Ok(way) };
+    if source.is_unspecified() {
+        return Err(Error::NoSource { address: address.ip(), link: None });
+    }
+    let mtu = |link: &Link| table.rows().iter().find(|row| row.link() == link).and_then(|row| row.facts.mtu);
+    let route = table.towards(source, address).and_then(|link| Some((link.clone(), mtu(link)?)));
+    Ok(Way { route, ..way })
+}
+
+/// The interface that an address belongs to: by its name, for it may be made anew with another number.
+fn zone(address: SocketAddr, table: &Table) -> Option<Selector> {
+    match address {
+        SocketAddr::V6(v6) => table.link(v6.scope_id()).map(|link| Selector::Name(link.name.to_string())),
+        SocketAddr::V4(_) => None,
+    }
 }
 
 /// The source address that was asked for.

@@ -56,6 +56,7 @@ pub(crate) const fn reason(error: &Error) -> &'static str {
         Error::NotABroadcastAddress { .. } => "not_a_broadcast_address",
         Error::BroadcastForbidden { .. } => "broadcast_forbidden",
         Error::NotADestination { .. } => "not_a_destination",
+        Error::NoSource { .. } => "no_address",
         Error::NeedsZone { .. } => "needs_zone",
         Error::System { fault, .. } => words::fault(fault.kind),
         Error::Service(_) => "bad_service",
@@ -83,9 +84,15 @@ pub(crate) const fn record_reason(error: &RecordError) -> &'static str {
 
 /// A failed send as a sentence without a full stop: `cannot send 13 B to 10.0.0.7:1060 by eth0: <why>; <what to do>`.
 pub(crate) fn failed(failed: &Failed) -> String {
-    let Failed { len, destination, link, fault: why } = failed;
+    let Failed { len, destination, link, .. } = failed;
     let by = link.as_ref().map_or(String::new(), |link| format!(" by {}", Name(&link.name)));
-    format!("cannot send {len} B to {}{by}: {}", canonical(*destination), fault(why, *destination))
+    format!("cannot send {len} B to {}{by}: {}", canonical(*destination), why(failed))
+}
+
+/// Why it failed, and how many more did of which no line tells.
+pub(crate) fn why(failed: &Failed) -> String {
+    let more = if failed.more == 0 { String::new() } else { format!(" ({} more since it was last told)", failed.more) };
+    format!("{}{more}", fault(&failed.fault, failed.destination))
 }
 
 /// An interface was chosen, and still there is no way: nothing that could be added to the command helps over IPv6.
@@ -133,6 +140,9 @@ fn hints(error: &Error) -> Vec<String> {
         }
         Error::NotADestination { .. } => {
             one("a destination is one host, a broadcast address or a multicast group, with a port from 1 to 65535")
+        }
+        Error::NoSource { .. } => {
+            one("'halloo interfaces' shows which interface has which address; --interface names one that has")
         }
         Error::NeedsZone { address, available } => {
             let forms: Vec<_> = available.iter().map(|name| format!("[{address}%{name}]")).collect();

@@ -26,7 +26,7 @@
 //! | `listening` | `role` (`listen`, `echo`, `length`, `announce`), `local`, `receive_buffer`, `receive_buffer_granted` (as the kernel counts), `groups` (`group`, `iface`, `ifindex`) |
 //! | `sent` | `seq`, `src`, `dst`, `iface`, `ifindex`, `cast`, `len` |
 //! | `planned` (a dry run) | `addr` (of this host), `dst`, `iface`, `ifindex`, `cast` |
-//! | `error`, of one send | `dst`, `iface`, `ifindex`, `len`, `reason` (a stable word), `why` (a text), `errno` ? |
+//! | `error`, of one send; told first and then once a minute for each `reason` and interface | `dst`, `iface`, `ifindex`, `len`, `reason` (a stable word), `why` (a text), `errno` ?, `more` ? (so many since the last one told) |
 //! | `error`, of the run | `reason`, `why`, `exit`, `errno` ? |
 //! | `error`, of a record | `reason`, `why`; no record behind it is sent |
 //! | `skipped` | `iface`, `ifindex`, `addr`, `reason`, `why` |
@@ -39,7 +39,7 @@
 //! | `notice` | `notice` (a stable word), `text` |
 //! | `interface` | `iface`, `ifindex`, `label` ?, `addr`, `prefix`, `broadcast`, `broadcast_from` (`system`, `computed`), `usable`, `reason`, `why`, `mtu` |
 //! | `lesson` (of `learn`) | `lesson` (its name), `status` (`ok`, `surprise`, `skip`), `why` (of a surprise or a skip, else `null`), `facts` (each with its name as `fact`, `claim` (in the language of the course), `expected`, `observed`, `ok`; `null` where it is not known or could not be seen), `observed` ? (with `--events`: everything that was observed, by name), `took_ms` |
-//! | `summary` | `sent`, `sent_bytes`, `failed`, `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `output_drops` (received, but not written because the reader was too slow), `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `lessons` ? (of `learn`: how many were `ok`, `surprise`, `skip`), `elapsed_s`, `exit` |
+//! | `summary` | `sent`, `sent_bytes`, `attempted` (`= sent + failed` + all of `unsent`; `null` where nothing is sent by a schedule), `failed`, `failed_by` (reason to count), `unsent` (what was not tried: reason to count), `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `ignored` (reason to count), `kernel_drops`, `output_drops` (received, but not written because the reader was too slow), `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `lessons` ? (of `learn`: how many were `ok`, `surprise`, `skip`), `elapsed_s`, `exit` |
 //!
 //! The words of `reason` are those of [`super::words`], of [`super::failure::reason`] and of `Ignored::name` in the library.
 

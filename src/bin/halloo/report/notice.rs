@@ -1,15 +1,16 @@
 //! What the user should know: a sentence that says what to do now, and a stable word.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo::model::Link;
 use halloo::model::event::{Fragments, Missing, Notice};
+use halloo::model::target::canonical;
 
 use super::escape::Name;
 use super::rows::milliseconds;
 use super::services::word as quoted;
-use super::words::Counted;
+use super::words::{Counted, unsent};
 
 /// The notice as a sentence.
 pub(crate) fn text(notice: &Notice) -> String {
@@ -105,6 +106,21 @@ pub(crate) fn text(notice: &Notice) -> String {
             "{} belongs to user {user}, who can read and change the secret; 'chown 0' makes it root's",
             Name(file)
         ),
+        Notice::WayLost { destination, link, why } => {
+            let way = way(*destination, link.as_ref());
+            format!(
+                "{way}: {}; until that changes nothing is sent there, and what should have been is counted",
+                unsent(*why)
+            )
+        }
+        Notice::WayBack { destination, link } => {
+            format!("{}: can be reached again, and is", way(*destination, link.as_ref()))
+        }
+        Notice::SendsSlowed { failures, most } => format!(
+            "the last {failures} sends failed: fewer are tried, up to {} s apart, until one succeeds; --fail-fast ends at \
+             the first",
+            most.as_secs()
+        ),
         Notice::CutShort { after, secret } => cut_short(*after, *secret),
         Notice::ManyOfOne { address, kept } => format!(
             "{address} answers for more than {kept} services: those beyond are not listed, and a true one may be among them, for \
@@ -145,6 +161,12 @@ fn cut_short(after: Duration, secret: bool) -> String {
          goes on as long as that{instead}",
         after.as_secs_f64()
     )
+}
+
+/// A place of a series: by its interface where it has one of its own.
+fn way(destination: SocketAddr, link: Option<&Link>) -> String {
+    let to = canonical(destination);
+    link.map_or_else(|| to.to_string(), |link| format!("{to} by {}", Name(&link.name)))
 }
 
 /// What was found, then why it may be no more: first what was seen, then what is known to keep silent, and a firewall only
@@ -261,6 +283,9 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::Ambiguous(..) => "ambiguous",
         Notice::SecretWritten(_) => "secret_written",
         Notice::SecretOfAnother(..) => "secret_of_another",
+        Notice::WayLost { .. } => "way_lost",
+        Notice::WayBack { .. } => "way_back",
+        Notice::SendsSlowed { .. } => "sends_slowed",
         Notice::NoEcho { .. } => "no_echo",
         Notice::CutShort { .. } => "cut_short",
         Notice::ManyOfOne { .. } => "many_of_one",
@@ -275,7 +300,11 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
 pub(crate) const fn is_failure(notice: &Notice) -> bool {
     matches!(
         notice,
-        Notice::GroupNotJoined(..) | Notice::Ambiguous(..) | Notice::KernelDrops { .. } | Notice::OutputDrops(_)
+        Notice::GroupNotJoined(..)
+            | Notice::Ambiguous(..)
+            | Notice::WayLost { .. }
+            | Notice::KernelDrops { .. }
+            | Notice::OutputDrops(_)
     )
 }
 

@@ -113,16 +113,17 @@ fn row_head(
 }
 
 pub(crate) fn failed(options: &Options, failed: &Failed, out: &mut impl Write) -> io::Result<()> {
-    let Failed { len, destination, link, fault } = failed;
+    let Failed { len, destination, link, .. } = failed;
+    let why = failure::why(failed);
     if options.style == Style::Broadcast {
         row_head(link.as_ref(), None, *destination, out)?;
-        return writeln!(out, "failed: {}", failure::fault(fault, *destination));
+        return writeln!(out, "failed: {why}");
     }
     write!(out, "failed {len} B -> {}", zoned(*destination, link.as_ref()))?;
     if let Some(link) = link {
         write!(out, " {}", Name(&link.name))?;
     }
-    writeln!(out, ": {}", failure::fault(fault, *destination))
+    writeln!(out, ": {why}")
 }
 
 pub(crate) fn skipped(skipped: &Skipped, out: &mut impl Write) -> io::Result<()> {

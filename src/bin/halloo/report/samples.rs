@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use halloo::model::error::{Fault, FaultKind};
 use halloo::model::event::{
     Failed, Fragments, Ignored, Listening, Missing, Notice, Planned, Received, Refusal, Reply, Responder, Role, Sent,
-    Skipped, Unreachable,
+    Skipped, Unreachable, Unsent,
 };
 use halloo::model::interface::Facts;
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
@@ -116,7 +116,7 @@ pub(super) fn fault() -> Fault {
 
 pub(super) fn failed() -> Event<'static> {
     let destination = "10.77.0.255:1060".parse().unwrap();
-    Event::Failed(Failed { len: 13, destination, link: Some(eth0()), fault: fault() })
+    Event::Failed(Failed { len: 13, destination, link: Some(eth0()), fault: fault(), more: 0 })
 }
 
 pub(super) fn group() -> IpAddr {
@@ -149,6 +149,9 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::NoInterfaceYet,
         Notice::SecretWritten("lan\u{1b}.key".into()),
         Notice::SecretOfAnother("lan\u{1b}.key".into(), 1000),
+        Notice::WayLost { destination: anywhere, link: Some(eth0()), why: Unsent::NoCarrier },
+        Notice::WayBack { destination: anywhere, link: None },
+        Notice::SendsSlowed { failures: 64, most: Duration::from_secs(3) },
         Notice::CutShort { after: Duration::from_secs(15), secret: false },
         Notice::ManyOfOne { address: Ipv4Addr::new(10, 77, 0, 66).into(), kept: 256 },
         Notice::ServicesMissing(missing(0)),
@@ -221,6 +224,7 @@ pub(super) fn stats() -> Stats {
     let mut stats = Stats {
         sent: 2,
         sent_bytes: 26,
+        attempted: Some(5),
         failed: 1,
         skipped: 1,
         received: 3,
@@ -233,6 +237,8 @@ pub(super) fn stats() -> Stats {
         verdict: Verdict::Partly,
         ..Stats::default()
     };
+    stats.failed_by.insert(fault().kind, 1);
+    stats.unsent.insert(Unsent::NoCarrier, 2);
     stats.ignored.insert(Ignored::OwnPort, 3);
     stats.peers.see("10.77.0.2:1".parse().unwrap());
     stats

@@ -7,7 +7,7 @@ use halloo::model::lesson::Tally;
 
 use super::Style;
 use super::lessons::{self, Shown};
-use super::words::{Counted, ignored, is_in_order};
+use super::words::{Counted, ignored, is_in_order, unsent};
 
 /// Writes the line, `-- 2 sent, 1 skipped; 2 replies from 2 addresses in 1.0 s`.
 pub(crate) fn write(
@@ -48,7 +48,7 @@ fn learned(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
 
 fn sent(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     write!(out, "-- {} sent", stats.sent)?;
-    some(stats.failed, "failed", out)?;
+    failed(stats, out)?;
     some(stats.skipped, "skipped", out)?;
     if let Some(replies) = stats.replies {
         write!(out, "; {}", Counted(replies, "reply", "replies"))?;
@@ -67,7 +67,7 @@ fn pinged(probes: Probes, stats: &Stats, out: &mut impl Write) -> io::Result<()>
     if stats.sent != probes {
         write!(out, " ({} sent)", stats.sent)?;
     }
-    some(stats.failed, "failed", out)?;
+    failed(stats, out)?;
     some(stats.skipped, "skipped", out)?;
     write!(out, ", {}", Counted(stats.responders.unwrap_or(0), "responder", "responders"))?;
     let replies = stats.replies.unwrap_or(0);
@@ -93,7 +93,7 @@ fn pinged(probes: Probes, stats: &Stats, out: &mut impl Write) -> io::Result<()>
 /// `-- 9 services; 6 sent, 1 skipped, 18 answers in 0.5 s`
 fn discovered(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     write!(out, "-- {}; {} sent", Counted(stats.responders.unwrap_or(0), "service", "services"), stats.sent)?;
-    some(stats.failed, "failed", out)?;
+    failed(stats, out)?;
     some(stats.skipped, "skipped", out)?;
     write!(out, ", {}", Counted(stats.replies.unwrap_or(0), "answer", "answers"))?;
     some(stats.filtered, "of other names or interfaces", out)?;
@@ -107,6 +107,15 @@ fn reasons([what, in_order]: [&str; 2], stats: &Stats, out: &mut impl Write) -> 
     for (why, count) in &stats.ignored {
         let what = if is_in_order(*why) { in_order } else { what };
         writeln!(out, "   {count} {what}: {}", ignored(*why))?;
+    }
+    Ok(())
+}
+
+/// What did not leave: what the system did not take, and what was not tried, by reason.
+fn failed(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
+    some(stats.failed, "failed", out)?;
+    for (why, count) in &stats.unsent {
+        some(*count, &format!("not sent ({})", unsent(*why)), out)?;
     }
     Ok(())
 }
@@ -128,7 +137,7 @@ fn received(style: Style, what_was_sent: &str, stats: &Stats, out: &mut impl Wri
     write!(out, "{}", Counted(stats.peers.len() as u64, "sender", "senders"))?;
     if !what_was_sent.is_empty() {
         write!(out, ", {} {what_was_sent}", stats.sent)?;
-        some(stats.failed, "failed", out)?;
+        failed(stats, out)?;
     }
     write!(out, ", {} truncated", stats.truncated)?;
     shown(stats.truncated, lessons::of_truncation(), out)?;

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use halloo::model::Unusable;
 use halloo::model::error::FaultKind;
-use halloo::model::event::{Ignored, Role, Unreachable};
+use halloo::model::event::{Ignored, Role, Unreachable, Unsent};
 use halloo::model::lesson::Status;
 
 /// Why an interface is left out, for people.
@@ -72,6 +72,17 @@ pub(crate) const fn fault(kind: FaultKind) -> &'static str {
         FaultKind::Unsupported => "unsupported",
         FaultKind::OutOfResources => "out_of_resources",
         FaultKind::Other => "other",
+    }
+}
+
+/// Why something was not tried, for people. For JSON it is [`Unsent::name`].
+pub(crate) const fn unsent(why: Unsent) -> &'static str {
+    match why {
+        Unsent::Gone => "the interface is gone",
+        Unsent::Down => "the interface is down",
+        Unsent::NoCarrier => "no carrier",
+        Unsent::NoAddress => "no address to send from",
+        Unsent::NoBroadcast => "it does not reach everybody any more",
     }
 }
 

@@ -83,6 +83,7 @@ fn others() -> Vec<Error> {
         Error::Input { name: "a\u{1b}[2Jb".into(), why: "no such file".into() },
         Error::Output { name: "standard output".into(), why: "no space left on device".into() },
         Error::ProbeTooLong(TooLong { len: 65_508, family: Family::V4 }),
+        Error::NoSource { address: "10.0.0.7".parse().unwrap(), link: Some(eth0()) },
     ]
 }
 
@@ -169,7 +170,7 @@ fn a_failed_send_is_one_line() {
     let destination = "[::ffff:255.255.255.255]:9".parse().unwrap();
     for kind in KINDS {
         let fault = Fault { kind, code: Some(1) };
-        let text = failed(&Failed { len: 13, destination, link: Some(eth0()), fault });
+        let text = failed(&Failed { len: 13, destination, link: Some(eth0()), fault, more: 0 });
         assert!(text.starts_with("cannot send 13 B to 255.255.255.255:9 by eth0: "), "{text}");
         assert_eq!(text.lines().count(), 1);
     }

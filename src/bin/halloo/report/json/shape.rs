@@ -91,6 +91,8 @@ pub(super) enum Shape<'a> {
         why: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         errno: Option<i32>,
+        #[serde(skip_serializing_if = "is_none")]
+        more: u64,
     },
     #[serde(rename = "error")]
     Broken {
@@ -400,7 +402,10 @@ pub(super) struct Summary {
     ts: Ts,
     sent: u64,
     sent_bytes: u64,
+    attempted: Option<u64>,
     failed: u64,
+    failed_by: BTreeMap<&'static str, u64>,
+    unsent: BTreeMap<&'static str, u64>,
     skipped: u64,
     received: u64,
     bytes: u64,
@@ -495,7 +500,14 @@ fn failed(ts: Ts, told: &Failed) -> Shape<'_> {
         reason: words::fault(told.fault.kind),
         why: failure::fault(&told.fault, told.destination),
         errno: told.fault.code,
+        more: told.more,
     }
+}
+
+/// Whether there is nothing to count.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 fn bad_record(ts: Ts, error: &RecordError) -> Shape<'_> {
@@ -627,7 +639,10 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         ts,
         sent: stats.sent,
         sent_bytes: stats.sent_bytes,
+        attempted: stats.attempted,
         failed: stats.failed,
+        failed_by: stats.failed_by.iter().map(|(kind, count)| (words::fault(*kind), *count)).collect(),
+        unsent: stats.unsent.iter().map(|(why, count)| (why.name(), *count)).collect(),
         skipped: stats.skipped,
         received: stats.received,
         bytes: stats.bytes,

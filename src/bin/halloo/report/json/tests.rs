@@ -30,7 +30,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("listening", "role local receive_buffer receive_buffer_granted groups"),
     ("sent", "seq src dst iface ifindex cast len"),
     ("planned", "addr dst iface ifindex cast"),
-    ("error", "dst? iface? ifindex? len? reason why errno?"),
+    ("error", "dst? iface? ifindex? len? reason why errno? more?"),
     ("skipped", "iface ifindex addr reason why"),
     ("recv", "ts_src seq src dst iface ifindex cast self len wire_len? truncated ttl data? data_b64?"),
     (
@@ -51,7 +51,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("lesson", "lesson status why facts observed? took_ms"),
     (
         "summary",
-        "sent sent_bytes failed skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops output_drops \
+        "sent sent_bytes attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops output_drops \
          duplicates late lost in_flight reordered replies responders refused lessons? elapsed_s exit",
     ),
 ];
