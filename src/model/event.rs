@@ -271,7 +271,10 @@ pub enum Ignored {
     SourceLimit,
     /// All sources together ask too often.
     TotalLimit,
-    /// The answer would be longer than a datagram, or, where that is the limit, than its question.
+    /// Its source asks on and on without a pause, with the same bytes each time as a rule: if those are our own answers that
+    /// come back, this one ends it.
+    Loop,
+    /// The answer would be longer than a datagram, or than is given to a question as short as this.
     ReplyTooLong,
     /// No answer to this run: another run's, another program's, or nothing of the kind.
     Foreign,
@@ -317,6 +320,7 @@ impl Ignored {
             Self::OwnReply => "own_reply",
             Self::SourceLimit => "source_limit",
             Self::TotalLimit => "total_limit",
+            Self::Loop => "loop",
             Self::ReplyTooLong => "reply_too_long",
             Self::Foreign => "foreign",
             Self::Corrupt => "corrupt",
