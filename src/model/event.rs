@@ -302,6 +302,8 @@ pub enum Ignored {
     Answered,
     /// More answers wait for their moment than are kept.
     Busy,
+    /// The run ended before the moment of its answer.
+    Ended,
 }
 
 impl Ignored {
@@ -335,6 +337,7 @@ impl Ignored {
             Self::Known => "known",
             Self::Answered => "answered",
             Self::Busy => "busy",
+            Self::Ended => "ended",
         }
     }
 }

@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Broadcasts, DEFAULT_RATE, is_to_everybody};
+use crate::model::Datagram;
 use crate::model::event::Ignored;
 use crate::model::target::canonical;
-use crate::model::Datagram;
 
 /// Answers per second to all sources together, and at once, unless one source may have more: the limit that holds when a
 /// flood forges its sources.
