@@ -13,6 +13,8 @@ pub(crate) mod catcher;
 pub(crate) mod chance;
 #[cfg(target_os = "linux")]
 pub(crate) mod crowd;
+#[cfg(target_os = "linux")]
+pub(crate) mod forge;
 pub(crate) mod lan;
 pub(crate) mod program;
 pub(crate) mod relay;

@@ -1,0 +1,371 @@
+//! What a stranger on the LAN can do to the servers, and cannot: loops, forged sources, floods, forged ICMP messages, and
+//! bytes that a terminal would obey.
+
+#![cfg(all(target_os = "linux", feature = "lab"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests; the clock here is not the product's"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use halloo::lab::{HostPlan, Plan, Plug};
+use halloo::wire::beacon::{Nonce, Query};
+use serde_json::Value;
+use support::catcher::Catcher;
+use support::forge::{EVERYBODY, Forger, Naive, datagram, hardware};
+use support::lan::{Host, Lan};
+use support::program::{Output, Server};
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn number(summary: &Value, key: &str) -> u64 {
+    summary[key].as_u64().unwrap_or_else(|| panic!("no {key} in {summary}"))
+}
+
+fn ignored(summary: &Value) -> u64 {
+    summary["ignored"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+}
+
+/// The summary of a server, in which everything that came is in one counter.
+fn account(output: Output) -> Value {
+    let summary = output.expect_code(0).summary();
+    let [received, sent, failed] = ["received", "sent", "failed"].map(|key| number(&summary, key));
+    assert_eq!(received, sent + failed + ignored(&summary), "{summary}");
+    summary
+}
+
+/// Asks from a socket of its own in this host.
+fn ask(host: Host<'_>, address: &str) {
+    host.within(|| Catcher::on("0.0.0.0:0")).unwrap().ask("still there?", address);
+}
+
+/// The same, again and again until there is an answer.
+fn is_served(host: Host<'_>, address: &str) {
+    let client = host.within(|| Catcher::on("0.0.0.0:0")).unwrap();
+    client.0.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let served = (0..50).any(|_| {
+        client.send("still there?", address);
+        client.0.recv(&mut [0; 100]).is_ok()
+    });
+    assert!(served, "an honest client is not served by {address} any more");
+}
+
+// ---- loops ---------------------------------------------------------------------------------------------------------
+
+/// The most answers to one trigger: what one source may have at once, which is also how often the same bytes are answered.
+const BURST: u64 = 1_000;
+
+/// A server in `host` that ends by itself a second after the last datagram: so that it ends says that it was left alone.
+fn quiet_at_last(host: Host<'_>, command: &str, port: u16, rate: u64) -> Server {
+    let (address, rate) = (format!(":{port}"), rate.to_string());
+    host.serve(&[command, "--lan", &address, "--rate-limit", &rate, "--idle", "1s", "--json", "-q"])
+}
+
+#[test]
+fn no_two_servers_keep_each_other_busy() {
+    let Some(lan) = Lan::new() else { return };
+    let (stranger, victims, peers) = (lan.host("h1"), lan.host("h2"), lan.host("h3"));
+    let naive = [
+        // As fast as it can; slower than the limit per second; and one that says something else each time.
+        Naive::on(peers, 7_101, Duration::ZERO, |bytes, _| bytes.to_vec()),
+        Naive::on(peers, 7_102, Duration::from_micros(1_500), |bytes, _| bytes.to_vec()),
+        Naive::on(peers, 7_103, Duration::ZERO, |bytes, _| format!("{} bytes", bytes.len()).into_bytes()),
+        Naive::on(peers, 7_104, Duration::ZERO, |_, round| format!("round {round}").into_bytes()),
+    ];
+    let _socat = peers.on_port(7_105, "socat", &["UDP4-RECVFROM:7105,fork", "PIPE"]);
+    let others = [quiet_at_last(peers, "echo", 7_106, BURST), quiet_at_last(peers, "length", 7_107, BURST)];
+    let servers: Vec<(Server, u16, u16, &str)> = (0..14u16)
+        .map(|n| {
+            let (command, port) = (["echo", "length"][usize::from(n % 2)], 7_001 + n);
+            let peer = 7_101 + n / 2;
+            // What says something else each time is for the limit per second alone, which is met on a slow machine too.
+            let rate = if peer == 7_104 { 50 } else { BURST };
+            (quiet_at_last(victims, command, port, rate), port, peer, command)
+        })
+        .collect();
+    let (forger, to) = (Forger::new(stranger, "e0"), hardware(victims, "e0"));
+    for (_, port, peer, _) in &servers {
+        let (source, destination) = (format!("10.77.0.3:{peer}"), format!("10.77.0.2:{port}"));
+        forger.send(to, &datagram(at(&source), at(&destination), b"x"));
+    }
+    for (server, _, peer, command) in servers {
+        let summary = account(server.finish());
+        let sent = number(&summary, "sent");
+        // Two more where what goes round changes at first.
+        assert!((1..=BURST + 2).contains(&sent), "{command} and {peer}: {summary}");
+        let echoes = command == "length" && [7_101, 7_102, 7_105, 7_106].contains(&peer);
+        assert!(!echoes || sent == 1, "a length server answered its own sentence, echoed by {peer}: {summary}");
+    }
+    for other in others {
+        assert!(number(&account(other.finish()), "sent") <= 2 * BURST, "two triggers");
+    }
+    assert!(naive.iter().map(Naive::rounds).all(|rounds| rounds >= 1), "every trigger worked");
+}
+
+#[test]
+fn what_a_single_frame_could_start_does_not_begin() {
+    let Some(lan) = Lan::new() else { return };
+    let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
+    let servers = [victim, lan.host("h3")].map(|host| {
+        let flags = ["--answer-broadcast", "--answer-any-port", "--share", "--json"];
+        host.serve(&[&["echo", "--lan"], &flags[..]].concat())
+    });
+    // A service for its own host alone.
+    let own = victim.within(|| Catcher::on("127.0.0.1:9999")).unwrap();
+    let (forger, to) = (Forger::new(stranger, "e0"), hardware(victim, "e0"));
+    for (source, destination, hardware) in [
+        ("0.0.0.0:1060", "255.255.255.255:1060", EVERYBODY),
+        ("0.0.0.0:9999", "255.255.255.255:1060", EVERYBODY),
+        ("10.77.0.255:7001", "10.77.0.2:1060", to),
+        ("10.77.0.255:1060", "255.255.255.255:1060", EVERYBODY),
+        ("10.77.0.3:1060", "10.77.0.2:1060", to),
+    ] {
+        forger.send(hardware, &datagram(at(source), at(destination), b"x"));
+    }
+    // And without any forgery: its own broadcast, from its own port.
+    let share = ["broadcast", "x", "--from", ":1060", "--share"];
+    victim.run(&share).expect_code(0);
+    let expected = [
+        ("10.77.0.2:1060", r#"{"bad_source":2,"own_port":4}"#),
+        ("10.77.0.3:1060", r#"{"bad_source":1,"own_port":3}"#),
+    ];
+    for (server, (address, expected)) in servers.into_iter().zip(expected) {
+        ask(stranger, address);
+        let summary = account(server.stop());
+        assert_eq!((number(&summary, "sent"), summary["ignored"].to_string()), (1, expected.to_owned()), "{summary}");
+    }
+    assert!(own.all().is_empty(), "a stranger reached a service on loopback");
+}
+
+// ---- forged sources ------------------------------------------------------------------------------------------------
+
+/// What a frame looks like, and what becomes of it. `h1` sends it, at an interface whose address it has or not.
+struct Specimen {
+    source: &'static str,
+    destination: &'static str,
+    to_everybody: bool,
+    /// What a server says; `""` where it answers, `"-"` where the kernel lets nothing through.
+    server: &'static str,
+    /// The same of one that answers broadcasts.
+    broadcasts: &'static str,
+    /// The same of one who announces.
+    announcer: &'static str,
+}
+
+/// `source -> destination` by unicast, and what it gets.
+const fn to_one(source: &'static str, gets: &'static str) -> Specimen {
+    specimen(source, "10.77.0.2", false, [gets; 3])
+}
+
+const fn specimen(
+    source: &'static str,
+    destination: &'static str,
+    to_everybody: bool,
+    [server, broadcasts, announcer]: [&'static str; 3],
+) -> Specimen {
+    Specimen { source, destination, to_everybody, server, broadcasts, announcer }
+}
+
+/// The sources of RELIABILITY R4 that a stranger can choose.
+const SPECIMENS: [Specimen; 18] = [
+    to_one("10.77.0.1:0", "port_zero"),
+    to_one("10.77.0.1:7", "risky_port"),
+    // The server's own port.
+    to_one("10.77.0.1:PORT", "own_port"),
+    to_one("10.77.0.255:7001", "bad_source"),
+    // Who announces asks first who is a neighbour.
+    specimen("240.0.0.1:7001", "10.77.0.2", false, ["bad_source", "bad_source", "off_link"]),
+    // The kernel takes these for martians (RFC 1812 5.3.7).
+    to_one("255.255.255.255:7001", "-"),
+    to_one("224.0.0.251:7001", "-"),
+    to_one("127.0.0.1:7001", "-"),
+    to_one("10.77.0.2:7001", "-"),
+    to_one("0.0.0.0:7001", "-"),
+    // Nobody has the address of the net itself, but it could be somebody's.
+    to_one("10.77.0.0:7001", ""),
+    // There is no way back.
+    specimen("192.0.2.9:7001", "10.77.0.2", false, ["", "", "off_link"]),
+    specimen("0.0.0.0:9999", "255.255.255.255", true, ["bad_source", "bad_source", "off_link"]),
+    specimen("0.0.0.0:9999", "10.77.0.255", true, ["-"; 3]),
+    specimen("10.77.0.255:7001", "255.255.255.255", true, ["bad_source"; 3]),
+    specimen("10.77.0.4:7001", "255.255.255.255", true, ["broadcast", "", ""]),
+    specimen("192.0.2.9:7001", "255.255.255.255", true, ["broadcast", "off_link", "off_link"]),
+    // To everybody's hardware, and yet to one address: that is what counts (RFC 1122 3.3.6).
+    specimen("10.77.0.5:7001", "10.77.0.2", true, [""; 3]),
+];
+
+/// Sends every specimen to a port, each with a payload of its own.
+fn send_specimens(stranger: Host<'_>, victim: Host<'_>, port: u16, payload: impl Fn(u8) -> Vec<u8>) {
+    let (forger, to) = (Forger::new(stranger, "e0"), hardware(victim, "e0"));
+    for (specimen, number) in SPECIMENS.iter().zip(0..) {
+        let source = specimen.source.replace("PORT", &port.to_string());
+        let destination = SocketAddr::new(specimen.destination.parse().unwrap(), port);
+        let hardware = if specimen.to_everybody { EVERYBODY } else { to };
+        forger.send(hardware, &datagram(at(&source), destination, &payload(number)));
+    }
+}
+
+/// What all specimens together should get: how many an answer, and how many are ignored for which reason.
+fn expected(gets: impl Fn(&Specimen) -> &'static str) -> (u64, BTreeMap<String, u64>) {
+    let (mut answers, mut reasons) = (0, BTreeMap::new());
+    for specimen in &SPECIMENS {
+        match gets(specimen) {
+            "-" => {}
+            "" => answers += 1,
+            reason => *reasons.entry(reason.to_owned()).or_default() += 1,
+        }
+    }
+    (answers, reasons)
+}
+
+fn reasons(summary: &Value) -> BTreeMap<String, u64> {
+    summary["ignored"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(reason, count)| (reason.clone(), count.as_u64().unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_forged_source_is_refused_for_its_reason_and_the_next_honest_one_served() {
+    let Some(lan) = Lan::new() else { return };
+    let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
+    let (plain, broadcasts): (fn(&Specimen) -> _, fn(&Specimen) -> _) = (|s| s.server, |s| s.broadcasts);
+    let modes = [
+        (&["echo"][..], plain),
+        (&["length"], plain),
+        (&["echo", "--answer-broadcast"], broadcasts),
+        (&["length", "--answer-broadcast"], broadcasts),
+    ];
+    for (mode, gets) in modes {
+        let server = victim.serve(&[mode, &["--lan", "--json", "-q"]].concat());
+        for _ in 0..3 {
+            send_specimens(stranger, victim, 1060, |_| b"x".to_vec());
+        }
+        ask(stranger, "10.77.0.2:1060");
+        let summary = account(server.stop());
+        let (answers, expected) = expected(gets);
+        let tripled = expected.into_iter().map(|(reason, count)| (reason, 3 * count)).collect();
+        assert_eq!(reasons(&summary), tripled, "{mode:?}: {summary}");
+        assert_eq!(number(&summary, "sent") + number(&summary, "failed"), 3 * answers + 1, "{mode:?}: {summary}");
+    }
+}
+
+#[test]
+fn a_listener_shows_every_forged_source_and_answers_none() {
+    let Some(lan) = Lan::new() else { return };
+    let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
+    let listener = victim.serve(&["listen", "--json"]);
+    send_specimens(stranger, victim, 1060, |_| b"x".to_vec());
+    stranger.run(&["send", "10.77.0.2", "last"]).expect_code(0);
+    listener.process.wait_line(|line| line.contains("last"));
+    let output = listener.stop().expect_code(0);
+    let through = SPECIMENS.iter().filter(|specimen| specimen.server != "-").count() as u64;
+    let summary = output.summary();
+    assert_eq!((number(&summary, "received"), number(&summary, "sent")), (through + 1, 0), "{summary}");
+    // What only the hardware was for everybody is not taken for a broadcast.
+    let cast = |source: &str| output.events("recv").into_iter().find(|event| event["src"] == source).unwrap();
+    assert_eq!(cast("10.77.0.5:7001")["cast"], "unicast");
+    assert_eq!(cast("10.77.0.4:7001")["cast"], "limited");
+}
+
+#[test]
+fn who_announces_answers_no_forged_source() {
+    let Some(lan) = Lan::new() else { return };
+    let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
+    let server = victim.halloo(&["announce", "chat", "--port", "7000", "--name", "x", "--json", "-q"]);
+    let server = server.env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing").serve();
+    // A question of its own in each: a second answer to the same one is refused for another reason.
+    send_specimens(stranger, victim, 1061, |number| {
+        let window = Duration::from_millis(1);
+        let query = Query { nonce: Nonce([number; 32]), window, kind: None, range: (0, u32::MAX), known: Vec::new() };
+        let mut bytes = Vec::new();
+        query.write(0, None, &mut bytes);
+        bytes
+    });
+    let found = stranger.halloo(&["discover", "chat", "--expect", "1", "--interface", "e0", "--json"]);
+    found.env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing").output().expect_code(0);
+    let summary = server.stop().expect_code(0).summary();
+    let (_, expected) = expected(|specimen| specimen.announcer);
+    // An honest search asks by several ways and again, and a host hears its own announcements.
+    let mut reasons = reasons(&summary);
+    for honest in ["answered", "known", "ended", "wrong_kind"] {
+        reasons.remove(honest);
+    }
+    assert_eq!(reasons, expected, "{summary}");
+    let answered = &summary["answered"];
+    assert_eq!(number(&summary, "received"), number(answered, "sent") + number(answered, "failed") + ignored(&summary));
+}
+
+// ---- ports of services ---------------------------------------------------------------------------------------------
+
+#[test]
+fn no_port_of_a_service_is_answered_unless_that_is_asked_for() {
+    let Some(lan) = Lan::new() else { return };
+    let (client, host) = (lan.host("h1"), lan.host("h2"));
+    let risky = [1, 7, 13, 19, 37, 53, 69, 123, 161, 389, 514, 1023, 1900, 2049, 3702, 5353, 5355, 11_211];
+    let plain = [1024, 1899, 2050, 3701, 5354, 11_212];
+    let (strict, lax) = (host.serve(&["echo", "--lan", "--json", "-q"]), &["echo", "--lan", ":1070", "--json", "-q"]);
+    let lax = host.serve(&[lax, &["--answer-any-port"][..]].concat());
+    for port in risky.into_iter().chain(plain) {
+        let socket = client.within(|| Catcher::on(&format!("0.0.0.0:{port}"))).unwrap();
+        assert_eq!(socket.ask("hi", "10.77.0.2:1070").0, b"hi");
+        if plain.contains(&port) {
+            assert_eq!(socket.ask("hi", "10.77.0.2:1060").0, b"hi");
+        } else {
+            socket.send("hi", "10.77.0.2:1060");
+        }
+    }
+    ask(client, "10.77.0.2:1060");
+    let summary = account(strict.stop());
+    let counted = (number(&summary["ignored"], "risky_port"), number(&summary, "sent"));
+    assert_eq!(counted, (risky.len() as u64, plain.len() as u64 + 1));
+    assert_eq!(number(&account(lax.stop()), "sent"), (risky.len() + plain.len()) as u64);
+}
+
+// ---- floods --------------------------------------------------------------------------------------------------------
+
+/// The most memory that a process ever had in RAM, in KiB (proc(5)).
+fn peak(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_flood_of_sources_takes_bounded_memory_and_leaves_the_service() {
+    let host = |name, end| HostPlan::new(name).plug(Plug::new("e0", "br0").address(([10, 0, 0, end], 8)));
+    let Some(lan) = Lan::of(&Plan::new().host(host("h1", 1)).host(host("h2", 2))) else { return };
+    let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
+    let server = victim.serve(&["echo", "--lan", "--json", "-q"]);
+    ask(stranger, "10.0.0.2:1060");
+    let before = peak(&server);
+    let (forger, to) = (Forger::new(stranger, "e0"), hardware(victim, "e0"));
+    // 100,000 neighbours, each once.
+    for n in 0..100_000u32 {
+        let source = SocketAddr::from((Ipv4Addr::from_bits(0x0a01_0000 + n), 5000));
+        forger.send(to, &datagram(source, at("10.0.0.2:1060"), b"x"));
+    }
+    // One of them from every port there is.
+    for port in 0..=u16::MAX {
+        forger.send(to, &datagram(SocketAddr::from(([10, 9, 9, 9], port)), at("10.0.0.2:1060"), b"x"));
+    }
+    is_served(stranger, "10.0.0.2:1060");
+    let grown = peak(&server) - before;
+    let summary = account(server.stop());
+    assert!(number(&summary, "received") > 10_000, "no flood: {summary}");
+    let limited = ["source_limit", "total_limit"].iter().filter_map(|reason| summary["ignored"][reason].as_u64());
+    assert!(limited.sum::<u64>() > 0, "{summary}");
+    // 4 MiB for the senders that are told apart, and what the kernel's buffers hold is read 64 datagrams at a time.
+    assert!(grown < 24 << 10, "{grown} KiB more");
+}
