@@ -15,13 +15,20 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use halloo::lab::tables::{self, Table};
+use halloo::lab::wire::{Tap, Way};
 use halloo::lab::{HostPlan, Plan, Plug};
-use halloo::wire::beacon::{Nonce, Query};
+use halloo::wire::beacon::{Message, Nonce, Query, read};
 use serde_json::Value;
 use support::catcher::Catcher;
-use support::forge::{EVERYBODY, Forger, Naive, datagram, hardware};
-use support::lan::{Host, Lan};
-use support::program::{Output, Server};
+use support::forge::{EVERYBODY, Forger, Naive, datagram, hardware, icmp};
+use support::lan::{Host, Lan, link_local};
+use support::program::{Output, Process, Run, Server};
+
+/// The program in a host, where nothing is kept.
+fn halloo(host: Host<'_>, args: &[&str]) -> Run {
+    host.halloo(args).env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing")
+}
 
 fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -121,6 +128,7 @@ fn what_a_single_frame_could_start_does_not_begin() {
     });
     // A service for its own host alone.
     let own = victim.within(|| Catcher::on("127.0.0.1:9999")).unwrap();
+    let mut tap = Tap::open(&stranger, Some("e0")).unwrap();
     let (forger, to) = (Forger::new(stranger, "e0"), hardware(victim, "e0"));
     for (source, destination, hardware) in [
         ("0.0.0.0:1060", "255.255.255.255:1060", EVERYBODY),
@@ -144,6 +152,9 @@ fn what_a_single_frame_could_start_does_not_begin() {
         assert_eq!((number(&summary, "sent"), summary["ignored"].to_string()), (1, expected.to_owned()), "{summary}");
     }
     assert!(own.all().is_empty(), "a stranger reached a service on loopback");
+    // Nobody said again to everybody what came by broadcast (RFC 922): there is only the one that was sent on purpose.
+    let came = tap.take().unwrap().into_iter().filter(|frame| frame.way == Way::Broadcast);
+    assert_eq!(came.filter(|frame| frame.packet.udp().is_some()).count(), 1);
 }
 
 // ---- forged sources ------------------------------------------------------------------------------------------------
@@ -283,8 +294,7 @@ fn a_listener_shows_every_forged_source_and_answers_none() {
 fn who_announces_answers_no_forged_source() {
     let Some(lan) = Lan::new() else { return };
     let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
-    let server = victim.halloo(&["announce", "chat", "--port", "7000", "--name", "x", "--json", "-q"]);
-    let server = server.env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing").serve();
+    let server = halloo(victim, &["announce", "chat", "--port", "7000", "--name", "x", "--json", "-q"]).serve();
     // A question of its own in each: a second answer to the same one is refused for another reason.
     send_specimens(stranger, victim, 1061, |number| {
         let window = Duration::from_millis(1);
@@ -293,8 +303,7 @@ fn who_announces_answers_no_forged_source() {
         query.write(0, None, &mut bytes);
         bytes
     });
-    let found = stranger.halloo(&["discover", "chat", "--expect", "1", "--interface", "e0", "--json"]);
-    found.env("HALLOO_SECRET_FILE", "").env("XDG_STATE_HOME", "/dev/null/keeps/nothing").output().expect_code(0);
+    halloo(stranger, &["discover", "chat", "--expect", "1", "--interface", "e0"]).output().expect_code(0);
     let summary = server.stop().expect_code(0).summary();
     let (_, expected) = expected(|specimen| specimen.announcer);
     // An honest search asks by several ways and again, and a host hears its own announcements.
@@ -368,4 +377,191 @@ fn a_flood_of_sources_takes_bounded_memory_and_leaves_the_service() {
     assert!(limited.sum::<u64>() > 0, "{summary}");
     // 4 MiB for the senders that are told apart, and what the kernel's buffers hold is read 64 datagrams at a time.
     assert!(grown < 24 << 10, "{grown} KiB more");
+}
+
+// ---- forged ICMP messages ------------------------------------------------------------------------------------------
+
+/// Every message about a datagram that was not delivered: unreachable with all its codes, time exceeded, parameter problem
+/// (RFC 792), and the same with packet too big (RFC 4443).
+fn messages(v4: bool) -> impl Iterator<Item = (u8, u8)> {
+    let kinds: &[(u8, u8)] = if v4 { &[(3, 15), (11, 1), (12, 2)] } else { &[(1, 8), (2, 0), (3, 1), (4, 3)] };
+    kinds.iter().flat_map(|(kind, last)| (0..=*last).map(|code| (*kind, code)))
+}
+
+/// Forges all of them against every socket of `victim`, about datagrams to ports 1060 and 1070 of `stranger`, who says so.
+fn forge_messages(stranger: Host<'_>, victim: Host<'_>) {
+    let (forger, to) = (Forger::new(stranger, "e0"), hardware(victim, "e0"));
+    let (own, other) = (stranger.link_local("e0").unwrap(), victim.link_local("e0").unwrap());
+    for (table, own, other) in [
+        (Table::Udp, stranger.address("e0").unwrap(), victim.address("e0").unwrap()),
+        (Table::Udp6, own.into(), other.into()),
+    ] {
+        for socket in victim.within(|| tables::read(table)).unwrap().unwrap() {
+            let all =
+                [1060, 1070].into_iter().flat_map(|port| messages(own.is_ipv4()).map(move |message| (port, message)));
+            for (port, (kind, code)) in all {
+                let about = (SocketAddr::new(other, socket.local.port()), SocketAddr::new(own, port));
+                forger.send(to, &icmp(own, kind, code, about));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_forged_icmp_message_ends_anybody() {
+    let Some(lan) = Lan::new() else { return };
+    let (stranger, victim) = (lan.host("h1"), lan.host("h2"));
+    let heard = |process: &Process, text: &str| process.wait_line(|line| line.contains(text));
+    // A server that answers the probes, and one that answers once the messages were sent.
+    let _echo = stranger.serve(&["echo", "--lan"]);
+    let _echo6 = stranger.serve(&["echo", "[::]:1060"]);
+    let late = stranger.within(|| Catcher::on("0.0.0.0:1070")).unwrap();
+    let servers = ["0.0.0.0", "[::]"].map(|any| {
+        let [echo, listen] = [1060, 1062].map(|port| format!("{any}:{port}"));
+        (victim.serve(&["echo", &echo, "--json"]), victim.serve(&["listen", &listen, "--json"]))
+    });
+    let announcer = halloo(victim, &["announce", "chat", "--port", "7000", "--name", "victim", "--json"]).serve();
+    let _printer = halloo(lan.host("h3"), &["announce", "print", "--port", "631", "--name", "before"]).serve();
+    let watch = halloo(victim, &["discover", "print", "--watch", "--json"]).start();
+    heard(&watch, "before");
+    let there6 = format!("[{}%e0]:1060", link_local("10.77.0.1"));
+    let [ping, ping6] = ["10.77.0.1:1060", &there6]
+        .map(|to| victim.halloo(&["ping", to, "--count", "9", "--interval", "100ms", "--json"]).start());
+    let send = victim.halloo(&["send", "10.77.0.1:1070", "hi", "--expect", "1", "--wait", "30s", "--json"]).start();
+    let (_, asker) = late.next();
+    [&ping, &ping6].map(|ping| ping.wait_event("reply"));
+
+    forge_messages(stranger, victim);
+
+    late.send("HI", &asker.to_string());
+    let to6 = |port: u16| format!("[{}%e0]:{port}", link_local("10.77.0.2"));
+    for (n, (echo, listener)) in servers.into_iter().enumerate() {
+        let [one, other] = [1060, 1062].map(|port| if n == 0 { format!("10.77.0.2:{port}") } else { to6(port) });
+        stranger.run(&["send", &one, "hi", "--expect", "1"]).expect_code(0);
+        stranger.run(&["send", &other, "still there?"]).expect_code(0);
+        heard(&listener.process, "still there?");
+        // Port unreachable was believed: so the others were not lost on their way either.
+        let told = echo.stop().expect_code(0).summary();
+        assert!(number(&told, "refused") > 0, "{told}");
+        listener.stop().expect_code(0);
+    }
+    halloo(stranger, &["discover", "chat", "--expect", "1"]).output().expect_code(0);
+    announcer.stop().expect_code(0);
+    let _printer = halloo(stranger, &["announce", "print", "--port", "631", "--name", "behind"]).serve();
+    heard(&watch, "behind");
+    watch.stop().expect_code(0);
+    for ping in [ping, ping6] {
+        let summary = ping.finish().expect_code(0).summary();
+        assert_eq!([number(&summary, "sent"), number(&summary, "replies"), number(&summary, "lost")], [9, 9, 0]);
+        assert!(number(&summary, "refused") > 0, "{summary}");
+    }
+    let summary = send.finish().expect_code(0).summary();
+    assert!(number(&summary, "replies") == 1 && number(&summary, "refused") > 0, "{summary}");
+}
+
+// ---- bytes that a terminal would obey ------------------------------------------------------------------------------
+
+/// ESC and CSI, C1, what turns text around, what is not seen, and what ends a line or a string.
+const TRICKS: &str = "\u{1b}[2J\u{9b}6n\u{202e}\u{200b}\0\u{7}\r\n";
+
+/// A head of CBOR and what follows (RFC 8949 section 3).
+fn cbor(major: u8, length: usize, content: &[u8]) -> Vec<u8> {
+    let head = match length {
+        0..24 => vec![major << 5 | length as u8],
+        24..256 => vec![major << 5 | 24, length as u8],
+        _ => vec![major << 5 | 25, (length >> 8) as u8, length as u8],
+    };
+    [&head, content].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    cbor(3, text.len(), text.as_bytes())
+}
+
+/// A reply of discovery, made by hand from the table in the documentation of `wire::beacon`.
+fn reply(nonce: &Nonce, id: u8, kind: &str, name: &str, attribute: (&str, &str)) -> Vec<u8> {
+    let pairs = [
+        ("e", cbor(2, 8, &nonce.echo())),
+        ("a", cbor(2, 4, &[10, 77, 0, 2])),
+        ("id", cbor(2, 8, &[id; 8])),
+        ("b", cbor(0, 1, &[])),
+        ("q", cbor(0, 1, &[])),
+        ("t", text(kind)),
+        ("nm", text(name)),
+        ("p", cbor(0, 80, &[])),
+        ("at", [cbor(5, 1, &[]), text(attribute.0), text(attribute.1)].concat()),
+        ("ttl", cbor(0, 60, &[])),
+    ];
+    let content: Vec<u8> = pairs.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
+    let body = cbor(5, pairs.len(), &content);
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [b"HLO1\x02\x00", &length[..], &body].concat()
+}
+
+/// A host that answers every search with services that want to be obeyed.
+fn answer_hostile(socket: &Catcher) {
+    let mut buffer = [0; 1500];
+    while let Ok((len, asker)) = socket.0.recv_from(&mut buffer) {
+        let Ok((Message::Query(query), _)) = read(&buffer[..len]) else { return };
+        for (id, kind, name, attribute) in [
+            (1, "chat", TRICKS, ("key", TRICKS)),
+            (2, TRICKS, "of a hostile type", ("key", "value")),
+            (3, "chat", "with a hostile key", (TRICKS, "value")),
+        ] {
+            socket.send(reply(&query.nonce, id, kind, name, attribute), &asker.to_string());
+        }
+    }
+}
+
+#[track_caller]
+fn obeys_nothing(shown: &Output) {
+    for text in [shown.out(), shown.err()] {
+        let harmful = |c: &char| (c.is_control() && *c != '\n') || "\u{202e}\u{200b}".contains(*c);
+        assert_eq!(text.chars().find(harmful), None, "in {text:?}");
+    }
+}
+
+#[test]
+fn a_hostile_service_is_shown_and_not_obeyed() {
+    let Some(lan) = Lan::new() else { return };
+    let (hostile, client) = (lan.host("h2"), lan.host("h1"));
+    let socket = hostile.within(|| Catcher::on("0.0.0.0:1061")).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| answer_hostile(&socket));
+        let interface = ["--interface", "e0", "-4"];
+        let discover = |flags: &[&str]| halloo(client, &[&["discover"], flags, &interface].concat());
+        for flags in [&[][..], &["-v"], &["--full"], &["--json", "-v"]] {
+            let shown = discover(flags).output();
+            obeys_nothing(&shown);
+            let name = if flags.contains(&"--json") { "\\u001b[2J" } else { "\\x1b[2J" };
+            assert!(shown.out().contains(name), "{shown}");
+            assert!(
+                !shown.out().contains("of a hostile type") && !shown.out().contains("with a hostile key"),
+                "{shown}"
+            );
+        }
+        for flags in [&["--watch"][..], &["--watch", "--json"]] {
+            let watch = discover(flags).start();
+            watch.wait_line(|line| line.contains("[2J"));
+            obeys_nothing(&watch.stop().expect_code(0));
+        }
+        // The end of who answers.
+        client.within(|| Catcher::on("0.0.0.0:0")).unwrap().send("end", "10.77.0.2:1061");
+    });
+}
+
+#[test]
+fn a_hostile_payload_is_shown_and_not_obeyed() {
+    let Some(lan) = Lan::new() else { return };
+    let (hostile, client) = (lan.host("h2"), lan.host("h1"));
+    for flags in [&[][..], &["--json"], &["--show", "hex"], &["-v"]] {
+        let listener = client.serve(&[&["listen"], flags].concat());
+        let socket = hostile.within(|| Catcher::on("0.0.0.0:0")).unwrap();
+        let all: Vec<u8> = (0..=255).collect();
+        for payload in [TRICKS.as_bytes(), &all, "end".as_bytes()] {
+            socket.send(payload, "10.77.0.1:1060");
+        }
+        listener.process.wait_line(|line| line.contains("end") || line.contains("65 6e 64"));
+        obeys_nothing(&listener.stop().expect_code(0));
+    }
 }
