@@ -14,9 +14,9 @@
 //! - One address and port gets [`DEFAULT_RATE`] answers to the same bytes in a row (or as many as `--rate-limit` allows in
 //!   a second, if that is more), and the next such datagram is left out. A loop of several datagrams that go round together
 //!   loses one of them each time.
-//! - Whoever asks with other bytes each time is a hundred times less suspect: one in 100,000 is left out. What answers with
-//!   something else each time makes such a loop, if it answers anything; few programs do, and those have ports that are never
-//!   answered.
+//! - Whoever asks with other bytes each time is a hundred times less suspect: one in 100,000 is left out. Only what answers
+//!   anything with something else each time makes such a loop, and the services known for that (daytime, chargen, quotes of the
+//!   day) have ports that are not answered.
 //! - Half a second without a datagram from there clears the account: what goes round less than twice a second harms nobody.
 //!
 //! For honest use: `halloo ping`, and whoever numbers datagrams, loses at most one in 100,000, and none where 500 ms lie
@@ -25,13 +25,12 @@
 //!
 //! # No answer waits
 //!
-//! Many hosts that answer one broadcast at once could fill the asker's receive buffer, and RELIABILITY's list of rules, as
-//! RFC 6762 section 6, has a random delay for that. Discovery does it: there the asker says how long answers may take. Echo and
-//! length do not: what they are asked for by broadcast is `ping --broadcast`, and a delay of theirs would be in each of its
-//! round-trip times, where nobody could tell it from the network's. What such an answer can do is bounded otherwise: only who is
-//! told to by `--answer-broadcast` gives any, to neighbours alone, ten a second each, none longer
-//! than its question or 30 bytes, and some 250 such answers fit into the receive buffer that Linux gives a socket which asks for
-//! none.
+//! Many hosts that answer one broadcast at once could fill the asker's receive buffer. A random delay helps, as RFC 6762
+//! section 6 has it, and discovery does that: there the asker says how long answers may take. Echo and length do not. What
+//! they are asked for by broadcast is `ping --broadcast`, and a delay of theirs would be in each of its round-trip times, where
+//! nobody could tell it from the network's. What such answers can do is bounded otherwise: only who is told to by
+//! `--answer-broadcast` gives any, to neighbours alone, ten a second to each; and some 250 short ones fit into the receive
+//! buffer that a socket on Linux has unless it asks for another.
 
 mod limits;
 

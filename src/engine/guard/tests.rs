@@ -1,3 +1,5 @@
+//! The guard on a virtual clock: each rule, one before the other, the limits against naive models, and loops.
+
 use super::limits::{BYTES, Limit, Purse, TOTAL_BYTES, TOTAL_RATE};
 use super::*;
 use crate::model::{Link, Stamp, StampSource};
@@ -312,13 +314,12 @@ fn rounds(datagrams: u64, microseconds: u64, alike: bool, most: u64) -> u64 {
     let (mut going, mut answered) = (datagrams, 0u64);
     for round in 0u64.. {
         let now = Duration::from_micros(round * microseconds);
-        for _ in 0..going {
-            let bytes = if alike { 0u64 } else { answered }.to_be_bytes();
-            match guard.judge(now, &Datagram { payload: &bytes, ..peer.clone() }, false, 8) {
-                Ok(()) => answered += 1,
-                Err(_) => going -= 1,
-            }
+        let came = going;
+        for n in 0..came {
+            let bytes = if alike { 0u64 } else { answered + n }.to_be_bytes();
+            going -= u64::from(guard.judge(now, &Datagram { payload: &bytes, ..peer.clone() }, false, 8).is_err());
         }
+        answered += going;
         if going == 0 || answered >= most {
             break;
         }
