@@ -143,6 +143,6 @@ fn service(input: &Input<'_>) -> Service {
         more: false,
         trust: Trust::Unverified,
         paths: vec![path],
-        heard: Duration::ZERO,
+        heard: NOW,
     }
 }

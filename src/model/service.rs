@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::model::Link;
+use crate::model::{Link, Now};
 
 // ---- what a service says of itself ----------------------------------------------------------------------------------
 
@@ -250,14 +250,15 @@ pub struct Service {
     pub trust: Trust,
     /// Every way it was heard by; never empty.
     pub paths: Vec<Path>,
-    /// When it was last heard, in the time of the run.
-    pub heard: Duration,
+    /// When it was last heard.
+    pub heard: Now,
 }
 
 impl Service {
-    /// How long ago it was last heard.
-    pub fn age(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.heard)
+    /// How long ago it was last heard. What this host slept meanwhile, which only the wall clock tells, is a part of it.
+    pub fn age(&self, now: Now) -> Duration {
+        let asleep_too = now.wall.duration_since(self.heard.wall).unwrap_or_default();
+        now.run.saturating_sub(self.heard.run).max(asleep_too)
     }
 
     /// The way to it that is told first: to a neighbour, one that leads to the address that it says it answers from, over
@@ -336,6 +337,12 @@ mod tests {
         assert_eq!(Attributes::new(keys.iter().map(|k| (&**k, ""))), Err(ServiceError::TooMany(17)));
     }
 
+    /// So many seconds by the clock of the run, and by that on the wall.
+    fn at(run: u64, wall: u64) -> Now {
+        let wall = std::time::UNIX_EPOCH + Duration::from_secs(wall);
+        Now { run: Duration::from_secs(run), wall }
+    }
+
     #[test]
     fn the_advertised_address_is_the_one_to_use() {
         let path = Path { link: None, source: "10.0.0.2:1061".parse().unwrap(), claimed: None, on_link: true };
@@ -352,7 +359,7 @@ mod tests {
             more: false,
             trust: Trust::Unverified,
             paths: vec![path.clone()],
-            heard: Duration::from_secs(1),
+            heard: at(1, 1),
         };
         assert_eq!(service.address(&path).to_string(), "10.0.0.2:80");
         service.about.advertised = "10.0.0.9".parse().ok();
@@ -363,7 +370,9 @@ mod tests {
             |source, index| Path { link: Some(Link { index, name: "e".into() }), source, claimed: None, on_link: true };
         service.paths = vec![way(six, 2), way(far, 3), way(near, 2)];
         assert_eq!(service.way().map(|way| way.source), Some(near));
-        assert_eq!(service.age(Duration::from_secs(3)), Duration::from_secs(2));
+        assert_eq!(service.age(at(3, 3)), Duration::from_secs(2));
+        assert_eq!(service.age(at(3, 3_601)), Duration::from_secs(3_600), "the host slept");
+        assert_eq!(service.age(at(3, 0)), Duration::from_secs(2), "its clock was set back");
         assert_eq!(service.about.id.to_string(), "00000000000000ab");
     }
 }

@@ -8,7 +8,7 @@ use super::hints::Hint;
 use crate::model::event::Ignored;
 use crate::model::service::{Change, InstanceId, Path, Service, Trust};
 use crate::model::target::canonical;
-use crate::model::{Datagram, Link};
+use crate::model::{Datagram, Link, Now};
 use crate::wire::beacon::{Echo, Goodbye, Nonce, Order, Reply};
 
 /// Services told apart. Each takes some 600 bytes; one that fills the longest question, some 2 KiB.
@@ -37,7 +37,9 @@ pub(super) struct Answer<'a> {
     pub(super) walk: usize,
     /// The time when everybody was asked.
     pub(super) cycle: u32,
-    pub(super) now: Duration,
+    pub(super) now: Now,
+    /// The same, with the time that this host slept.
+    pub(super) time: Duration,
 }
 
 /// What an answer did.
@@ -74,8 +76,10 @@ struct Entry {
     /// The start before this one.
     boot_before: Option<u32>,
     clash_told: bool,
-    /// When it was last heard by each way that is asked, and on which question.
-    heard: Vec<(u32, Echo)>,
+    /// When it was last heard, with the time that this host slept.
+    heard: Duration,
+    /// For each way that is asked, the last asking of everybody that it answered there, and the question.
+    answered: Vec<(u32, Echo)>,
     /// Askings of everybody in a row that it did not answer. From the first one on it is stale.
     silent: u32,
     /// It is said to have gone.
@@ -175,7 +179,7 @@ impl Found {
 
     /// Those that nobody has heard this time are stale from now on; says which were not before.
     pub(super) fn now_stale(&mut self, cycle: u32) -> Vec<InstanceId> {
-        let missed = |entry: &&mut Entry| entry.heard.iter().all(|(heard, _)| *heard != cycle);
+        let missed = |entry: &&mut Entry| entry.answered.iter().all(|(answered, _)| *answered != cycle);
         let mut ids: Vec<InstanceId> = Vec::new();
         for entry in self.entries.values_mut().filter(missed) {
             entry.silent = entry.silent.saturating_add(1);
@@ -233,7 +237,7 @@ impl Found {
 
     /// Takes out those of `ids` that are said to have gone, were asked at this time, and have not answered since.
     pub(super) fn take_doubted(&mut self, asked: Duration, ids: &BTreeMap<InstanceId, Hint>) -> Vec<Service> {
-        for entry in self.entries.values_mut().filter(|entry| entry.service.heard >= asked) {
+        for entry in self.entries.values_mut().filter(|entry| entry.heard >= asked) {
             entry.doubted = false;
         }
         self.take_out(|entry| entry.doubted && ids.contains_key(&entry.service.about.id))
@@ -260,12 +264,21 @@ impl Entry {
         let path = path_of(&answer);
         let trust = trust_of(&answer, &path);
         let counted = path.source.ip();
-        let Answer { reply, signed, walk, cycle, now, .. } = answer;
+        let Answer { reply, signed, walk, cycle, now, time, .. } = answer;
         let Reply { echo, order, about, more, .. } = reply;
         let service = Service { about, more, trust, paths: vec![path], heard: now };
-        let (boot_before, clash_told, heard) = (None, false, Vec::new());
-        let (silent, doubted) = (0, false);
-        let mut entry = Self { service, signed, order, boot_before, clash_told, heard, silent, doubted, counted };
+        let mut entry = Self {
+            service,
+            signed,
+            order,
+            boot_before: None,
+            clash_told: false,
+            heard: time,
+            answered: Vec::new(),
+            silent: 0,
+            doubted: false,
+            counted,
+        };
         entry.hear(walk, cycle, echo);
         entry
     }
@@ -284,7 +297,7 @@ impl Entry {
         let again = self.was_heard(answer.walk, answer.cycle);
         let same_question = self.has_answered(answer.walk, answer.reply.echo);
         self.hear(answer.walk, answer.cycle, answer.reply.echo);
-        self.service.heard = answer.now;
+        (self.service.heard, self.heard) = (answer.now, answer.time);
         let back = std::mem::take(&mut self.silent) > 0;
         let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
         if better {
@@ -348,18 +361,18 @@ impl Entry {
     }
 
     fn hear(&mut self, walk: usize, cycle: u32, echo: Echo) {
-        if self.heard.len() <= walk {
-            self.heard.resize(walk + 1, (0, Echo::default()));
+        if self.answered.len() <= walk {
+            self.answered.resize(walk + 1, (0, Echo::default()));
         }
-        self.heard[walk] = (cycle, echo);
+        self.answered[walk] = (cycle, echo);
     }
 
     fn was_heard(&self, walk: usize, cycle: u32) -> bool {
-        self.heard.get(walk).is_some_and(|(heard, _)| *heard == cycle)
+        self.answered.get(walk).is_some_and(|(answered, _)| *answered == cycle)
     }
 
     fn has_answered(&self, walk: usize, echo: Echo) -> bool {
-        self.heard.get(walk).is_some_and(|(_, answered)| *answered == echo)
+        self.answered.get(walk).is_some_and(|(_, answered)| *answered == echo)
     }
 
     /// Whether there is nothing left to prove.
@@ -368,7 +381,7 @@ impl Entry {
     }
 
     fn expires(&self) -> Duration {
-        self.service.heard + self.service.about.ttl
+        self.heard + self.service.about.ttl
     }
 }
 

@@ -446,13 +446,13 @@ impl Discoverer {
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != reply.about.kind) {
             return Err(Ignored::OtherType);
         }
-        let (cycle, now) = (self.cycle, self.time(now));
-        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now });
+        let (cycle, time) = (self.cycle, self.time(now));
+        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now, time });
         if taken == Err(Ignored::TooMany) {
             self.tell_of_crowd(datagram.source, out);
         }
         let counts = signed || self.plan.secret.is_none();
-        self.pace(walk, round, now, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
+        self.pace(walk, round, now.run, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
         self.account(taken?, counts, out);
         Ok(())
     }
@@ -460,7 +460,6 @@ impl Discoverer {
     /// Tells the way how fast answers come.
     fn pace(&mut self, at: usize, round: u32, now: Duration, new: bool) {
         let latest = self.asked.iter().rfind(|asked| asked.walk == at).is_some_and(|asked| asked.round == round);
-        let now = now.saturating_sub(self.slept());
         let Some(walk) = self.walks.get_mut(at) else { return };
         if latest {
             return walk.heard(now, new);
@@ -674,7 +673,9 @@ impl Engine for Discoverer {
         let hint = self.hints.due().filter(|_| resting);
         let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
         let walks = self.walks.iter().filter_map(Walk::due);
-        match walks.chain(others.into_iter().flatten()).min() {
+        // Where there is no way left to ask on, an asking is done as soon as it has begun; the next one may have some.
+        let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.began);
+        match walks.chain(others.into_iter().flatten()).chain(asked_nobody).min() {
             _ if self.is_over() => Next::Done,
             Some(at) => Next::At(at),
             None => Next::Done,

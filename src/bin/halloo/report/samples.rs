@@ -189,7 +189,7 @@ pub(super) fn service() -> Service {
         more: false,
         trust: Trust::Mismatch,
         paths: vec![path("10.77.0.2:1061", 2, "eth0"), path("[fe80::77:2%3]:1061", 3, "wlan0")],
-        heard: Duration::from_millis(2),
+        heard: Now { run: Duration::from_millis(2), ..now() },
     }
 }
 

@@ -90,7 +90,7 @@ impl Row {
             word(service.about.name.text()).into_owned(),
             service.way().map_or_else(|| "-".to_owned(), |path| zoned(service.address(path), path.link.as_ref())),
             via(service),
-            seconds(service.age(now.run)),
+            seconds(service.age(now)),
             service.trust.name().to_owned(),
         ];
         Self { cells, details: details(service) }

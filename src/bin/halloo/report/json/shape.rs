@@ -582,7 +582,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         attrs: Attrs(&told.about.attributes),
         more: told.more,
         ttl_s: told.about.ttl.as_secs(),
-        age_ms: told.age(now.run).as_micros() as f64 / 1000.0,
+        age_ms: told.age(now).as_micros() as f64 / 1000.0,
         paths: told.paths.iter().map(heard).collect(),
     }
 }
