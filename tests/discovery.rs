@@ -21,7 +21,8 @@ use halloo::engine::{Engine, Next, Out};
 use halloo::model::event::Outcome;
 use halloo::model::service::Change;
 use halloo::model::{
-    About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Now, Origin, Stamp, StampSource, Transmit,
+    About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Names, Now, Origin, Stamp, StampSource,
+    Transmit,
 };
 use halloo::wire::beacon::{Draws, Message, Nonce, Order, Query, Reply, Secret, read};
 use support::chance::SplitMix;
@@ -336,6 +337,8 @@ fn plan(world: &World, seed: u64) -> Plan {
         skipped: Vec::new(),
         notices: Vec::new(),
         kind: "chat".parse().ok(),
+        names: Names::All,
+        on_loopback: false,
         secret: world.secret.clone(),
         draws: Draws::new([seed as u8; 32]),
         room: 0,

@@ -12,7 +12,7 @@ use crate::engine::follow::{Ear, Follow};
 use crate::engine::reach::Reach;
 use crate::model::error::Broken;
 use crate::model::interface::Table;
-use crate::model::{Error, Selector, Service, ServiceType};
+use crate::model::{Error, Names, Selector, Service, ServiceType};
 use crate::net::{Batch, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
@@ -99,6 +99,8 @@ impl Discovery {
             skipped: Vec::new(),
             notices: Vec::new(),
             kind,
+            names: Names::All,
+            on_loopback: false,
             secret: self.secret,
             draws: draws()?,
             room: if self.full { MOST_BYTES } else { 0 },

@@ -29,15 +29,15 @@ pub use found::MOST_SERVICES;
 
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Notice, Outcome, Refusal, Skipped};
+use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
     Announce, Draws, Goodbye, MOST_KNOWN, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
 };
 use clock::Clock;
-use found::{Answer, Found, Taken};
+use found::{Answer, Found, Others, Taken};
 use hints::{Hint, Hints};
 use walk::{Slice, Step, Walk};
 
@@ -50,8 +50,12 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// What the user should know, to be told.
     pub notices: Vec<Notice>,
-    /// Only services of this type.
+    /// Only services of this type: others do not answer.
     pub kind: Option<ServiceType>,
+    /// Only services of these names: others answer, and are left out.
+    pub names: Names,
+    /// Nobody is asked but this host itself; to be told where fewer are found than were wanted.
+    pub on_loopback: bool,
     /// What services must share, if anything.
     pub secret: Option<Secret>,
     /// Random numbers. Whoever can guess them can forge answers where there is no secret.
@@ -117,6 +121,13 @@ struct Asked {
     longest: usize,
 }
 
+/// Whether a datagram is of a service whose name is wanted, or of none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wanted {
+    Yes,
+    No,
+}
+
 /// What the ways are asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Doing {
@@ -171,7 +182,7 @@ impl Discoverer {
         Self {
             walks,
             budget: (!plan.watch).then(|| BUDGET + SWEEP_GAP * singles),
-            found: Found::new(plan.secret.is_some()),
+            found: Found::new(plan.secret.is_some(), plan.names.clone()),
             plan,
             asked: VecDeque::new(),
             doing: Doing::Everybody,
@@ -198,7 +209,7 @@ impl Discoverer {
         &self.stats
     }
 
-    /// Everything found so far, by name.
+    /// Everything found so far that has a name that is wanted, by name.
     pub fn services(&self) -> Vec<&Service> {
         self.found.all()
     }
@@ -222,7 +233,7 @@ impl Discoverer {
     // ---- asking ----------------------------------------------------------------------------------------------------
 
     fn ask_everybody(&mut self, now: Duration) {
-        let there = self.found.believed();
+        let there = self.found.answering();
         let guess = if self.cycle == 0 { self.plan.expect.unwrap_or(0) } else { there };
         self.cycle += 1;
         self.began = now;
@@ -404,7 +415,7 @@ impl Discoverer {
 
     // ---- answers ---------------------------------------------------------------------------------------------------
 
-    fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) -> Result<(), Ignored> {
+    fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) -> Result<Wanted, Ignored> {
         if datagram.is_truncated() {
             return Err(Ignored::Malformed);
         }
@@ -419,7 +430,7 @@ impl Discoverer {
                 Err(Ignored::OffLink)
             }
             Message::Announce(announce) => self.announced(now, &announce, &seal),
-            Message::Goodbye(goodbye) => self.goodbye(now, &goodbye, &seal),
+            Message::Goodbye(goodbye) => self.goodbye(now, &goodbye, &seal).map(|()| Wanted::Yes),
             Message::Query(_) => Err(Ignored::WrongKind),
         }
     }
@@ -431,7 +442,8 @@ impl Discoverer {
         seal: &Seal<'_>,
         datagram: &Datagram<'_>,
         out: &mut dyn Out,
-    ) -> Result<(), Ignored> {
+    ) -> Result<Wanted, Ignored> {
+        let id = reply.about.id;
         let question = self.asked.iter().rfind(|asked| asked.nonce.echo() == reply.echo).ok_or(Ignored::Foreign)?;
         let Asked { nonce, walk, round, longest } = *question;
         if datagram.payload.len() > longest {
@@ -453,8 +465,16 @@ impl Discoverer {
         }
         let counts = signed || self.plan.secret.is_none();
         self.pace(walk, round, now.run, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
-        self.account(taken?, counts, out);
-        Ok(())
+        match taken? {
+            // It has another name now.
+            Taken::Changed(id, Change::Gone) => self.tell(id, Change::Gone, out),
+            taken if self.found.is_named(id) => {
+                self.account(taken, counts, out);
+                return Ok(Wanted::Yes);
+            }
+            _ => {}
+        }
+        Ok(Wanted::No)
     }
 
     /// Tells the way how fast answers come.
@@ -506,16 +526,19 @@ impl Discoverer {
 
     // ---- hints -----------------------------------------------------------------------------------------------------
 
-    fn announced(&mut self, now: Now, announce: &Announce, seal: &Seal<'_>) -> Result<(), Ignored> {
+    fn announced(&mut self, now: Now, announce: &Announce, seal: &Seal<'_>) -> Result<Wanted, Ignored> {
         self.check_hint(seal)?;
         let Announce { order, about } = announce;
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != about.kind) {
             return Err(Ignored::OtherType);
         }
+        if !self.plan.names.fits(&about.name) {
+            return Ok(Wanted::No);
+        }
         if self.found.is_news(about.id, *order) {
             self.follow_up(now, about.id, Hint::Came(*order));
         }
-        Ok(())
+        Ok(Wanted::Yes)
     }
 
     fn goodbye(&mut self, now: Now, goodbye: &Goodbye, seal: &Seal<'_>) -> Result<(), Ignored> {
@@ -562,6 +585,30 @@ impl Discoverer {
 
     fn is_over(&self) -> bool {
         self.doing == Doing::Over
+    }
+
+    /// What is known of services that were not found, if there are fewer than were wanted.
+    fn missing(&self) -> Option<Missing> {
+        let (found, expected) = (self.found.believed(), self.plan.expect.unwrap_or(1));
+        let port = self.source_port.filter(|_| !self.plan.watch && found < expected)?;
+        let Others { names, nearly, unverified, mismatched } = self.found.others();
+        let secret = self.plan.secret.is_some();
+        let ignored = |why| self.stats.ignored.get(&why).copied().unwrap_or(0);
+        Some(Missing {
+            found,
+            expected,
+            asked: self.plan.destinations.first().map_or(0, |destination| destination.address.port()),
+            port,
+            typed: self.plan.kind.is_some(),
+            on_loopback: self.plan.on_loopback,
+            name: self.plan.names.text().map(Into::into),
+            other_names: names,
+            nearly,
+            secret,
+            unsigned: if secret { unverified + ignored(Ignored::BadSignature) } else { 0 },
+            mismatched,
+            heard: self.stats.received > 0,
+        })
     }
 
     fn verdict(&self) -> Verdict {
@@ -616,8 +663,13 @@ impl Engine for Discoverer {
         if self.is_over() {
             return;
         }
+        let taken = self.take(now, datagram, out);
+        if taken == Ok(Wanted::No) {
+            self.stats.filtered += 1;
+            return;
+        }
         self.stats.saw(datagram);
-        if let Err(reason) = self.take(now, datagram, out) {
+        if let Err(reason) = taken {
             *self.stats.ignored.entry(reason).or_default() += 1;
             out.tell(&Event::Ignored(reason, datagram));
         }
@@ -687,12 +739,11 @@ impl Engine for Discoverer {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
-        let to_everybody = self.plan.destinations.iter().any(|destination| destination.cast != Cast::Unicast);
-        if let Some(port) = self.source_port.filter(|_| to_everybody && self.stats.received == 0) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
-        }
         for service in self.found.all() {
             out.tell(&Event::Service(Change::Listed, service));
+        }
+        if let Some(missing) = self.missing() {
+            out.tell(&Event::Notice(Notice::ServicesMissing(Box::new(missing))));
         }
         self.stats.responders = Some(self.found.believed());
         self.stats.close(now.run, ending, self.verdict());

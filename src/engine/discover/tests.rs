@@ -96,6 +96,8 @@ fn asking(secret: Option<Secret>) -> Plan {
         skipped: Vec::new(),
         notices: Vec::new(),
         kind: "chat".parse().ok(),
+        names: Names::All,
+        on_loopback: false,
         secret,
         draws: Draws::new([9; 32]),
         room: 0,
@@ -337,7 +339,38 @@ fn nobody_there_is_too_few() {
     assert!(lan.until(650));
     lan.finish();
     assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 8));
-    assert!(matches!(lan.said.notices[..], [Notice::BroadcastSilence { port: 5000, .. }]));
+    let [Notice::ServicesMissing(missing)] = &lan.said.notices[..] else { panic!("{:?}", lan.said.notices) };
+    assert_eq!((missing.found, missing.expected, missing.asked, missing.port), (0, 1, 1061, 5000));
+}
+
+fn named(name: &str) -> Names {
+    Names::One(name.parse().unwrap())
+}
+
+#[test]
+fn who_has_another_name_answers_once_and_is_told_of_where_nobody_is_found() {
+    let plan = Plan { names: named("Host 2"), expect: Some(1), deadline: Some(Duration::from_secs(5)), ..asking(None) };
+    let mut lan = Lan::new(plan, nine(None));
+    assert!(!lan.until(4_990) && lan.until(5_010), "it goes on asking for who is missing");
+    // One answer on each way: they need not answer again although they are not wanted.
+    assert_eq!(lan.captured.len(), 10);
+    lan.finish();
+    assert!(lan.said.changes.is_empty() && lan.asker.services().is_empty());
+    let Stats { filtered, received, replies, responders, verdict, .. } = lan.asker.stats();
+    assert_eq!((*filtered, *received, *replies, *responders), (10, 0, Some(0), Some(0)));
+    assert_eq!(*verdict, Verdict::TooFew);
+    let [Notice::ServicesMissing(missing)] = &lan.said.notices[..] else { panic!("{:?}", lan.said.notices) };
+    assert_eq!((missing.other_names, missing.nearly.as_ref().map(|name| name.text())), (9, Some("host 2")));
+}
+
+#[test]
+fn of_several_only_the_one_of_that_name_is_told_and_counts() {
+    let mut lan = Lan::new(Plan { names: named("host 10"), expect: Some(1), ..asking(None) }, nine(None));
+    assert!(lan.until(160));
+    lan.finish();
+    let ids: BTreeSet<u64> = lan.said.changes.iter().map(|(.., service)| service.about.id.0).collect();
+    assert_eq!((ids.into_iter().collect::<Vec<_>>(), lan.said.count(Change::Listed)), (vec![10], 1));
+    assert_eq!((lan.asker.stats().responders, lan.asker.stats().verdict), (Some(1), Verdict::Done));
 }
 
 #[test]
@@ -549,7 +582,8 @@ fn a_stranger_keeps_no_run_going_and_it_is_said_that_somebody_did() {
     let lan = lied_to(Plan { deadline: Some(Duration::from_secs(30)), ..asking(None) });
     assert_eq!((lan.now, lan.said.notices.len()), (30_000, 0));
     let lan = lied_to(asking(Some(key(1))));
-    assert!(lan.now < 1_500 && lan.said.notices.is_empty(), "{} ms: {:?}", lan.now, lan.said.notices);
+    assert!(lan.now < 1_500, "{} ms", lan.now);
+    assert!(matches!(&lan.said.notices[..], [Notice::ServicesMissing(missing)] if missing.unsigned > 0));
 }
 
 #[test]

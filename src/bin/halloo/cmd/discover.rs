@@ -8,7 +8,6 @@ use halloo::engine::discover::{Discoverer, Plan};
 use halloo::engine::follow::{Ear, Follow, Own};
 use halloo::engine::pulse::Pulse;
 use halloo::engine::reach::Reach;
-use halloo::model::event::Missing;
 use halloo::model::interface::Table;
 use halloo::model::{Destination, Error, Family, Sink, Verdict};
 use halloo::net::{Batch, FOLLOWS_INTERFACES, interfaces};
@@ -16,7 +15,6 @@ use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
-use crate::cmd::missing::{Hinting, OtherNames};
 use crate::cmd::resolve::{self, One};
 use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
 use crate::cmd::{secret, serve};
@@ -32,9 +30,7 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let broadcast::Plan { destinations, skipped, mut notices } =
         reach.plan_or_wait(&table, args.watch && FOLLOWS_INTERFACES)?;
     let interfaces = serve::names(&table, &reach.interfaces)?;
-    let others = OtherNames::default();
-    let wanted = args.wanted().map(|wanted| others.besides(wanted));
-    let ear = Ear { interfaces, deaf_to: Some(Own::Questions), wanted };
+    let ear = Ear { interfaces, deaf_to: Some(Own::Questions) };
     let source_port = args.source_port.unwrap_or(0);
     let (mut network, of_sockets) = sockets::asking(&reach, source_port, args.watch, &destinations, &table)?;
     notices.extend(of_sockets.into_iter().chain(shared.notice));
@@ -46,6 +42,8 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
         skipped,
         notices,
         kind: args.kind.clone(),
+        names: args.names(),
+        on_loopback: is_on_loopback(&destinations, &table),
         secret: shared.secret,
         draws: draws()?,
         room: if args.full { MOST_BYTES } else { 0 },
@@ -54,20 +52,8 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
         deadline: args.deadline(),
         lenient: args.lenient,
     };
-    let port = network.endpoint().map_or(source_port, |endpoint| endpoint.local().port());
-    let missing = Missing {
-        expected: args.expect().unwrap_or(1),
-        asked: reach.port,
-        port,
-        typed: args.kind.is_some(),
-        on_loopback: is_on_loopback(&destinations, &table),
-        name: args.name_wanted().map(Into::into),
-        secret: has_secret,
-        ..Missing::default()
-    };
     let board = is_board(args, output);
     let inner = sink(args, output, has_secret, board);
-    let inner: Box<dyn Sink> = Box::new(Hinting::new((!args.watch).then_some(missing), others, inner));
     let sink = match args.resolve {
         Some(_) => Box::new(One::new(args.print.is_some(), has_secret, inner)),
         None => inner,

@@ -247,3 +247,38 @@ fn where_the_last_interface_goes_it_waits_for_one_that_comes() {
     assert_eq!((lan.said.count(Change::Gone), lan.asker.services().len()), (9, 0));
     assert!(!lan.until(60_100));
 }
+
+/// What is told of instance 2, which has this name now.
+fn renamed(lan: &mut Lan, name: &str) -> Option<Change> {
+    lan.said.changes.clear();
+    let asked = lan.asker.asked.back().unwrap();
+    let (nonce, order) = (asked.nonce, Order { boot: 2, seq: lan.now as u32 });
+    let about = About { name: name.parse().unwrap(), ..about(2) };
+    let mut bytes = Vec::new();
+    Reply { echo: nonce.echo(), address: None, order, about, more: false }.write(&nonce, None, &mut bytes);
+    lan.hear("10.0.2.2:1061", &bytes);
+    lan.said.changes.first().map(|(_, change, _)| *change)
+}
+
+#[test]
+fn who_takes_the_wanted_name_is_found_and_who_gives_it_up_is_gone() {
+    let mut lan = Lan::new(Plan { names: named("blue"), ..watching(None) }, Vec::new());
+    let told: Vec<Option<Change>> = ["red", "blue", "green", "black"]
+        .into_iter()
+        .map(|name| {
+            lan.until(lan.now + 10);
+            renamed(&mut lan, name)
+        })
+        .collect();
+    assert_eq!(told, [None, Some(Change::Found), Some(Change::Gone), None]);
+    // Nobody is told to be stale or gone who was never told to be there, nor asked after when he says goodbye.
+    lan.until(5_000);
+    let sent = lan.asker.stats().sent;
+    let mut goodbye = Vec::new();
+    Goodbye { order: Order { boot: 2, seq: u32::MAX }, id: InstanceId(2) }.write(None, &mut goodbye);
+    lan.hear("10.0.2.2:40000", &goodbye);
+    lan.until(9_000);
+    assert_eq!(lan.asker.stats().sent, sent);
+    lan.until(60_000);
+    assert_eq!((lan.said.changes.len(), lan.asker.services().len()), (0, 0));
+}
