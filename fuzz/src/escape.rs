@@ -141,6 +141,7 @@ fn service(input: &Input<'_>) -> Service {
             ttl: Duration::from_secs(30),
         },
         more: false,
+        full: false,
         trust: Trust::Unverified,
         paths: vec![path],
         heard: NOW,

@@ -15,7 +15,7 @@ use crate::engine::reach::Reach;
 use crate::model::service::{self, ServiceError};
 use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
 use crate::net::{Batch, FOLLOWS_INTERFACES, Waker, interfaces};
-use crate::wire::beacon::{MOST_BYTES, Secret};
+use crate::wire::beacon::{MOST_BYTES, Secret, check_findable};
 
 /// A service to be announced. What it is given is looked at by [`Announcement::serve`].
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl Announcement {
     /// is announced on the first that comes (Linux).
     ///
     /// # Errors
-    /// A text, a port or an address that a service cannot have, an interface that is not there, a port that another user's
+    /// A text, a port or an address that a service cannot have, a name so long that nobody would find it, an interface that is not there, a port that another user's
     /// program has.
     pub fn serve(self) -> Result<Serving, Error> {
         let table = interfaces::list()?;
@@ -123,6 +123,7 @@ impl Announcement {
         let mut draws = draws()?;
         let drawn = InstanceId(u64::from_be_bytes(draws.nonce().echo()));
         let about = self.about(self.id.unwrap_or(drawn))?;
+        check_findable(&about, reach.family, self.secret.as_ref())?;
         let rules = Rules::of_discovery(Some(DEFAULT_RATE));
         let plan = Plan {
             listening,

@@ -20,7 +20,8 @@ use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{About, Cast, Datagram, Destination, Event, Family, Now, Origin, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
-    Announce, Draws, Echo, Goodbye, Message, Nonce, Order, Query, Reply, Secret, Unreadable, read,
+    Announce, Draws, Echo, Goodbye, MOST_ROOM, Message, Nonce, Order, Query, Reply, Secret, Unreadable,
+    attributes_told, read,
 };
 
 /// How often a service is announced at its start: once can be lost, three times rarely are.
@@ -308,6 +309,11 @@ impl Engine for Announcer {
         }
         for notice in std::mem::take(&mut self.plan.notices) {
             out.tell(&Event::Notice(notice));
+        }
+        let of = self.plan.about.attributes.len();
+        let told = attributes_told(&self.plan.about, None, self.plan.secret.as_ref());
+        if told < of {
+            out.tell(&Event::Notice(Notice::AttributesLeftOut { told, of, most: MOST_ROOM }));
         }
         self.announce_soon(now);
     }

@@ -47,6 +47,17 @@ pub enum ServiceError {
     /// Too many attributes.
     #[error("{_0} attributes; at most {} go", Attributes::MOST)]
     TooMany(usize),
+    /// Nobody would find it: bytes of its shortest answer, and of the question, which is never shorter than its answer.
+    #[error(
+        "nobody would find it: its name, its type and the address it advertises make an answer of {answer} bytes, and \
+         none is longer than its question of {question}; the name or the type has to be {} bytes shorter", answer.saturating_sub(*question)
+    )]
+    Long {
+        /// Bytes of the shortest answer that says all it must.
+        answer: usize,
+        /// Bytes of a question.
+        question: usize,
+    },
 }
 
 /// The name that people know a service by. It names nothing to a program: two services may have the same.
@@ -244,8 +255,10 @@ pub struct Path {
 pub struct Service {
     /// What it says of itself.
     pub about: About,
-    /// It has more attributes than fitted into the answer: a longer question gets them.
+    /// It has more attributes than fitted into the answer.
     pub more: bool,
+    /// It was asked with the longest questions, so that none gets more of it.
+    pub full: bool,
     /// How far that can be believed.
     pub trust: Trust,
     /// Every way it was heard by; never empty.
@@ -357,6 +370,7 @@ mod tests {
                 ttl: Duration::from_secs(30),
             },
             more: false,
+            full: false,
             trust: Trust::Unverified,
             paths: vec![path.clone()],
             heard: at(1, 1),

@@ -37,6 +37,8 @@ pub(super) struct Answer<'a> {
     pub(super) walk: usize,
     /// The time when everybody was asked.
     pub(super) cycle: u32,
+    /// It was asked with the longest questions.
+    pub(super) full: bool,
     pub(super) now: Now,
     /// The same, with the time that this host slept.
     pub(super) time: Duration,
@@ -342,9 +344,9 @@ impl Entry {
         let path = path_of(&answer);
         let trust = trust_of(&answer, &path);
         let counted = path.source.ip();
-        let Answer { reply, signed, walk, cycle, now, time, .. } = answer;
+        let Answer { reply, signed, walk, cycle, full, now, time, .. } = answer;
         let Reply { echo, order, about, more, .. } = reply;
-        let service = Service { about, more, trust, paths: vec![path], heard: now };
+        let service = Service { about, more, full, trust, paths: vec![path], heard: now };
         let mut entry = Self {
             service,
             signed,

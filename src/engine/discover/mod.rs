@@ -34,7 +34,7 @@ use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
-    Announce, Draws, Goodbye, MOST_KNOWN, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
+    Announce, Draws, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
 };
 use clock::Clock;
 use found::{Answer, Found, Others, Taken};
@@ -458,8 +458,8 @@ impl Discoverer {
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != reply.about.kind) {
             return Err(Ignored::OtherType);
         }
-        let (cycle, time) = (self.cycle, self.time(now));
-        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now, time });
+        let (cycle, time, full) = (self.cycle, self.time(now), self.plan.room >= MOST_ROOM);
+        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, full, now, time });
         if taken == Err(Ignored::TooMany) {
             self.tell_of_crowd(datagram.source, out);
         }

@@ -11,7 +11,7 @@ use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::reach::{DISCOVERY_PORT, Reach};
 use halloo::model::{About, Error, Event, InstanceId, Now, ServiceName, Sink, Verdict};
 use halloo::net::{Batch, FOLLOWS_INTERFACES, host_name, interfaces};
-use halloo::wire::beacon::MOST_BYTES;
+use halloo::wire::beacon::{MOST_BYTES, check_findable};
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end};
@@ -43,11 +43,13 @@ fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let name = name(args)?;
     // Held to the end of the run, so that nobody else is this instance meanwhile.
     let instance = instance(&args.kind, &name, args.port, &mut draws);
+    let about = about(args, name, instance.id())?;
+    check_findable(&about, reach.family, shared.secret.as_ref())?;
     let plan = Plan {
         listening,
         skipped,
         notices: notices.into_iter().chain(of_sockets).chain(shared.notice).collect(),
-        about: about(args, name, instance.id())?,
+        about,
         destinations: destinations.clone(),
         secret: shared.secret,
         guard: Guard::new(rules(args), reach.port),

@@ -64,7 +64,7 @@ fn details(service: &Service) -> Vec<String> {
     let pairs = service.about.attributes.pairs();
     let mut words: Vec<String> = pairs.map(|(key, value)| format!("{}={}", word(key), word(value))).collect();
     if service.more {
-        words.push("(more: --full)".to_owned());
+        words.push(if service.full { "(more than fits)" } else { "(more: --full)" }.to_owned());
     }
     let claim = |path: &Path| Some((path.source.ip(), path.claimed?));
     if let (Trust::Mismatch, Some((source, claimed))) = (service.trust, service.paths.iter().find_map(claim)) {
