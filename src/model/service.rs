@@ -217,10 +217,11 @@ pub struct About {
 /// How far what a service says can be believed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Trust {
-    /// It has the secret: it signed this run's own challenge, and the address it signed is the one it was heard from.
+    /// It has the secret: it signed this run's own challenge, and the address it signed is the one it was heard from, on a
+    /// network of this host; or it was heard from the address that it is to be used by.
     Verified,
-    /// It signed the challenge, and another address than it was heard from: there is NAT, a container or a relay between,
-    /// or somebody who passes its answers on.
+    /// It signed the challenge, and another address than it was heard from, or it was heard from a network that this host is
+    /// not on: there is NAT, a container or a relay between, or somebody who passes its answers on.
     Mismatch,
     /// Anybody on the LAN can have said it.
     Unverified,

@@ -15,8 +15,8 @@ use super::{OUTPUT, Reach, values};
 /// Everybody is asked on every interface at once, by directed broadcast, by 255.255.255.255 and by ff02::1; who answers is
 /// one line, however often and by however many ways it is heard. It ends when asking again brings nobody new, about half a
 /// second. Without a secret everything is unverified: anybody on the LAN can have said it. With one, who proved to have it
-/// is verified, and mismatch is who did so from another address than it says: NAT, a container, a relay. Exit code 1 says
-/// that nobody, or fewer than --expect, was found; with a secret only who is verified counts.
+/// is verified, and mismatch is who did so from another address than it says, or from a network that this host is not on: NAT,
+/// a container, a relay. Exit code 1 says that nobody, or fewer than --expect, was found; with a secret only who is verified counts.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Discover {

@@ -275,6 +275,7 @@ pub(super) struct Heard<'a> {
     #[serde(flatten)]
     link: By<'a>,
     claimed: Option<Text<IpAddr>>,
+    on_link: bool,
 }
 
 #[derive(Serialize)]
@@ -567,6 +568,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         src: address(path.source),
         link: By::link(path.link.as_ref()),
         claimed: path.claimed.map(ip),
+        on_link: path.on_link,
     };
     let first = told.way();
     Shape::Service {
