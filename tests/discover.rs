@@ -451,8 +451,8 @@ fn on_a_terminal_a_table_is_kept_up_to_date() {
     let server = serve(&lan, "h2", &[]);
     process.wait_text("10.77.0.2:7000", 1);
     server.stop().expect_code(0);
-    // What was drawn is taken away, and drawn again without it.
-    process.wait_text("\u{1b}[J", 1);
+    // Its row is drawn again as that of one who is gone.
+    process.wait_text("unverified, gone", 1);
     process.signal("TERM");
     process.finish();
 }

@@ -514,6 +514,9 @@ fn the_figures_are_as_written_down() {
         };
         (text(rows), text(watched))
     });
+    // Whatever the file says: a goal that is missed is mended, or given up by name.
+    let missed: Vec<&str> = rows.lines().filter(|row| row.trim_end().ends_with("missed")).collect();
+    assert!(missed.is_empty(), "{missed:?}");
     let table = format!("{HEAD}{rows}{WATCHING}{watched}{PLAN}{plan}");
     if std::env::var_os("HALLOO_WRITE").is_some() {
         return std::fs::write(path, &table).unwrap();

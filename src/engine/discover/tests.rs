@@ -459,12 +459,20 @@ const WINDOW: Duration = Duration::from_millis(100);
 
 #[test]
 fn nobody_elsewhere_makes_a_watcher_ask() {
-    let mut lan = Lan::new(asking(None), Vec::new());
+    let mut lan = Lan::new(Plan { watch: true, ..asking(None) }, Vec::new());
+    lan.until(2_000);
+    let sent = lan.asker.stats().sent;
     let mut hint = Vec::new();
     Announce { order: Order { boot: 7, seq: 1 }, about: about(7) }.write(None, &mut hint);
     let far = Datagram { on_link: false, link: Some(link(1)), ..reply_from("203.0.113.9:1061", &hint) };
     lan.asker.received(lan.time(), &far, &mut lan.said);
     assert_eq!(lan.said.ignored, [Ignored::OffLink]);
+    lan.until(6_000);
+    assert_eq!(lan.asker.stats().sent, sent);
+    // A neighbour does.
+    lan.hear("10.0.1.9:1061", &hint);
+    lan.until(8_000);
+    assert!(lan.asker.stats().sent > sent);
 }
 
 #[test]
@@ -605,14 +613,20 @@ fn two_of_one_instance_are_told_once() {
 proptest! {
     #[test]
     fn no_answer_panics_and_none_is_verified_without_the_secret(
-        id: u64, source: SocketAddr, damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        id: u64, source: SocketAddr, whose: u8, damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut lan = Lan::new(asking(Some(key(1))), Vec::new());
-        let mut bytes = answer(&lan, 0, id, "10.0.1.2", Some(&key(2)));
+        // Signed with another secret, not at all, or rightly and then changed.
+        let signed_with = [Some(key(2)), None, Some(key(1))];
+        let signed_with = signed_with[usize::from(whose) % 3].clone();
+        let rightly = signed_with.is_some() && whose % 3 == 2;
+        let genuine = answer(&lan, 0, id, "10.0.1.2", signed_with.as_ref());
+        let mut bytes = genuine.clone();
         for (place, byte) in damage {
             let place = place.index(bytes.len());
             bytes[place] = byte;
         }
+        prop_assume!(!rightly || bytes != genuine);
         let datagram = Datagram { source, ..reply_from("10.0.1.2:1061", &bytes) };
         lan.asker.received(lan.time(), &datagram, &mut lan.said);
         prop_assert!(lan.asker.services().iter().all(|service| service.trust == Trust::Unverified));
