@@ -47,6 +47,9 @@ pub enum ServiceError {
     /// Too many attributes.
     #[error("{_0} attributes; at most {} go", Attributes::MOST)]
     TooMany(usize),
+    /// Not a time that a service can hold for.
+    #[error("a service holds for whole seconds from 1 to 65535, not for {_0:?}")]
+    Ttl(Duration),
     /// Nobody would find it: bytes of its shortest answer, and of the question, which is never shorter than its answer.
     #[error(
         "nobody would find it: its name, its type and the address it advertises make an answer of {answer} bytes, and \
@@ -176,6 +179,15 @@ fn check(key: &str, value: &str) -> Result<(), ServiceError> {
 /// How long what a service says holds unless told otherwise: it is asked for three times within, so that one whose answers
 /// are lost twice is still there.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(30);
+
+/// How long a service can hold unheard.
+///
+/// # Errors
+/// [`ServiceError::Ttl`] for anything but whole seconds from 1 to 65535.
+pub fn time_to_live(time: Duration) -> Result<Duration, ServiceError> {
+    let fits = time.subsec_nanos() == 0 && (1..=u64::from(u16::MAX)).contains(&time.as_secs());
+    if fits { Ok(time) } else { Err(ServiceError::Ttl(time)) }
+}
 
 /// The address to use a service by from another host; an IPv4 address within an IPv6 one as that IPv4 address.
 ///
