@@ -107,7 +107,8 @@ struct Entry {
     clash_told: bool,
     /// When it was last heard, with the time that this host slept.
     heard: Duration,
-    /// For each way that is asked, the last asking of everybody that it answered there, and the question.
+    /// For each way that is asked, two for each interface, the last asking of everybody that it answered there, and the
+    /// question.
     answered: Vec<(u32, Echo)>,
     /// Askings of everybody in a row that it did not answer. From the first one on it is stale.
     silent: u32,

@@ -32,7 +32,7 @@ use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
     Announce, Draws, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
 };
@@ -44,7 +44,7 @@ use walk::{Slice, Step, Walk};
 /// Whom to look for, and how long.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where to ask. Those of one interface and one IP version are asked together, as one way.
+    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one way.
     pub destinations: Vec<Destination>,
     /// Interfaces left out, to be told.
     pub skipped: Vec<Skipped>,
@@ -96,10 +96,6 @@ const HINT_ROUNDS: u32 = 2;
 /// The queries of such a round, but for one or two: as many as list 1,200 who need not answer. Where more are known, so many
 /// of the hints are asked after, one by one.
 const HINT_QUERIES: usize = 4;
-
-/// Ways to single hosts are begun so far apart: 100 a second, so that a sweep of a subnet does not ask for all its
-/// hardware addresses at once (Linux keeps 1,024 neighbours by default).
-const SWEEP_GAP: Duration = Duration::from_millis(10);
 
 /// Questions whose answers still count, for each way: all of a run on a LAN where everybody is seconds late, as behind a
 /// long queue. With fewer, every answer would come to a question that is forgotten, and bring on the next one.
@@ -178,10 +174,9 @@ impl Discoverer {
         let stats =
             Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
         let walks = ways(&plan.destinations);
-        let singles = walks.iter().filter(|walk| walk.is_single()).count() as u32;
         Self {
             walks,
-            budget: (!plan.watch).then(|| BUDGET + SWEEP_GAP * singles),
+            budget: (!plan.watch).then_some(BUDGET),
             found: Found::new(plan.secret.is_some(), plan.names.clone()),
             plan,
             asked: VecDeque::new(),
@@ -255,11 +250,8 @@ impl Discoverer {
     }
 
     fn begin_walks(&mut self, now: Duration, guess: u64) {
-        let mut at = now;
         for walk in &mut self.walks {
-            let single = walk.is_single();
-            walk.begin(if single { at } else { now }, guess);
-            at += if single { SWEEP_GAP } else { Duration::ZERO };
+            walk.begin(now, guess);
         }
     }
 
@@ -629,12 +621,8 @@ impl Discoverer {
 fn ways(destinations: &[Destination]) -> Vec<Walk> {
     let mut ways: Vec<Vec<Destination>> = Vec::new();
     let together = |a: &Destination, b: &Destination| {
-        let everybody = a.cast != Cast::Unicast && b.cast != Cast::Unicast;
-        everybody
-            && a.link.is_some()
-            && a.link == b.link
-            && a.address.is_ipv4() == b.address.is_ipv4()
-            && a.source == b.source
+        let one_version = a.address.is_ipv4() == b.address.is_ipv4();
+        a.link.is_some() && a.link == b.link && one_version && a.source == b.source
     };
     for destination in destinations {
         match ways.iter_mut().find(|way| way.iter().all(|other| together(other, destination))) {

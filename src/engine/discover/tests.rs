@@ -11,7 +11,7 @@ use crate::engine::announce::{self, Announcer};
 use crate::engine::guard::{Guard, Rules};
 use crate::engine::testing::{at, reply_from};
 use crate::model::event::{Listening, Role};
-use crate::model::{About, Attributes, Link, Trust};
+use crate::model::{About, Attributes, Cast, Link, Trust};
 use crate::wire::beacon::Order;
 use proptest::prelude::*;
 
@@ -371,23 +371,6 @@ fn of_several_only_the_one_of_that_name_is_told_and_counts() {
     let ids: BTreeSet<u64> = lan.said.changes.iter().map(|(.., service)| service.about.id.0).collect();
     assert_eq!((ids.into_iter().collect::<Vec<_>>(), lan.said.count(Change::Listed)), (vec![10], 1));
     assert_eq!((lan.asker.stats().responders, lan.asker.stats().verdict), (Some(1), Verdict::Done));
-}
-
-#[test]
-fn a_sweep_asks_host_after_host() {
-    let one = |n: u8| Destination {
-        address: SocketAddr::from(([10, 0, 1, n], 1061)),
-        source: None,
-        link: Some(link(1)),
-        mtu: None,
-        cast: Cast::Unicast,
-    };
-    let plan = Plan { destinations: (1..=200).map(one).collect(), ..asking(None) };
-    let mut lan = Lan::new(plan, vec![host(200, &[1], None)]);
-    lan.until(1_000);
-    assert!((90..500).contains(&lan.asker.rounds()), "{} rounds in the first second", lan.asker.rounds());
-    assert!(lan.until(4_000));
-    assert_eq!(lan.asker.services().len(), 1);
 }
 
 #[test]
