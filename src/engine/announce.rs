@@ -20,7 +20,8 @@ use crate::model::stats::{Answered, Ending};
 use crate::model::target::canonical;
 use crate::model::{About, Cast, Datagram, Destination, Event, Family, Now, Origin, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
-    Announce, Draws, Echo, Goodbye, Message, Nonce, Order, Query, Reply, Secret, Unreadable, read,
+    Announce, Draws, Echo, Goodbye, MOST_ROOM, Message, Nonce, Order, Query, Reply, Secret, Unreadable,
+    attributes_told, read,
 };
 
 /// How often a service is announced at its start: once can be lost, three times rarely are.
@@ -311,6 +312,11 @@ impl Engine for Announcer {
         }
         for notice in std::mem::take(&mut self.plan.notices) {
             out.tell(&Event::Notice(notice));
+        }
+        let of = self.plan.about.attributes.len();
+        let told = attributes_told(&self.plan.about, None, self.plan.secret.as_ref());
+        if told < of {
+            out.tell(&Event::Notice(Notice::AttributesLeftOut { told, of, most: MOST_ROOM }));
         }
         self.announce_soon(now);
     }
@@ -666,9 +672,10 @@ mod tests {
             announcer.plan.about.attributes = Attributes::new(pairs.iter().map(|(k, v)| (&**k, &**v))).unwrap();
             let mut asked = Vec::new();
             query(1).write(room, Some(&secret()), &mut asked);
-            for (_, _, reply) in ask(&mut announcer, 0, "10.0.0.2:5000", &asked).sends {
-                prop_assert!(reply.len() <= asked.len());
-            }
+            let said = ask(&mut announcer, 0, "10.0.0.2:5000", &asked);
+            // A name of 15 characters and a short type leave room in the shortest question.
+            prop_assert_eq!(said.sends.len(), 1);
+            prop_assert!(said.sends[0].2.len() <= asked.len());
         }
 
         /// What came is what was answered, or could not be, or was not to be, by reason, or came behind the end.
@@ -708,9 +715,20 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let said = ask(&mut announcer(None), 0, "10.0.0.2:5000", &bytes);
-            prop_assert!(said.sends.is_empty());
+        fn no_damage_to_a_question_panics_or_gets_more_than_an_answer(
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), cut in 0usize..40, signed: bool,
+        ) {
+            let secret = signed.then(secret);
+            let asked = bytes(&query(1), secret.as_ref());
+            let mut damaged = asked.clone();
+            for (at, byte) in damage {
+                damaged[at.index(asked.len())] = byte;
+            }
+            damaged.truncate(asked.len() - cut);
+            let said = ask(&mut announcer(secret), 0, "10.0.0.2:5000", &damaged);
+            prop_assert!(said.sends.len() <= 1 && said.sends.iter().all(|(.., reply)| reply.len() <= damaged.len()));
+            // What is cut off is no question, and what is changed is none that is signed.
+            prop_assert!(said.sends.is_empty() || cut == 0 && (!signed || damaged == asked));
         }
     }
 }

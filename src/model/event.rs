@@ -481,6 +481,18 @@ pub enum Notice {
     },
     /// Fewer services were found than were wanted.
     ServicesMissing(Box<Missing>),
+    /// A service has more attributes than fit into the longest answer.
+    AttributesLeftOut {
+        /// So many are told, the first by key.
+        told: usize,
+        /// So many it has.
+        of: usize,
+        /// Bytes of the longest answer.
+        most: usize,
+    },
+    /// The announcements of others are not heard, so who comes or goes is found only when everybody is asked: the port, and
+    /// the reason.
+    HearsNoAnnouncements(u16, Fault),
     /// Who was probed answers, but not with the probe: so many of such answers came.
     NoEcho {
         /// Datagrams from there that are no probes.

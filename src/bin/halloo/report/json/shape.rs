@@ -276,6 +276,7 @@ pub(super) struct Heard<'a> {
     #[serde(flatten)]
     link: By<'a>,
     claimed: Option<Text<IpAddr>>,
+    on_link: bool,
 }
 
 #[derive(Serialize)]
@@ -576,6 +577,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         src: address(path.source),
         link: By::link(path.link.as_ref()),
         claimed: path.claimed.map(ip),
+        on_link: path.on_link,
     };
     let first = told.way();
     Shape::Service {
@@ -591,7 +593,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         attrs: Attrs(&told.about.attributes),
         more: told.more,
         ttl_s: told.about.ttl.as_secs(),
-        age_ms: told.age(now.run).as_micros() as f64 / 1000.0,
+        age_ms: told.age(now).as_micros() as f64 / 1000.0,
         paths: told.paths.iter().map(heard).collect(),
     }
 }
