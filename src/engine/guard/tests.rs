@@ -165,8 +165,10 @@ fn loopback_and_lifted_limits_are_not_limited() {
 
 #[test]
 fn every_port_of_a_service_is_risky_and_no_other() {
-    let risky = |port: u16| {
-        let answer = judge(RULES, &from(&format!("10.0.0.2:{port}")));
+    let (mut guard, mut datagram) = (Guard::new(Rules { rate: None, ..RULES }, 1060), from("10.0.0.2:5000"));
+    let mut risky = |port: u16| {
+        datagram.source.set_port(port);
+        let answer = guard.judge(Duration::ZERO, &datagram, false, 2);
         assert!(matches!(answer, Ok(()) | Err(Ignored::RiskyPort | Ignored::OwnPort)), "{port}: {answer:?}");
         answer == Err(Ignored::RiskyPort)
     };
