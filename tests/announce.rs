@@ -1,6 +1,6 @@
 //! `announce` and `secret` on loopback: what is answered, what is kept, a secret that nobody else can read.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 
@@ -48,6 +48,52 @@ impl Bench {
     fn file(&self, name: &str) -> String {
         self.state.path().join(name).display().to_string()
     }
+}
+
+#[test]
+fn what_nobody_would_find_is_refused_and_what_nobody_would_hear_of_is_named() {
+    let bench = Bench::new(21_025);
+    let (kind, name, key) = ("t".repeat(32), "n".repeat(63), bench.file("lan.key"));
+    halloo(["secret", &key]).output().expect_code(0);
+    let long = [&*kind, "--port", "7000", "--advertise", "fd00::9", "--name", &name];
+    let refused = bench.run(&[&["announce"][..], &long, &["--secret-file", &key]].concat()).output().expect_code(2);
+    refused.says(&["nobody would find it", "220 bytes", "28 bytes shorter"]);
+    // Without a secret it fits into an answer over IPv4, with the longest of everything.
+    let server = bench.announce(&long);
+    assert_eq!(bench.discover(&["--json"]).expect_code(0).events("service")[0]["name"], *name);
+    server.stop().expect_code(0);
+    let attributes: Vec<String> = (10..26).map(|n| format!("--attr=key-{n}={}", "v".repeat(200))).collect();
+    let mut args = vec!["chat", "--port", "7000", "--name", "wordy"];
+    args.extend(attributes.iter().map(String::as_str));
+    let server = bench.announce(&args);
+    bench.discover(&["chat"]).expect_code(0).shows(&["(more: --full)"]);
+    let full = bench.discover(&["chat", "--full"]).expect_code(0);
+    full.shows(&["key-10=", "key-15=", "(more than fits)"]);
+    assert!(!full.out().contains("key-16=") && !full.out().contains("--full"), "{full}");
+    server
+        .stop()
+        .expect_code(0)
+        .says(&["of 16 attributes, only the first 6 by key fit into the longest answer, of 1392 B"]);
+}
+
+#[test]
+fn who_watches_is_told_that_announcements_are_not_heard() {
+    let bench = Bench::new(21_026);
+    let _taken = std::net::UdpSocket::bind("0.0.0.0:21026").unwrap();
+    let watch = bench.run(&["discover", "chat", "--watch", "--json"]).start();
+    let notice = watch.wait_event("notice");
+    assert_eq!(notice["notice"], "hears_no_announcements", "{notice}");
+    watch.signal("INT");
+    watch.finish().expect_code(0);
+    // Who asks once does not open that port, not even for a moment.
+    assert!(
+        bench
+            .discover(&["chat", "--json"])
+            .expect_code(1)
+            .events("notice")
+            .iter()
+            .all(|notice| notice["notice"] != "hears_no_announcements")
+    );
 }
 
 #[test]

@@ -141,6 +141,23 @@ fn an_interface_that_comes_is_used_at_once_and_one_that_goes_is_told() {
 }
 
 #[test]
+fn who_watches_outlives_the_last_interface() {
+    let plan = Plan::new().host(host("me", &[1], 1)).host(host("near", &[1], 2));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let (me, _server) = (lan.host("me"), announce(lan.host("near")));
+    let watch = halloo(me, &["discover", "chat", "--watch", "--json"]).start();
+    watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"found\""));
+    me.link_down("e0").unwrap();
+    watch.wait_line(|line| line.contains("\"interface_went\""));
+    watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"stale\""));
+    me.link_up("e0").unwrap();
+    watch.wait_line(|line| line.contains("\"interface_came\""));
+    watch.wait_line(|line| line.contains("\"near\"") && line.contains("\"updated\""));
+    watch.signal("INT");
+    watch.finish().expect_code(0);
+}
+
+#[test]
 fn who_announces_follows_the_interfaces_too() {
     let mut server = host("server", &[1, 2], 2);
     server.plugs[1].down = true;
@@ -434,8 +451,8 @@ fn on_a_terminal_a_table_is_kept_up_to_date() {
     let server = serve(&lan, "h2", &[]);
     process.wait_text("10.77.0.2:7000", 1);
     server.stop().expect_code(0);
-    // What was drawn is taken away, and drawn again without it.
-    process.wait_text("\u{1b}[J", 1);
+    // Its row is drawn again as that of one who is gone.
+    process.wait_text("unverified, gone", 1);
     process.signal("TERM");
     process.finish();
 }

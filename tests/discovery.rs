@@ -21,7 +21,8 @@ use halloo::engine::{Engine, Next, Out};
 use halloo::model::event::Outcome;
 use halloo::model::service::Change;
 use halloo::model::{
-    About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Now, Origin, Stamp, StampSource, Transmit,
+    About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Names, Now, Origin, Stamp, StampSource,
+    Transmit,
 };
 use halloo::wire::beacon::{Draws, Message, Nonce, Order, Query, Reply, Secret, read};
 use support::chance::SplitMix;
@@ -336,6 +337,8 @@ fn plan(world: &World, seed: u64) -> Plan {
         skipped: Vec::new(),
         notices: Vec::new(),
         kind: "chat".parse().ok(),
+        names: Names::All,
+        on_loopback: false,
         secret: world.secret.clone(),
         draws: Draws::new([seed as u8; 32]),
         room: 0,
@@ -511,6 +514,9 @@ fn the_figures_are_as_written_down() {
         };
         (text(rows), text(watched))
     });
+    // Whatever the file says: a goal that is missed is mended, or given up by name.
+    let missed: Vec<&str> = rows.lines().filter(|row| row.trim_end().ends_with("missed")).collect();
+    assert!(missed.is_empty(), "{missed:?}");
     let table = format!("{HEAD}{rows}{WATCHING}{watched}{PLAN}{plan}");
     if std::env::var_os("HALLOO_WRITE").is_some() {
         return std::fs::write(path, &table).unwrap();

@@ -13,7 +13,7 @@ use halloo::engine::discover::{self, Discoverer};
 use halloo::engine::guard::{Guard, Rules};
 use halloo::model::event::{Listening, Role};
 use halloo::model::service::{DEFAULT_TTL, Service, Trust};
-use halloo::model::{About, Attributes, Cast, Destination, Event, InstanceId, Now, Sink, Verdict};
+use halloo::model::{About, Attributes, Cast, Destination, Event, InstanceId, Names, Now, Sink, Verdict};
 use halloo::net::{Batch, Fanout, Options, interfaces};
 use halloo::wire::beacon::{Draws, MOST_BYTES, Secret};
 
@@ -58,6 +58,8 @@ fn find(ip: &str, cast: Cast, asker: Option<Secret>) -> (Vec<Service>, Verdict) 
         skipped: Vec::new(),
         notices: Vec::new(),
         kind: "chat".parse().ok(),
+        names: Names::All,
+        on_loopback: false,
         secret: asker,
         draws: Draws::new([2; 32]),
         room: 0,

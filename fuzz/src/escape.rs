@@ -141,8 +141,9 @@ fn service(input: &Input<'_>) -> Service {
             ttl: Duration::from_secs(30),
         },
         more: false,
+        full: false,
         trust: Trust::Unverified,
         paths: vec![path],
-        heard: Duration::ZERO,
+        heard: NOW,
     }
 }

@@ -60,9 +60,10 @@ enum Source {
 /// Datagrams of one input: more than the limit of all sources together.
 const MOST: usize = 12_000;
 
-/// The limits, as they are documented: answers to all, bytes.
+/// The limits, as they are documented: answers to all, bytes to one and to all.
 const TOTAL: u64 = 10_000;
 const BYTES: (u64, u64) = (1 << 20, 4 << 20);
+const TOTAL_BYTES: (u64, u64) = (16 << 20, 64 << 20);
 
 /// Runs it.
 pub fn run(input: &[u8]) {
@@ -115,6 +116,8 @@ impl Step {
                 .map(|n| [Cast::Unicast, Cast::Broadcast, Cast::Limited, Cast::Multicast][usize::from(n % 4)]),
             origin: [Origin::Foreign, Origin::Own, Origin::Broadcast][usize::from(self.origin % 3)],
             on_link: self.on_link,
+            // So long that no answer is too long for it.
+            wire_len: 65_535,
             ..plain
         }
     }
@@ -170,6 +173,7 @@ enum Counted {
     BroadcastBytes(u128),
     Bytes(u128),
     Total,
+    TotalBytes,
 }
 
 impl Model {
@@ -189,7 +193,7 @@ impl Model {
         bytes: u64,
         judged: Result<(), Ignored>,
     ) {
-        let limited = matches!(judged, Err(Ignored::SourceLimit | Ignored::TotalLimit));
+        let limited = matches!(judged, Err(Ignored::SourceLimit | Ignored::TotalLimit | Ignored::Loop));
         assert_eq!(judged.is_err() && !limited, forbidden, "{judged:?} {datagram:?}");
         if forbidden {
             return;
@@ -212,7 +216,7 @@ impl Model {
     fn count(&mut self, now: Duration, datagram: &Datagram<'_>, bytes: u64) {
         let network = network(datagram.source.ip());
         let unicast = datagram.cast.is_none_or(|cast| cast == Cast::Unicast);
-        let mut counts = vec![(Counted::Bytes(network), bytes), (Counted::Total, 1)];
+        let mut counts = vec![(Counted::Bytes(network), bytes), (Counted::Total, 1), (Counted::TotalBytes, bytes)];
         if unicast {
             counts.push((Counted::Answers(network), 1));
         } else {
@@ -237,6 +241,7 @@ impl Model {
                 Counted::Broadcasts(_) => (per_second.into(), burst.into()),
                 Counted::BroadcastBytes(_) => (bytes_per_second.into(), bytes_at_once.into()),
                 Counted::Bytes(_) => BYTES,
+                Counted::TotalBytes => TOTAL_BYTES,
                 Counted::Total => (rate.max(TOTAL), rate.max(TOTAL)),
             };
             let Some((end, _)) = log.last() else { continue };

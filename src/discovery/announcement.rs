@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use super::{TTL, draws, sockets};
+use super::engines::{Announced, Announcing, announcing};
+use super::{TTL, draws};
 use crate::drive::{self, Stop, SystemClock};
-use crate::engine::announce::{Announcer, Plan};
-use crate::engine::broadcast;
-use crate::engine::follow::{Ear, Follow};
-use crate::engine::guard::{DEFAULT_RATE, Guard, Rules};
+use crate::engine::guard::{DEFAULT_RATE, Rules};
 use crate::engine::reach::Reach;
+use crate::model::error::Broken;
+use crate::model::event::{Notice, Skipped};
 use crate::model::service::{self, ServiceError};
 use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
-use crate::net::{Batch, FOLLOWS_INTERFACES, Waker, interfaces};
+use crate::net::{Batch, Waker, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
 /// A service to be announced. What it is given is looked at by [`Announcement::serve`].
@@ -111,44 +111,37 @@ impl Announcement {
     /// is announced on the first that comes (Linux).
     ///
     /// # Errors
-    /// A text, a port or an address that a service cannot have, an interface that is not there, a port that another user's
-    /// program has.
+    /// A text, a port or an address that a service cannot have, a name so long that nobody would find it, an
+    /// interface that is not there, a port that another user's program has.
     pub fn serve(self) -> Result<Serving, Error> {
         let table = interfaces::list()?;
         let reach = Reach { interfaces: super::search::selectors(&self.interfaces)?, family: None, port: self.at_port };
-        let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table, FOLLOWS_INTERFACES)?;
-        let sockets::Announcing { mut network, listening, .. } = sockets::announcing(&reach, &destinations, &table)?;
-        network.watch_interfaces()?;
-        let ear = Ear { interfaces: super::search::names(&table, &reach)?, ..Ear::default() };
         let mut draws = draws()?;
-        let drawn = InstanceId(u64::from_be_bytes(draws.nonce().echo()));
-        let about = self.about(self.id.unwrap_or(drawn))?;
-        let rules = Rules::of_discovery(Some(DEFAULT_RATE));
-        let plan = Plan {
-            listening,
-            skipped,
-            notices,
-            about,
-            destinations: destinations.clone(),
+        let id = self.id.unwrap_or_else(|| draws.instance());
+        let service = Announced {
+            about: self.about(id)?,
+            reach,
             secret: self.secret,
-            guard: Guard::new(rules, self.at_port),
+            rules: Rules::of_discovery(Some(DEFAULT_RATE)),
             allow_routed: false,
             draws,
             deadline: None,
+            notices: Vec::new(),
         };
+        let Announcing { mut engine, mut network, skipped, notices } = announcing(service, &table)?;
         let (stop, waker) = (Stop::default(), network.waker()?);
         let asked = stop.clone();
         let run = move || {
-            let mut engine = Follow::new(Announcer::new(plan), reach, destinations, ear);
             let batch = Batch::new(MOST_BYTES + 1);
-            // Nobody is there to be told what broke it; whoever looks for the service sees it go.
-            let _unheeded =
-                drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &asked);
+            match drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &asked) {
+                Err(Broken::Network(error)) => Err(error),
+                Ok(()) | Err(Broken::Sink(_)) => Ok(()),
+            }
         };
         let spawned = Builder::new().name("halloo announce".to_owned()).spawn(run);
         let failed =
             |error: io::Error| Error::Input { name: "a thread of the system".to_owned(), why: error.to_string() };
-        Ok(Serving { stop, waker, thread: Some(spawned.map_err(failed)?) })
+        Ok(Serving { stop, waker, thread: Some(spawned.map_err(failed)?), skipped, notices })
     }
 
     fn about(&self, id: InstanceId) -> Result<About, ServiceError> {
@@ -164,7 +157,7 @@ impl Announcement {
             port: self.port,
             advertised: self.advertised.map(service::address).transpose()?,
             attributes: Attributes::new(pairs)?,
-            ttl: Duration::from_secs(self.ttl.as_secs().clamp(1, u16::MAX.into())),
+            ttl: service::time_to_live(self.ttl)?,
         })
     }
 }
@@ -179,23 +172,51 @@ pub(super) fn host_name() -> String {
 pub struct Serving {
     stop: Stop,
     waker: Waker,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+    skipped: Vec<Skipped>,
+    notices: Vec<Notice>,
 }
 
 impl Serving {
+    /// Whether it is still announced. When the network breaks, it is not, and [`Serving::stop`] says why.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// The interfaces that it was not announced on at the start, with the reasons.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// What its user should know, as it was at the start.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
     /// Says goodbye, and waits until that has left.
-    pub fn stop(self) {
-        drop(self);
+    ///
+    /// # Errors
+    /// What broke it before.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.stop.request();
+        self.waker.wake();
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        let panicked = |_| {
+            let name = "the thread that announces".to_owned();
+            Error::Input { name, why: "it ended before its time".to_owned() }
+        };
+        ended.map_err(panicked)?
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.stop.request();
-        self.waker.wake();
-        if let Some(thread) = self.thread.take() {
-            let _unheeded = thread.join();
-        }
+        // Who wants to know what broke it asks by `stop`.
+        let _unheeded = self.end();
     }
 }
 
@@ -220,6 +241,9 @@ mod tests {
     fn what_nobody_could_use_is_not_announced() {
         let refused = |announcement: Announcement| announcement.name("n").about(InstanceId(1)).unwrap_err();
         assert_eq!(refused(Announcement::new("chat", 0)), ServiceError::Port);
+        for ttl in [Duration::ZERO, Duration::from_millis(1_500), Duration::from_secs(65_536)] {
+            assert_eq!(refused(Announcement::new("chat", 1).ttl(ttl)), ServiceError::Ttl(ttl));
+        }
         for text in ["127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255"] {
             let address: IpAddr = text.parse().unwrap();
             assert_eq!(refused(Announcement::new("chat", 1).advertise(address)), ServiceError::Address(address));

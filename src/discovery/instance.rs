@@ -49,7 +49,7 @@ impl Instance {
 /// `~/.local/state`) in `halloo/services`, so that it is the same after a restart. While one program announces it, another
 /// one gets a new instance each time; so does everybody where nothing can be kept. The 256 that were used last are kept.
 pub fn instance(kind: &ServiceType, name: &ServiceName, port: u16, draws: &mut Draws) -> Instance {
-    let drawn = InstanceId(u64::from_be_bytes(draws.nonce().echo()));
+    let drawn = draws.instance();
     let beside = draws.nonce().place(drawn);
     let kept = folder().and_then(|folder| {
         let file = folder.join(format!("{}_{port}_{}", kind.text(), plain(name.text())));

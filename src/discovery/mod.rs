@@ -17,14 +17,16 @@
 //! }
 //! # assert_eq!(found.iter().map(|service| service.about.name.text()).collect::<Vec<_>>(), ["pi"]);
 //!
+//! assert!(serving.is_running());
 //! // It says goodbye; letting it go out of scope does the same.
-//! serving.stop();
+//! serving.stop()?;
 //! # Ok::<(), halloo::model::Error>(())
 //! ```
 //!
 //! Without a secret everything found is [`Trust::Unverified`](crate::model::Trust): anybody on the LAN can have said it.
 
 mod announcement;
+pub mod engines;
 mod instance;
 mod search;
 pub mod sockets;
@@ -33,5 +35,4 @@ pub use announcement::{Announcement, Serving};
 pub use instance::{Instance, draws, instance};
 pub use search::Discovery;
 
-/// How long a service holds unheard, unless it says otherwise: a host that vanishes is gone after so long.
-pub const TTL: std::time::Duration = std::time::Duration::from_secs(30);
+pub use crate::model::service::DEFAULT_TTL as TTL;

@@ -1,18 +1,13 @@
 //! Looking for services, once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::announcement::Nobody;
-use super::{draws, sockets};
+use super::engines::{Wanted, discovering};
 use crate::drive::{self, Stop, SystemClock};
-use crate::engine::broadcast;
-use crate::engine::discover::{Discoverer, Plan};
-use crate::engine::follow::{Ear, Follow};
 use crate::engine::reach::Reach;
 use crate::model::error::Broken;
-use crate::model::interface::Table;
-use crate::model::{Error, Selector, Service, ServiceType};
+use crate::model::{Error, Selector, Service};
 use crate::net::{Batch, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
@@ -91,23 +86,17 @@ impl Discovery {
         let default = Reach::default();
         let interfaces = selectors(&self.interfaces)?;
         let reach = Reach { interfaces, family: None, port: self.at_port.unwrap_or(default.port) };
-        let broadcast::Plan { destinations, .. } = reach.plan(&table)?;
-        let kind: Option<ServiceType> = self.kind.as_deref().map(str::parse).transpose()?;
-        let (mut network, _) = sockets::asking(&reach, 0, false, &destinations, &table)?;
-        let plan = Plan {
-            destinations: destinations.clone(),
-            skipped: Vec::new(),
-            notices: Vec::new(),
-            kind,
+        let wanted = Wanted {
+            reach,
+            kind: self.kind.as_deref().map(str::parse).transpose()?,
             secret: self.secret,
-            draws: draws()?,
-            room: if self.full { MOST_BYTES } else { 0 },
-            watch: false,
+            full: self.full,
             expect: self.expect,
             deadline: self.within,
             lenient: true,
+            ..Wanted::default()
         };
-        let mut engine = Follow::new(Discoverer::new(plan), reach, destinations, Ear::default());
+        let (mut engine, mut network) = discovering(wanted, &table)?;
         let batch = Batch::new(MOST_BYTES + 1);
         let run =
             drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &Stop::default());
@@ -127,11 +116,4 @@ pub(super) fn selectors(texts: &[String]) -> Result<Vec<Selector>, Error> {
         })
     };
     texts.iter().map(read).collect()
-}
-
-/// The names of the chosen interfaces, by which datagrams are told apart.
-pub(super) fn names(table: &Table, reach: &Reach) -> Result<Vec<Arc<str>>, Error> {
-    let mut names: Vec<_> = table.select(&reach.interfaces)?.iter().map(|row| Arc::clone(&row.link().name)).collect();
-    names.dedup();
-    Ok(names)
 }

@@ -45,7 +45,8 @@ pub fn announcing(reach: &Reach, destinations: &[Destination], table: &Table) ->
 /// itself.
 ///
 /// # Errors
-/// The system's, as for [`announcing`]. Where another user's program has the port of discovery, nothing is heard unasked.
+/// The system's, as for [`announcing`]. Where another user's program has the port of discovery, nothing is heard unasked,
+/// and a notice says so.
 pub fn asking(
     reach: &Reach,
     source_port: u16,
@@ -56,10 +57,18 @@ pub fn asking(
     let mut network = each_family(reach, |family| speaker(family, source_port, destinations, table))?;
     let granted = network.endpoint().and_then(|endpoint| endpoint.granted().receive_buffer);
     let small = granted.filter(|granted| *granted < RECEIVE_BUFFER);
-    let notices = small.map(|size| Notice::SmallReceiveBuffer(RECEIVE_BUFFER, size)).into_iter().collect();
-    if let (true, Ok(ears)) = (hear, each_family(reach, |family| listener(family, reach.port, table))) {
-        network = network.and(ears);
-        let _joined = network.join_everywhere(ALL_NODES.into());
+    let mut notices: Vec<Notice> =
+        small.map(|size| Notice::SmallReceiveBuffer(RECEIVE_BUFFER, size)).into_iter().collect();
+    if !hear {
+        return Ok((network, notices));
+    }
+    match each_family(reach, |family| listener(family, reach.port, table)) {
+        Ok(ears) => {
+            network = network.and(ears);
+            let _joined = network.join_everywhere(ALL_NODES.into());
+        }
+        Err(Error::System { fault, .. }) => notices.push(Notice::HearsNoAnnouncements(reach.port, fault)),
+        Err(error) => return Err(error),
     }
     Ok((network, notices))
 }

@@ -16,11 +16,12 @@ use crate::engine::guard::Guard;
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Refusal, Sent, Skipped};
-use crate::model::stats::Ending;
+use crate::model::stats::{Answered, Ending};
 use crate::model::target::canonical;
 use crate::model::{About, Cast, Datagram, Destination, Event, Family, Now, Origin, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
-    Announce, Draws, Echo, Goodbye, Message, Nonce, Order, Query, Reply, Secret, Unreadable, read,
+    Announce, Draws, Echo, Goodbye, MOST_ROOM, Message, Nonce, Order, Query, Reply, Secret, Unreadable,
+    attributes_told, read,
 };
 
 /// How often a service is announced at its start: once can be lost, three times rarely are.
@@ -109,7 +110,7 @@ impl Announcer {
             over: false,
             bytes: Vec::new(),
             mishaps: Mishaps::default(),
-            stats: Stats::default(),
+            stats: Stats { answered: Some(Answered::default()), ..Stats::default() },
         }
     }
 
@@ -244,7 +245,9 @@ impl Announcer {
             return self.count(Ignored::ReplyTooLong, 1);
         }
         let family = Family::of(pending.asker.ip());
-        let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { return };
+        let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else {
+            return self.count(Ignored::ReplyTooLong, 1);
+        };
         let (destination, source) = (pending.asker, pending.local);
         out.send(Transmit { payload, destination, source, link: None, ticket: ANSWER });
     }
@@ -293,6 +296,7 @@ impl Announcer {
     fn end(&mut self, out: &mut dyn Out) {
         if !self.over {
             self.over = true;
+            self.count(Ignored::Ended, self.pending.len());
             self.pending.clear();
             self.say_goodbye(out);
         }
@@ -309,11 +313,17 @@ impl Engine for Announcer {
         for notice in std::mem::take(&mut self.plan.notices) {
             out.tell(&Event::Notice(notice));
         }
+        let of = self.plan.about.attributes.len();
+        let told = attributes_told(&self.plan.about, None, self.plan.secret.as_ref());
+        if told < of {
+            out.tell(&Event::Notice(Notice::AttributesLeftOut { told, of, most: MOST_ROOM }));
+        }
         self.announce_soon(now);
     }
 
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         if self.over {
+            self.stats.unread += 1;
             return;
         }
         self.stats.saw(datagram);
@@ -325,6 +335,9 @@ impl Engine for Announcer {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
+        if let (ANSWER, Some(answered)) = (outcome.ticket, &mut self.stats.answered) {
+            *(if outcome.result.is_ok() { &mut answered.sent } else { &mut answered.failed }) += 1;
+        }
         let source = match outcome.result {
             Ok(source) => source,
             Err(fault) => {
@@ -389,8 +402,9 @@ mod tests {
     use super::*;
     use crate::engine::guard::Rules;
     use crate::engine::testing::{Said, at, reply_from};
+    use crate::model::error::FaultKind;
     use crate::model::event::Role;
-    use crate::model::{Attributes, InstanceId};
+    use crate::model::{Attributes, Fault, InstanceId};
     use proptest::prelude::*;
 
     const ID: InstanceId = InstanceId(0x1234_5678_9abc_def0);
@@ -457,6 +471,26 @@ mod tests {
         announcer.due(at(ms + 100), &mut said);
         said.sends.retain(|(ticket, ..)| *ticket == ANSWER);
         said
+    }
+
+    /// Hands back what became of all that was to be sent.
+    fn report(announcer: &mut Announcer, ms: u64, said: &mut Said, fails: bool) {
+        for (ticket, destination, bytes) in std::mem::take(&mut said.sends) {
+            let fault = Fault { kind: FaultKind::QueueFull, code: None };
+            let result = if fails { Err(fault) } else { Ok(None) };
+            let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result };
+            announcer.sent(at(ms), &outcome, said);
+        }
+    }
+
+    #[test]
+    fn a_question_whose_moment_does_not_come_is_counted() {
+        let mut announcer = announcer(None);
+        announcer.received(at(0), &reply_from("10.0.0.2:5000", &bytes(&query(1), None)), &mut Said::default());
+        announcer.stop(at(0), &mut Said::default());
+        assert_eq!(announcer.stats().ignored, [(Ignored::Ended, 1)].into());
+        announcer.received(at(0), &reply_from("10.0.0.2:5000", b"x"), &mut Said::default());
+        assert_eq!((announcer.stats().received, announcer.stats().unread), (1, 1));
     }
 
     #[test]
@@ -638,15 +672,63 @@ mod tests {
             announcer.plan.about.attributes = Attributes::new(pairs.iter().map(|(k, v)| (&**k, &**v))).unwrap();
             let mut asked = Vec::new();
             query(1).write(room, Some(&secret()), &mut asked);
-            for (_, _, reply) in ask(&mut announcer, 0, "10.0.0.2:5000", &asked).sends {
-                prop_assert!(reply.len() <= asked.len());
+            let said = ask(&mut announcer, 0, "10.0.0.2:5000", &asked);
+            // A name of 15 characters and a short type leave room in the shortest question.
+            prop_assert_eq!(said.sends.len(), 1);
+            prop_assert!(said.sends[0].2.len() <= asked.len());
+        }
+
+        /// What came is what was answered, or could not be, or was not to be, by reason, or came behind the end.
+        #[test]
+        fn every_question_is_in_one_counter(
+            steps in proptest::collection::vec((0u64..80, 0u8..4, 0u8..12, 0usize..9, 0u8..4), 1..200), last in 0usize..250,
+        ) {
+            let mut announcer = announcer(Some(secret()));
+            announcer.plan.guard = Guard::new(Rules::of_discovery(Some(20)), 1061);
+            let (mut said, mut now) = (Said::default(), 0);
+            announcer.start(at(0), &mut said);
+            let came = steps.len() as u64;
+            for (place, (ms, host, nonce, kind, fails)) in steps.into_iter().enumerate() {
+                now += ms;
+                announcer.due(at(now), &mut said);
+                if place == last {
+                    announcer.stop(at(now), &mut said);
+                }
+                let known = if kind == 1 { vec![Nonce([nonce; 32]).place(ID)] } else { Vec::new() };
+                let other = (kind == 2).then(|| "print".parse().unwrap());
+                let query = Query { known, kind: other, ..query(nonce) };
+                let mut payload = bytes(&query, (kind != 3).then(secret).as_ref());
+                if kind == 4 {
+                    payload = b"hello".to_vec();
+                }
+                let source = format!("10.0.0.{}:{}", host + 2, if kind == 5 { 53 } else { 5000 });
+                announcer.received(at(now), &reply_from(&source, &payload), &mut said);
+                report(&mut announcer, now, &mut said, fails == 0);
             }
+            announcer.stop(at(now), &mut said);
+            report(&mut announcer, now, &mut said, false);
+            let stats = announcer.stats();
+            let (ignored, answered): (u64, _) = (stats.ignored.values().sum(), stats.answered.unwrap());
+            prop_assert_eq!(stats.received, answered.sent + answered.failed + ignored);
+            prop_assert_eq!(came, stats.received + stats.unread);
+            prop_assert!(answered.sent <= stats.sent && answered.failed <= stats.failed);
         }
 
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let said = ask(&mut announcer(None), 0, "10.0.0.2:5000", &bytes);
-            prop_assert!(said.sends.is_empty());
+        fn no_damage_to_a_question_panics_or_gets_more_than_an_answer(
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), cut in 0usize..40, signed: bool,
+        ) {
+            let secret = signed.then(secret);
+            let asked = bytes(&query(1), secret.as_ref());
+            let mut damaged = asked.clone();
+            for (at, byte) in damage {
+                damaged[at.index(asked.len())] = byte;
+            }
+            damaged.truncate(asked.len() - cut);
+            let said = ask(&mut announcer(secret), 0, "10.0.0.2:5000", &damaged);
+            prop_assert!(said.sends.len() <= 1 && said.sends.iter().all(|(.., reply)| reply.len() <= damaged.len()));
+            // What is cut off is no question, and what is changed is none that is signed.
+            prop_assert!(said.sends.is_empty() || cut == 0 && (!signed || damaged == asked));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::error::FaultKind;
 use crate::model::event::{Notice, Outcome, Refusal};
 use crate::model::interface::Table;
 use crate::model::stats::Ending;
-use crate::model::{Datagram, Destination, Event, Link, Now, Origin, ServiceName};
+use crate::model::{Datagram, Destination, Event, Link, Now, Origin};
 use crate::wire::beacon::{Message, read};
 
 /// An engine whose destinations can change while it runs.
@@ -31,9 +31,6 @@ impl Readdress for Discoverer {
     }
 }
 
-/// Says whether a name is wanted.
-pub type Wanted = Box<dyn Fn(&ServiceName) -> bool + Send>;
-
 /// What comes back to the host that sent it: whoever speaks to everybody and listens hears itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Own {
@@ -50,8 +47,6 @@ pub struct Ear {
     pub interfaces: Vec<Arc<str>>,
     /// What of this host's own is no news here.
     pub deaf_to: Option<Own>,
-    /// Of services with these names only.
-    pub wanted: Option<Wanted>,
 }
 
 impl Ear {
@@ -66,17 +61,7 @@ impl Ear {
 
     fn hears(&self, datagram: &Datagram<'_>) -> bool {
         let chosen = |link: &Link| self.interfaces.contains(&link.name);
-        let link = self.interfaces.is_empty() || datagram.link.as_ref().is_some_and(chosen);
-        link && self.wanted.as_ref().is_none_or(|wanted| is_wanted(wanted, datagram.payload))
-    }
-}
-
-/// Whether the datagram tells of nothing, or of a service whose name is wanted.
-fn is_wanted(wanted: &Wanted, payload: &[u8]) -> bool {
-    match read(payload) {
-        Ok((Message::Reply(reply), _)) => wanted(&reply.about.name),
-        Ok((Message::Announce(announce), _)) => wanted(&announce.about.name),
-        _ => true,
+        self.interfaces.is_empty() || datagram.link.as_ref().is_some_and(chosen)
     }
 }
 

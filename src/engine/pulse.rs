@@ -93,7 +93,7 @@ mod tests {
     use crate::engine::follow::Ear;
     use crate::engine::reach::Reach;
     use crate::engine::testing::at;
-    use crate::model::{Cast, Destination, Transmit};
+    use crate::model::{Cast, Destination, Names, Transmit};
     use crate::wire::beacon::Draws;
 
     #[derive(Default)]
@@ -114,6 +114,8 @@ mod tests {
             skipped: Vec::new(),
             notices: Vec::new(),
             kind: None,
+            names: Names::All,
+            on_loopback: false,
             secret: None,
             draws: Draws::new([3; 32]),
             room: 0,

@@ -169,6 +169,7 @@ impl Engine for Server {
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         if self.over {
             // Came with the datagram that ended the run. The kernel would have handed it to the next reader.
+            self.stats.unread += 1;
             return;
         }
         if !lets_in(&self.plan.filter, datagram) {
@@ -313,8 +314,9 @@ mod tests {
     use super::*;
     use crate::engine::guard::{BROADCASTS, DEFAULT_RATE, Rules};
     use crate::engine::testing::{Said, at, reply_from};
+    use crate::model::error::FaultKind;
     use crate::model::event::{Role, Unreachable};
-    use crate::model::{Link, Origin};
+    use crate::model::{Fault, Link, Origin};
     use proptest::prelude::*;
 
     const RULES: Rules = Rules {
@@ -345,6 +347,9 @@ mod tests {
         Answer { base, upper: false, prefix: Vec::new() }
     }
 
+    /// The sentence about the longest datagram.
+    const LONGEST_REPLY: usize = "your data was 65507 bytes long".len();
+
     /// What a server with this answer says to one datagram.
     fn said_to(answer: Answer, payload: &[u8]) -> Said {
         let mut server = Server::new(plan(Some(answer)));
@@ -363,6 +368,33 @@ mod tests {
             let expected = format!("your data was {text} bytes long");
             assert_eq!(reply_to(answer(Base::Length), &vec![0xff; len]), expected.as_bytes());
         }
+    }
+
+    #[test]
+    fn no_sentence_is_longer_than_thirty_bytes_or_its_question() {
+        for len in 0..=65_507 {
+            let mut scratch = Vec::new();
+            let datagram = Datagram { wire_len: len, ..reply_from("10.0.0.2:5000", b"") };
+            assert!(compose(&answer(Base::Length), &datagram, &mut scratch).len() <= len.max(LONGEST_REPLY), "{len}");
+        }
+        let loud = Answer { upper: true, ..answer(Base::Same) };
+        assert_eq!(reply_to(loud, "straße".as_bytes()).len(), "straße".len());
+    }
+
+    #[test]
+    fn off_this_host_a_long_prefix_is_no_answer_to_a_short_question() {
+        let long = || Answer { prefix: vec![b'x'; 57], ..answer(Base::Same) };
+        assert_eq!(said_to(long(), b"").ignored, [Ignored::ReplyTooLong]);
+        assert_eq!(said_to(long(), b"x").sends.len(), 1);
+    }
+
+    #[test]
+    fn what_comes_behind_the_last_that_was_wanted_is_counted_apart() {
+        let mut server = Server::new(Plan { ends: Ends { count: Some(2), ..Ends::default() }, ..plan(None) });
+        for _ in 0..5 {
+            server.received(at(0), &reply_from("10.0.0.2:5000", b"x"), &mut Said::default());
+        }
+        assert_eq!((server.stats().received, server.stats().unread), (2, 3));
     }
 
     #[test]
@@ -516,6 +548,37 @@ mod tests {
             let expected = format!("your data was {len} bytes long");
             prop_assert_eq!(&reply, expected.as_bytes());
             prop_assert!(is_length_reply(&reply));
+            prop_assert!(reply.len() <= len.max(LONGEST_REPLY));
+        }
+
+        /// What came is what was answered, or could not be, or was not to be, by reason, or came behind the end.
+        #[test]
+        fn every_datagram_is_in_one_counter(
+            base in prop_oneof![Just(Base::Same), Just(Base::Length)], upper: bool, count in proptest::option::of(1u64..80),
+            steps in proptest::collection::vec((0u64..5, 0u8..5, 0usize..9, 0u8..9), 1..100),
+        ) {
+            let answer = Answer { base, upper, prefix: b">".to_vec() };
+            let guard = Guard::new(Rules { rate: Some(5), ..RULES }, 1060);
+            let plan = Plan { answer: Some((answer, guard)), ends: Ends { count, ..Ends::default() }, ..plan(None) };
+            let (mut server, mut said) = (Server::new(plan), Said::default());
+            let (mut now, came) = (0, steps.len() as u64);
+            for (ms, host, kind, fails) in steps {
+                now += ms;
+                let payload = [&b""[..], b"x", b"hi", b"your data was 9 bytes long", &[0; 65_507]][kind % 5];
+                let port = [0, 7, 1060, 5000, 5001, 5002, 5003, 5004, 5005][kind];
+                let source = format!("10.0.0.{host}:{port}");
+                server.received(at(now), &reply_from(&source, payload), &mut said);
+                for (ticket, destination, bytes) in said.sends.drain(..) {
+                    let fault = Fault { kind: FaultKind::QueueFull, code: None };
+                    let result = if fails == 0 { Err(fault) } else { Ok(None) };
+                    let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result };
+                    server.sent(at(now), &outcome, &mut Said::default());
+                }
+            }
+            let stats = server.stats();
+            let ignored: u64 = stats.ignored.values().sum();
+            prop_assert_eq!(stats.received, stats.sent + stats.failed + ignored);
+            prop_assert_eq!(came, stats.received + stats.unread);
         }
     }
 }

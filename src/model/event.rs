@@ -271,7 +271,10 @@ pub enum Ignored {
     SourceLimit,
     /// All sources together ask too often.
     TotalLimit,
-    /// The answer would be longer than a datagram, or, where that is the limit, than its question.
+    /// Its source asks on and on without a pause, with the same bytes each time as a rule: if those are our own answers that
+    /// come back, this one ends it.
+    Loop,
+    /// The answer would be longer than a datagram, or than is given to a question as short as this.
     ReplyTooLong,
     /// No answer to this run: another run's, another program's, or nothing of the kind.
     Foreign,
@@ -299,6 +302,8 @@ pub enum Ignored {
     Answered,
     /// More answers wait for their moment than are kept.
     Busy,
+    /// The run ended before the moment of its answer.
+    Ended,
 }
 
 impl Ignored {
@@ -317,6 +322,7 @@ impl Ignored {
             Self::OwnReply => "own_reply",
             Self::SourceLimit => "source_limit",
             Self::TotalLimit => "total_limit",
+            Self::Loop => "loop",
             Self::ReplyTooLong => "reply_too_long",
             Self::Foreign => "foreign",
             Self::Corrupt => "corrupt",
@@ -331,6 +337,7 @@ impl Ignored {
             Self::Known => "known",
             Self::Answered => "answered",
             Self::Busy => "busy",
+            Self::Ended => "ended",
         }
     }
 }
@@ -474,6 +481,18 @@ pub enum Notice {
     },
     /// Fewer services were found than were wanted.
     ServicesMissing(Box<Missing>),
+    /// A service has more attributes than fit into the longest answer.
+    AttributesLeftOut {
+        /// So many are told, the first by key.
+        told: usize,
+        /// So many it has.
+        of: usize,
+        /// Bytes of the longest answer.
+        most: usize,
+    },
+    /// The announcements of others are not heard, so who comes or goes is found only when everybody is asked: the port, and
+    /// the reason.
+    HearsNoAnnouncements(u16, Fault),
     /// Who was probed answers, but not with the probe: so many of such answers came.
     NoEcho {
         /// Datagrams from there that are no probes.

@@ -1,4 +1,48 @@
-//! Patterns for names, as a shell has them: `*` is any text, `?` one character.
+//! Which names are wanted; patterns for names, as a shell has them: `*` is any text, `?` one character.
+
+use crate::model::ServiceName;
+
+/// The names that are wanted.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Names {
+    /// Every one.
+    #[default]
+    All,
+    /// This one.
+    One(ServiceName),
+    /// Those that fit.
+    Like(Glob),
+}
+
+impl Names {
+    /// Whether this one is wanted.
+    pub fn fits(&self, name: &ServiceName) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == name,
+            Self::Like(glob) => glob.fits(name.text()),
+        }
+    }
+
+    /// Whether it would be, were upper and lower case the same.
+    pub fn nearly_fits(&self, name: &ServiceName) -> bool {
+        let lower = name.text().to_lowercase();
+        match self {
+            Self::All => true,
+            Self::One(one) => one.text().to_lowercase() == lower,
+            Self::Like(glob) => Glob::new(&glob.pattern().to_lowercase()).fits(&lower),
+        }
+    }
+
+    /// The name or the pattern, as it was written, if not every name is wanted.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::One(one) => Some(one.text().to_owned()),
+            Self::Like(glob) => Some(glob.pattern()),
+        }
+    }
+}
 
 /// A pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,6 +90,16 @@ impl Glob {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_itself_and_a_pattern_many() {
+        let name = |text: &str| text.parse::<ServiceName>().unwrap();
+        let (one, like) = (Names::One(name("pi*")), Names::Like(Glob::new("pi*")));
+        assert!(one.fits(&name("pi*")) && !one.fits(&name("pi2")) && !one.fits(&name("Pi*")));
+        assert!(like.fits(&name("pi2")) && !like.fits(&name("Pi2")) && Names::All.fits(&name("x")));
+        assert!(one.nearly_fits(&name("Pi*")) && !one.nearly_fits(&name("Pi2")) && like.nearly_fits(&name("Pi2")));
+        assert_eq!((one.text(), like.text(), Names::All.text()), (Some("pi*".into()), Some("pi*".into()), None));
+    }
 
     #[test]
     fn stars_and_question_marks() {

@@ -311,6 +311,16 @@ impl Table {
         Ok(self.0.iter().filter(chosen).collect())
     }
 
+    /// The interfaces that any of the selectors means, each once.
+    ///
+    /// # Errors
+    /// As for [`Table::select`].
+    pub fn links(&self, selectors: &[Selector]) -> Result<Vec<Link>, Error> {
+        let mut links: Vec<Link> = self.select(selectors)?.into_iter().map(|row| row.link().clone()).collect();
+        links.dedup();
+        Ok(links)
+    }
+
     /// The names of all interfaces, each once.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.0.iter().map(|row| row.link().name.to_string()).collect();

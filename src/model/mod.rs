@@ -21,7 +21,7 @@ pub mod target;
 pub use datagram::{Cast, Datagram, Destination, Link, Origin, Stamp, StampSource, Transmit};
 pub use error::{Error, Fault};
 pub use event::{Event, Now, Sink};
-pub use glob::Glob;
+pub use glob::{Glob, Names};
 pub use interface::{Interface, Selector, Unusable};
 pub use latency::Latency;
 pub use payload::{Payload, TooLong};

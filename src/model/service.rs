@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::model::Link;
+use crate::model::{Link, Now};
 
 // ---- what a service says of itself ----------------------------------------------------------------------------------
 
@@ -47,6 +47,20 @@ pub enum ServiceError {
     /// Too many attributes.
     #[error("{_0} attributes; at most {} go", Attributes::MOST)]
     TooMany(usize),
+    /// Not a time that a service can hold for.
+    #[error("a service holds for whole seconds from 1 to 65535, not for {_0:?}")]
+    Ttl(Duration),
+    /// Nobody would find it: bytes of its shortest answer, and of the question, which is never shorter than its answer.
+    #[error(
+        "nobody would find it: its name, its type and the address it advertises make an answer of {answer} bytes, and \
+         none is longer than its question of {question}; the name or the type has to be {} bytes shorter", answer.saturating_sub(*question)
+    )]
+    Long {
+        /// Bytes of the shortest answer that says all it must.
+        answer: usize,
+        /// Bytes of a question.
+        question: usize,
+    },
 }
 
 /// The name that people know a service by. It names nothing to a program: two services may have the same.
@@ -166,6 +180,15 @@ fn check(key: &str, value: &str) -> Result<(), ServiceError> {
 /// are lost twice is still there.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(30);
 
+/// How long a service can hold unheard.
+///
+/// # Errors
+/// [`ServiceError::Ttl`] for anything but whole seconds from 1 to 65535.
+pub fn time_to_live(time: Duration) -> Result<Duration, ServiceError> {
+    let fits = time.subsec_nanos() == 0 && (1..=u64::from(u16::MAX)).contains(&time.as_secs());
+    if fits { Ok(time) } else { Err(ServiceError::Ttl(time)) }
+}
+
 /// The address to use a service by from another host; an IPv4 address within an IPv6 one as that IPv4 address.
 ///
 /// # Errors
@@ -206,10 +229,11 @@ pub struct About {
 /// How far what a service says can be believed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Trust {
-    /// It has the secret: it signed this run's own challenge, and the address it signed is the one it was heard from.
+    /// It has the secret: it signed this run's own challenge, and the address it signed is the one it was heard from, on a
+    /// network of this host; or it was heard from the address that it is to be used by.
     Verified,
-    /// It signed the challenge, and another address than it was heard from: there is NAT, a container or a relay between,
-    /// or somebody who passes its answers on.
+    /// It signed the challenge, and another address than it was heard from, or it was heard from a network that this host is
+    /// not on: there is NAT, a container or a relay between, or somebody who passes its answers on.
     Mismatch,
     /// Anybody on the LAN can have said it.
     Unverified,
@@ -244,20 +268,23 @@ pub struct Path {
 pub struct Service {
     /// What it says of itself.
     pub about: About,
-    /// It has more attributes than fitted into the answer: a longer question gets them.
+    /// It has more attributes than fitted into the answer.
     pub more: bool,
+    /// It was asked with the longest questions, so that none gets more of it.
+    pub full: bool,
     /// How far that can be believed.
     pub trust: Trust,
     /// Every way it was heard by; never empty.
     pub paths: Vec<Path>,
-    /// When it was last heard, in the time of the run.
-    pub heard: Duration,
+    /// When it was last heard.
+    pub heard: Now,
 }
 
 impl Service {
-    /// How long ago it was last heard.
-    pub fn age(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.heard)
+    /// How long ago it was last heard. What this host slept meanwhile, which only the wall clock tells, is a part of it.
+    pub fn age(&self, now: Now) -> Duration {
+        let asleep_too = now.wall.duration_since(self.heard.wall).unwrap_or_default();
+        now.run.saturating_sub(self.heard.run).max(asleep_too)
     }
 
     /// The way to it that is told first: to a neighbour, one that leads to the address that it says it answers from, over
@@ -336,6 +363,12 @@ mod tests {
         assert_eq!(Attributes::new(keys.iter().map(|k| (&**k, ""))), Err(ServiceError::TooMany(17)));
     }
 
+    /// So many seconds by the clock of the run, and by that on the wall.
+    fn at(run: u64, wall: u64) -> Now {
+        let wall = std::time::UNIX_EPOCH + Duration::from_secs(wall);
+        Now { run: Duration::from_secs(run), wall }
+    }
+
     #[test]
     fn the_advertised_address_is_the_one_to_use() {
         let path = Path { link: None, source: "10.0.0.2:1061".parse().unwrap(), claimed: None, on_link: true };
@@ -350,9 +383,10 @@ mod tests {
                 ttl: Duration::from_secs(30),
             },
             more: false,
+            full: false,
             trust: Trust::Unverified,
             paths: vec![path.clone()],
-            heard: Duration::from_secs(1),
+            heard: at(1, 1),
         };
         assert_eq!(service.address(&path).to_string(), "10.0.0.2:80");
         service.about.advertised = "10.0.0.9".parse().ok();
@@ -363,7 +397,9 @@ mod tests {
             |source, index| Path { link: Some(Link { index, name: "e".into() }), source, claimed: None, on_link: true };
         service.paths = vec![way(six, 2), way(far, 3), way(near, 2)];
         assert_eq!(service.way().map(|way| way.source), Some(near));
-        assert_eq!(service.age(Duration::from_secs(3)), Duration::from_secs(2));
+        assert_eq!(service.age(at(3, 3)), Duration::from_secs(2));
+        assert_eq!(service.age(at(3, 3_601)), Duration::from_secs(3_600), "the host slept");
+        assert_eq!(service.age(at(3, 0)), Duration::from_secs(2), "its clock was set back");
         assert_eq!(service.about.id.to_string(), "00000000000000ab");
     }
 }

@@ -97,6 +97,15 @@ pub struct Ending {
     pub broken: Option<Verdict>,
 }
 
+/// What became of the answers of a server: `received = sent + failed` and all that is ignored.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Answered {
+    /// Those that the system took.
+    pub sent: u64,
+    /// Those that it did not take.
+    pub failed: u64,
+}
+
 /// The counters of a run. What a command does not count, or the system does not tell, is `None`, never 0.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
@@ -104,6 +113,9 @@ pub struct Stats {
     pub sent: u64,
     /// Their payload bytes.
     pub sent_bytes: u64,
+    /// Of those, and of [`Stats::failed`], the answers of a server that does more than answer: it tells the answers from what
+    /// it says by itself. `None` elsewhere.
+    pub answered: Option<Answered>,
     /// Datagrams that were to leave: `attempted = sent + failed + unsent`. `None` where nothing is sent by a schedule.
     pub attempted: Option<u64>,
     /// Datagrams that the system did not take.
@@ -124,6 +136,8 @@ pub struct Stats {
     pub truncated: u64,
     /// Received datagrams that a filter of the user's left out; they are not in `received`.
     pub filtered: u64,
+    /// Datagrams that had come when the run ended, and were not looked at any more; they are not in `received`.
+    pub unread: u64,
     /// Received datagrams that got no answer, by reason; they are in `received`.
     pub ignored: BTreeMap<Ignored, u64>,
     /// Datagrams that the kernel dropped at our socket.

@@ -15,6 +15,9 @@ pub(crate) mod chance;
 pub(crate) mod crowd;
 #[cfg(target_os = "linux")]
 pub(crate) mod flood;
+#[cfg(target_os = "linux")]
+pub(crate) mod forge;
+#[cfg(target_os = "linux")]
 pub(crate) mod lan;
 pub(crate) mod program;
 pub(crate) mod relay;

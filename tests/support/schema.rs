@@ -54,8 +54,8 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     ("lesson", "ts:string lesson:string status:string why:string? facts:array ?observed:object took_ms:number"),
     (
         "summary",
-        "ts:string sent:number sent_bytes:number attempted:number? failed:number failed_by:object unsent:object skipped:number received:number bytes:number peers:number \
-         ?peers_at_least:bool truncated:number filtered:number ignored:object kernel_drops:number? output_drops:number? duplicates:number? \
+        "ts:string sent:number sent_bytes:number answered:object? attempted:number? failed:number failed_by:object unsent:object skipped:number received:number bytes:number peers:number \
+         ?peers_at_least:bool truncated:number filtered:number unread:number ignored:object kernel_drops:number? output_drops:number? duplicates:number? \
          late:number? lost:number? in_flight:number? reordered:number? replies:number? responders:number? refused:number ?lessons:object elapsed_s:number exit:number",
     ),
 ];

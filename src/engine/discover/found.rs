@@ -1,6 +1,6 @@
 //! The services that answered: each once, with all its ways, believed as far as it proved itself, in bounded memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::hints::Hint;
 use crate::model::event::Ignored;
 use crate::model::service::{Change, InstanceId, Path, Service, Trust};
 use crate::model::target::canonical;
-use crate::model::{Datagram, Link};
+use crate::model::{Datagram, Link, Names, Now, ServiceName};
 use crate::wire::beacon::{Echo, Goodbye, Nonce, Order, Reply};
 
 /// Services told apart. Each takes some 600 bytes; one that fills the longest question, some 2 KiB.
@@ -37,7 +37,11 @@ pub(super) struct Answer<'a> {
     pub(super) walk: usize,
     /// The time when everybody was asked.
     pub(super) cycle: u32,
-    pub(super) now: Duration,
+    /// It was asked with the longest questions.
+    pub(super) full: bool,
+    pub(super) now: Now,
+    /// The same, with the time that this host slept.
+    pub(super) time: Duration,
 }
 
 /// What an answer did.
@@ -55,6 +59,19 @@ pub(super) enum Taken {
     Clash(InstanceId, SocketAddr, SocketAddr),
 }
 
+/// Services that are there and do not count.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    /// So many names that are not wanted.
+    pub(super) names: u64,
+    /// One of these, which would be if upper and lower case were the same.
+    pub(super) nearly: Option<ServiceName>,
+    /// So many that have a name that is wanted, and proved nothing.
+    pub(super) unverified: u64,
+    /// So many that have a name that is wanted, and the secret, and answered from another address than they signed.
+    pub(super) mismatched: u64,
+}
+
 /// All services.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -64,6 +81,20 @@ pub(super) struct Found {
     secret: bool,
     unproved: usize,
     verified: usize,
+    /// Only what is named so is told and counts. The others are kept as well, so that they need not answer again.
+    names: Names,
+    /// Those that are named so, and have nothing left to prove.
+    wanted: usize,
+}
+
+/// What an entry counts as.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    verified: bool,
+    /// It is there, and has a name that is wanted.
+    named: bool,
+    /// It is what was looked for: named so, and with nothing left to prove.
+    wanted: bool,
 }
 
 #[derive(Debug)]
@@ -74,8 +105,11 @@ struct Entry {
     /// The start before this one.
     boot_before: Option<u32>,
     clash_told: bool,
-    /// When it was last heard by each way that is asked, and on which question.
-    heard: Vec<(u32, Echo)>,
+    /// When it was last heard, with the time that this host slept.
+    heard: Duration,
+    /// For each way that is asked, two for each interface, the last asking of everybody that it answered there, and the
+    /// question.
+    answered: Vec<(u32, Echo)>,
     /// Askings of everybody in a row that it did not answer. From the first one on it is stale.
     silent: u32,
     /// It is said to have gone.
@@ -85,12 +119,18 @@ struct Entry {
 }
 
 impl Found {
-    pub(super) fn new(secret: bool) -> Self {
-        Self { entries: HashMap::new(), sources: HashMap::new(), secret, unproved: 0, verified: 0 }
+    pub(super) fn new(secret: bool, names: Names) -> Self {
+        let (entries, sources) = (HashMap::new(), HashMap::new());
+        Self { entries, sources, secret, unproved: 0, verified: 0, names, wanted: 0 }
     }
 
-    /// How many there are that count: with a secret, those that have it.
-    pub(super) fn believed(&self) -> u64 {
+    /// How many there are that count: of a name that is wanted, and with a secret those that have it.
+    pub(super) const fn believed(&self) -> u64 {
+        self.wanted as u64
+    }
+
+    /// How many there are that answer when everybody is asked, whatever they are called: with a secret, those that have it.
+    pub(super) fn answering(&self) -> u64 {
         if self.secret { self.verified as u64 } else { self.entries.len() as u64 }
     }
 
@@ -98,9 +138,32 @@ impl Found {
         self.entries.get(&id).map(|entry| &entry.service)
     }
 
-    /// Everything, by name.
+    /// Whether it has a name that is wanted.
+    pub(super) fn is_named(&self, id: InstanceId) -> bool {
+        self.get(id).is_some_and(|service| self.names.fits(&service.about.name))
+    }
+
+    /// What was seen of services that are not among those that count.
+    pub(super) fn others(&self) -> Others {
+        let mut others = Others::default();
+        let mut names = BTreeSet::new();
+        for Service { about, trust, .. } in self.entries.values().map(|entry| &entry.service) {
+            match trust {
+                _ if !self.names.fits(&about.name) => drop(names.insert(&about.name)),
+                Trust::Unverified => others.unverified += 1,
+                Trust::Mismatch => others.mismatched += 1,
+                Trust::Verified => {}
+            }
+        }
+        others.names = names.len() as u64;
+        others.nearly = names.into_iter().find(|name| self.names.nearly_fits(name)).cloned();
+        others
+    }
+
+    /// Everything that has a name that is wanted, by name.
     pub(super) fn all(&self) -> Vec<&Service> {
-        let mut all: Vec<&Service> = self.entries.values().map(|entry| &entry.service).collect();
+        let named = |service: &&Service| self.names.fits(&service.about.name);
+        let mut all: Vec<&Service> = self.entries.values().map(|entry| &entry.service).filter(named).collect();
         all.sort_by(|a, b| (&a.about.name, a.about.id).cmp(&(&b.about.name, b.about.id)));
         all
     }
@@ -113,14 +176,27 @@ impl Found {
     /// Why it is not believed, or has no room.
     pub(super) fn take(&mut self, answer: Answer<'_>) -> Result<Taken, Ignored> {
         let id = answer.reply.about.id;
-        let before = self.is_verified(id);
-        let taken = self.take_as_it_is(id, answer);
-        self.verified = self.verified + usize::from(self.is_verified(id)) - usize::from(before);
-        taken
+        let before = self.standing(id);
+        let taken = self.take_as_it_is(id, answer)?;
+        let after = self.standing(id);
+        self.verified = self.verified + usize::from(after.verified) - usize::from(before.verified);
+        self.wanted = self.wanted + usize::from(after.wanted) - usize::from(before.wanted);
+        Ok(match taken {
+            Taken::Changed(id, _) if after.named && !before.named => Taken::Changed(id, Change::Found),
+            Taken::Changed(id, _) if before.named && !after.named => Taken::Changed(id, Change::Gone),
+            Taken::Changed(..) if !after.named => Taken::Heard,
+            taken => taken,
+        })
     }
 
-    fn is_verified(&self, id: InstanceId) -> bool {
-        self.get(id).is_some_and(|service| service.trust == Trust::Verified)
+    fn standing(&self, id: InstanceId) -> Standing {
+        self.entries.get(&id).map(|entry| self.standing_of(entry)).unwrap_or_default()
+    }
+
+    fn standing_of(&self, entry: &Entry) -> Standing {
+        let named = self.names.fits(&entry.service.about.name);
+        let verified = entry.service.trust == Trust::Verified;
+        Standing { verified, named, wanted: named && entry.is_settled(self.secret) }
     }
 
     fn take_as_it_is(&mut self, id: InstanceId, answer: Answer<'_>) -> Result<Taken, Ignored> {
@@ -173,13 +249,13 @@ impl Found {
         places
     }
 
-    /// Those that nobody has heard this time are stale from now on; says which were not before.
+    /// Those that nobody has heard this time are stale from now on; says which were not before, and are wanted.
     pub(super) fn now_stale(&mut self, cycle: u32) -> Vec<InstanceId> {
-        let missed = |entry: &&mut Entry| entry.heard.iter().all(|(heard, _)| *heard != cycle);
+        let missed = |entry: &&mut Entry| entry.answered.iter().all(|(answered, _)| *answered != cycle);
         let mut ids: Vec<InstanceId> = Vec::new();
         for entry in self.entries.values_mut().filter(missed) {
             entry.silent = entry.silent.saturating_add(1);
-            if entry.silent == 1 {
+            if entry.silent == 1 && self.names.fits(&entry.service.about.name) {
                 ids.push(entry.service.about.id);
             }
         }
@@ -200,13 +276,15 @@ impl Found {
 
     /// Whether the time of one is over that has still to be asked again.
     pub(super) fn has_overdue(&self, now: Duration) -> bool {
-        self.entries.values().any(|entry| (1..SILENT).contains(&entry.silent) && entry.expires() <= now)
+        let overdue = |entry: &&Entry| (1..SILENT).contains(&entry.silent) && entry.expires() <= now;
+        self.entries.values().filter(overdue).any(|entry| self.names.fits(&entry.service.about.name))
     }
 
-    /// The shortest time that any of them holds. Who proved nothing does not say how often others are asked.
+    /// The shortest time that any of them holds. Who proved nothing, or is not wanted, does not say how often others are
+    /// asked.
     pub(super) fn shortest_ttl(&self) -> Option<Duration> {
-        let settled = self.entries.values().filter(|entry| entry.is_settled(self.secret));
-        settled.map(|entry| entry.service.about.ttl).min()
+        let wanted = self.entries.values().filter(|entry| self.standing_of(entry).wanted);
+        wanted.map(|entry| entry.service.about.ttl).min()
     }
 
     /// How many services an address has, if that is as many as are told apart, and who it is is not proved.
@@ -225,7 +303,8 @@ impl Found {
 
     /// Doubts that a service is still there. Says whether that is worth asking.
     pub(super) fn doubt(&mut self, goodbye: &Goodbye) -> bool {
-        let Some(entry) = self.entries.get_mut(&goodbye.id) else { return false };
+        let named = self.is_named(goodbye.id);
+        let Some(entry) = self.entries.get_mut(&goodbye.id).filter(|_| named) else { return false };
         let newer = goodbye.order.boot == entry.order.boot && goodbye.order.seq > entry.order.seq;
         entry.doubted |= newer;
         newer
@@ -233,21 +312,27 @@ impl Found {
 
     /// Takes out those of `ids` that are said to have gone, were asked at this time, and have not answered since.
     pub(super) fn take_doubted(&mut self, asked: Duration, ids: &BTreeMap<InstanceId, Hint>) -> Vec<Service> {
-        for entry in self.entries.values_mut().filter(|entry| entry.service.heard >= asked) {
+        for entry in self.entries.values_mut().filter(|entry| entry.heard >= asked) {
             entry.doubted = false;
         }
         self.take_out(|entry| entry.doubted && ids.contains_key(&entry.service.about.id))
     }
 
+    /// Takes out those that are gone; returns those that are wanted, or would be, were they believed.
     fn take_out(&mut self, gone: impl Fn(&Entry) -> bool) -> Vec<Service> {
-        let (secret, mut out) = (self.secret, Vec::new());
-        for (_, entry) in self.entries.extract_if(|_, entry| gone(entry)) {
-            self.unproved -= usize::from(secret && !entry.signed);
-            self.verified -= usize::from(entry.service.trust == Trust::Verified);
+        let entries: Vec<Entry> = self.entries.extract_if(|_, entry| gone(entry)).map(|(_, entry)| entry).collect();
+        let mut out = Vec::new();
+        for entry in entries {
+            let Standing { verified, named, wanted } = self.standing_of(&entry);
+            self.unproved -= usize::from(self.secret && !entry.signed);
+            self.verified -= usize::from(verified);
+            self.wanted -= usize::from(wanted);
             if let Some(count) = self.sources.get_mut(&entry.counted) {
                 *count -= 1;
             }
-            out.push(entry.service);
+            if named {
+                out.push(entry.service);
+            }
         }
         self.sources.retain(|_, count| *count > 0);
         out.sort_by_key(|service| service.about.id);
@@ -260,12 +345,21 @@ impl Entry {
         let path = path_of(&answer);
         let trust = trust_of(&answer, &path);
         let counted = path.source.ip();
-        let Answer { reply, signed, walk, cycle, now, .. } = answer;
+        let Answer { reply, signed, walk, cycle, full, now, time, .. } = answer;
         let Reply { echo, order, about, more, .. } = reply;
-        let service = Service { about, more, trust, paths: vec![path], heard: now };
-        let (boot_before, clash_told, heard) = (None, false, Vec::new());
-        let (silent, doubted) = (0, false);
-        let mut entry = Self { service, signed, order, boot_before, clash_told, heard, silent, doubted, counted };
+        let service = Service { about, more, full, trust, paths: vec![path], heard: now };
+        let mut entry = Self {
+            service,
+            signed,
+            order,
+            boot_before: None,
+            clash_told: false,
+            heard: time,
+            answered: Vec::new(),
+            silent: 0,
+            doubted: false,
+            counted,
+        };
         entry.hear(walk, cycle, echo);
         entry
     }
@@ -284,7 +378,7 @@ impl Entry {
         let again = self.was_heard(answer.walk, answer.cycle);
         let same_question = self.has_answered(answer.walk, answer.reply.echo);
         self.hear(answer.walk, answer.cycle, answer.reply.echo);
-        self.service.heard = answer.now;
+        (self.service.heard, self.heard) = (answer.now, answer.time);
         let back = std::mem::take(&mut self.silent) > 0;
         let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
         if better {
@@ -348,18 +442,18 @@ impl Entry {
     }
 
     fn hear(&mut self, walk: usize, cycle: u32, echo: Echo) {
-        if self.heard.len() <= walk {
-            self.heard.resize(walk + 1, (0, Echo::default()));
+        if self.answered.len() <= walk {
+            self.answered.resize(walk + 1, (0, Echo::default()));
         }
-        self.heard[walk] = (cycle, echo);
+        self.answered[walk] = (cycle, echo);
     }
 
     fn was_heard(&self, walk: usize, cycle: u32) -> bool {
-        self.heard.get(walk).is_some_and(|(heard, _)| *heard == cycle)
+        self.answered.get(walk).is_some_and(|(answered, _)| *answered == cycle)
     }
 
     fn has_answered(&self, walk: usize, echo: Echo) -> bool {
-        self.heard.get(walk).is_some_and(|(_, answered)| *answered == echo)
+        self.answered.get(walk).is_some_and(|(_, answered)| *answered == echo)
     }
 
     /// Whether there is nothing left to prove.
@@ -368,7 +462,7 @@ impl Entry {
     }
 
     fn expires(&self) -> Duration {
-        self.service.heard + self.service.about.ttl
+        self.heard + self.service.about.ttl
     }
 }
 

@@ -29,29 +29,33 @@ pub use found::MOST_SERVICES;
 
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Notice, Outcome, Refusal, Skipped};
+use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
-    Announce, Draws, Goodbye, MOST_KNOWN, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
+    Announce, Draws, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
 };
 use clock::Clock;
-use found::{Answer, Found, Taken};
+use found::{Answer, Found, Others, Taken};
 use hints::{Hint, Hints};
 use walk::{Slice, Step, Walk};
 
 /// Whom to look for, and how long.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where to ask. Those of one interface and one IP version are asked together, as one way.
+    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one way.
     pub destinations: Vec<Destination>,
     /// Interfaces left out, to be told.
     pub skipped: Vec<Skipped>,
     /// What the user should know, to be told.
     pub notices: Vec<Notice>,
-    /// Only services of this type.
+    /// Only services of this type: others do not answer.
     pub kind: Option<ServiceType>,
+    /// Only services of these names: others answer, and are left out.
+    pub names: Names,
+    /// Nobody is asked but this host itself; to be told where fewer are found than were wanted.
+    pub on_loopback: bool,
     /// What services must share, if anything.
     pub secret: Option<Secret>,
     /// Random numbers. Whoever can guess them can forge answers where there is no secret.
@@ -93,10 +97,6 @@ const HINT_ROUNDS: u32 = 2;
 /// of the hints are asked after, one by one.
 const HINT_QUERIES: usize = 4;
 
-/// Ways to single hosts are begun so far apart: 100 a second, so that a sweep of a subnet does not ask for all its
-/// hardware addresses at once (Linux keeps 1,024 neighbours by default).
-const SWEEP_GAP: Duration = Duration::from_millis(10);
-
 /// Questions whose answers still count, for each way: all of a run on a LAN where everybody is seconds late, as behind a
 /// long queue. With fewer, every answer would come to a question that is forgotten, and bring on the next one.
 const LIVE: usize = 64;
@@ -115,6 +115,13 @@ struct Asked {
     round: u32,
     /// Bytes of the longest query with it: no honest answer has more.
     longest: usize,
+}
+
+/// Whether a datagram is of a service whose name is wanted, or of none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wanted {
+    Yes,
+    No,
 }
 
 /// What the ways are asked for.
@@ -167,11 +174,10 @@ impl Discoverer {
         let stats =
             Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
         let walks = ways(&plan.destinations);
-        let singles = walks.iter().filter(|walk| walk.is_single()).count() as u32;
         Self {
             walks,
-            budget: (!plan.watch).then(|| BUDGET + SWEEP_GAP * singles),
-            found: Found::new(plan.secret.is_some()),
+            budget: (!plan.watch).then_some(BUDGET),
+            found: Found::new(plan.secret.is_some(), plan.names.clone()),
             plan,
             asked: VecDeque::new(),
             doing: Doing::Everybody,
@@ -198,7 +204,7 @@ impl Discoverer {
         &self.stats
     }
 
-    /// Everything found so far, by name.
+    /// Everything found so far that has a name that is wanted, by name.
     pub fn services(&self) -> Vec<&Service> {
         self.found.all()
     }
@@ -222,7 +228,7 @@ impl Discoverer {
     // ---- asking ----------------------------------------------------------------------------------------------------
 
     fn ask_everybody(&mut self, now: Duration) {
-        let there = self.found.believed();
+        let there = self.found.answering();
         let guess = if self.cycle == 0 { self.plan.expect.unwrap_or(0) } else { there };
         self.cycle += 1;
         self.began = now;
@@ -244,11 +250,8 @@ impl Discoverer {
     }
 
     fn begin_walks(&mut self, now: Duration, guess: u64) {
-        let mut at = now;
         for walk in &mut self.walks {
-            let single = walk.is_single();
-            walk.begin(if single { at } else { now }, guess);
-            at += if single { SWEEP_GAP } else { Duration::ZERO };
+            walk.begin(now, guess);
         }
     }
 
@@ -404,7 +407,7 @@ impl Discoverer {
 
     // ---- answers ---------------------------------------------------------------------------------------------------
 
-    fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) -> Result<(), Ignored> {
+    fn take(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) -> Result<Wanted, Ignored> {
         if datagram.is_truncated() {
             return Err(Ignored::Malformed);
         }
@@ -419,7 +422,7 @@ impl Discoverer {
                 Err(Ignored::OffLink)
             }
             Message::Announce(announce) => self.announced(now, &announce, &seal),
-            Message::Goodbye(goodbye) => self.goodbye(now, &goodbye, &seal),
+            Message::Goodbye(goodbye) => self.goodbye(now, &goodbye, &seal).map(|()| Wanted::Yes),
             Message::Query(_) => Err(Ignored::WrongKind),
         }
     }
@@ -431,7 +434,8 @@ impl Discoverer {
         seal: &Seal<'_>,
         datagram: &Datagram<'_>,
         out: &mut dyn Out,
-    ) -> Result<(), Ignored> {
+    ) -> Result<Wanted, Ignored> {
+        let id = reply.about.id;
         let question = self.asked.iter().rfind(|asked| asked.nonce.echo() == reply.echo).ok_or(Ignored::Foreign)?;
         let Asked { nonce, walk, round, longest } = *question;
         if datagram.payload.len() > longest {
@@ -446,21 +450,28 @@ impl Discoverer {
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != reply.about.kind) {
             return Err(Ignored::OtherType);
         }
-        let (cycle, now) = (self.cycle, self.time(now));
-        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, now });
+        let (cycle, time, full) = (self.cycle, self.time(now), self.plan.room >= MOST_ROOM);
+        let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, full, now, time });
         if taken == Err(Ignored::TooMany) {
             self.tell_of_crowd(datagram.source, out);
         }
         let counts = signed || self.plan.secret.is_none();
-        self.pace(walk, round, now, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
-        self.account(taken?, counts, out);
-        Ok(())
+        self.pace(walk, round, now.run, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
+        match taken? {
+            // It has another name now.
+            Taken::Changed(id, Change::Gone) => self.tell(id, Change::Gone, out),
+            taken if self.found.is_named(id) => {
+                self.account(taken, counts, out);
+                return Ok(Wanted::Yes);
+            }
+            _ => {}
+        }
+        Ok(Wanted::No)
     }
 
     /// Tells the way how fast answers come.
     fn pace(&mut self, at: usize, round: u32, now: Duration, new: bool) {
         let latest = self.asked.iter().rfind(|asked| asked.walk == at).is_some_and(|asked| asked.round == round);
-        let now = now.saturating_sub(self.slept());
         let Some(walk) = self.walks.get_mut(at) else { return };
         if latest {
             return walk.heard(now, new);
@@ -507,16 +518,19 @@ impl Discoverer {
 
     // ---- hints -----------------------------------------------------------------------------------------------------
 
-    fn announced(&mut self, now: Now, announce: &Announce, seal: &Seal<'_>) -> Result<(), Ignored> {
+    fn announced(&mut self, now: Now, announce: &Announce, seal: &Seal<'_>) -> Result<Wanted, Ignored> {
         self.check_hint(seal)?;
         let Announce { order, about } = announce;
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != about.kind) {
             return Err(Ignored::OtherType);
         }
+        if !self.plan.names.fits(&about.name) {
+            return Ok(Wanted::No);
+        }
         if self.found.is_news(about.id, *order) {
             self.follow_up(now, about.id, Hint::Came(*order));
         }
-        Ok(())
+        Ok(Wanted::Yes)
     }
 
     fn goodbye(&mut self, now: Now, goodbye: &Goodbye, seal: &Seal<'_>) -> Result<(), Ignored> {
@@ -565,6 +579,30 @@ impl Discoverer {
         self.doing == Doing::Over
     }
 
+    /// What is known of services that were not found, if there are fewer than were wanted.
+    fn missing(&self) -> Option<Missing> {
+        let (found, expected) = (self.found.believed(), self.plan.expect.unwrap_or(1));
+        let port = self.source_port.filter(|_| !self.plan.watch && found < expected)?;
+        let Others { names, nearly, unverified, mismatched } = self.found.others();
+        let secret = self.plan.secret.is_some();
+        let ignored = |why| self.stats.ignored.get(&why).copied().unwrap_or(0);
+        Some(Missing {
+            found,
+            expected,
+            asked: self.plan.destinations.first().map_or(0, |destination| destination.address.port()),
+            port,
+            typed: self.plan.kind.is_some(),
+            on_loopback: self.plan.on_loopback,
+            name: self.plan.names.text().map(Into::into),
+            other_names: names,
+            nearly,
+            secret,
+            unsigned: if secret { unverified + ignored(Ignored::BadSignature) } else { 0 },
+            mismatched,
+            heard: self.stats.received > 0,
+        })
+    }
+
     fn verdict(&self) -> Verdict {
         let Stats { sent, failed, refused, .. } = self.stats;
         let found = self.found.believed();
@@ -583,12 +621,8 @@ impl Discoverer {
 fn ways(destinations: &[Destination]) -> Vec<Walk> {
     let mut ways: Vec<Vec<Destination>> = Vec::new();
     let together = |a: &Destination, b: &Destination| {
-        let everybody = a.cast != Cast::Unicast && b.cast != Cast::Unicast;
-        everybody
-            && a.link.is_some()
-            && a.link == b.link
-            && a.address.is_ipv4() == b.address.is_ipv4()
-            && a.source == b.source
+        let one_version = a.address.is_ipv4() == b.address.is_ipv4();
+        a.link.is_some() && a.link == b.link && one_version && a.source == b.source
     };
     for destination in destinations {
         match ways.iter_mut().find(|way| way.iter().all(|other| together(other, destination))) {
@@ -617,8 +651,13 @@ impl Engine for Discoverer {
         if self.is_over() {
             return;
         }
+        let taken = self.take(now, datagram, out);
+        if taken == Ok(Wanted::No) {
+            self.stats.filtered += 1;
+            return;
+        }
         self.stats.saw(datagram);
-        if let Err(reason) = self.take(now, datagram, out) {
+        if let Err(reason) = taken {
             *self.stats.ignored.entry(reason).or_default() += 1;
             out.tell(&Event::Ignored(reason, datagram));
         }
@@ -674,7 +713,9 @@ impl Engine for Discoverer {
         let hint = self.hints.due().filter(|_| resting);
         let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
         let walks = self.walks.iter().filter_map(Walk::due);
-        match walks.chain(others.into_iter().flatten()).min() {
+        // Where there is no way left to ask on, an asking is done as soon as it has begun; the next one may have some.
+        let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.began);
+        match walks.chain(others.into_iter().flatten()).chain(asked_nobody).min() {
             _ if self.is_over() => Next::Done,
             Some(at) => Next::At(at),
             None => Next::Done,
@@ -686,12 +727,11 @@ impl Engine for Discoverer {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
-        let to_everybody = self.plan.destinations.iter().any(|destination| destination.cast != Cast::Unicast);
-        if let Some(port) = self.source_port.filter(|_| to_everybody && self.stats.received == 0) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
-        }
         for service in self.found.all() {
             out.tell(&Event::Service(Change::Listed, service));
+        }
+        if let Some(missing) = self.missing() {
+            out.tell(&Event::Notice(Notice::ServicesMissing(Box::new(missing))));
         }
         self.stats.responders = Some(self.found.believed());
         self.stats.close(now.run, ending, self.verdict());

@@ -11,7 +11,7 @@ use crate::engine::announce::{self, Announcer};
 use crate::engine::guard::{Guard, Rules};
 use crate::engine::testing::{at, reply_from};
 use crate::model::event::{Listening, Role};
-use crate::model::{About, Attributes, Link, Trust};
+use crate::model::{About, Attributes, Cast, Link, Trust};
 use crate::wire::beacon::Order;
 use proptest::prelude::*;
 
@@ -96,6 +96,8 @@ fn asking(secret: Option<Secret>) -> Plan {
         skipped: Vec::new(),
         notices: Vec::new(),
         kind: "chat".parse().ok(),
+        names: Names::All,
+        on_loopback: false,
         secret,
         draws: Draws::new([9; 32]),
         room: 0,
@@ -337,24 +339,38 @@ fn nobody_there_is_too_few() {
     assert!(lan.until(650));
     lan.finish();
     assert_eq!((lan.asker.stats().verdict, lan.asker.rounds()), (Verdict::TooFew, 8));
-    assert!(matches!(lan.said.notices[..], [Notice::BroadcastSilence { port: 5000, .. }]));
+    let [Notice::ServicesMissing(missing)] = &lan.said.notices[..] else { panic!("{:?}", lan.said.notices) };
+    assert_eq!((missing.found, missing.expected, missing.asked, missing.port), (0, 1, 1061, 5000));
+}
+
+fn named(name: &str) -> Names {
+    Names::One(name.parse().unwrap())
 }
 
 #[test]
-fn a_sweep_asks_host_after_host() {
-    let one = |n: u8| Destination {
-        address: SocketAddr::from(([10, 0, 1, n], 1061)),
-        source: None,
-        link: Some(link(1)),
-        mtu: None,
-        cast: Cast::Unicast,
-    };
-    let plan = Plan { destinations: (1..=200).map(one).collect(), ..asking(None) };
-    let mut lan = Lan::new(plan, vec![host(200, &[1], None)]);
-    lan.until(1_000);
-    assert!((90..500).contains(&lan.asker.rounds()), "{} rounds in the first second", lan.asker.rounds());
-    assert!(lan.until(4_000));
-    assert_eq!(lan.asker.services().len(), 1);
+fn who_has_another_name_answers_once_and_is_told_of_where_nobody_is_found() {
+    let plan = Plan { names: named("Host 2"), expect: Some(1), deadline: Some(Duration::from_secs(5)), ..asking(None) };
+    let mut lan = Lan::new(plan, nine(None));
+    assert!(!lan.until(4_990) && lan.until(5_010), "it goes on asking for who is missing");
+    // One answer on each way: they need not answer again although they are not wanted.
+    assert_eq!(lan.captured.len(), 10);
+    lan.finish();
+    assert!(lan.said.changes.is_empty() && lan.asker.services().is_empty());
+    let Stats { filtered, received, replies, responders, verdict, .. } = lan.asker.stats();
+    assert_eq!((*filtered, *received, *replies, *responders), (10, 0, Some(0), Some(0)));
+    assert_eq!(*verdict, Verdict::TooFew);
+    let [Notice::ServicesMissing(missing)] = &lan.said.notices[..] else { panic!("{:?}", lan.said.notices) };
+    assert_eq!((missing.other_names, missing.nearly.as_ref().map(|name| name.text())), (9, Some("host 2")));
+}
+
+#[test]
+fn of_several_only_the_one_of_that_name_is_told_and_counts() {
+    let mut lan = Lan::new(Plan { names: named("host 10"), expect: Some(1), ..asking(None) }, nine(None));
+    assert!(lan.until(160));
+    lan.finish();
+    let ids: BTreeSet<u64> = lan.said.changes.iter().map(|(.., service)| service.about.id.0).collect();
+    assert_eq!((ids.into_iter().collect::<Vec<_>>(), lan.said.count(Change::Listed)), (vec![10], 1));
+    assert_eq!((lan.asker.stats().responders, lan.asker.stats().verdict), (Some(1), Verdict::Done));
 }
 
 #[test]
@@ -426,12 +442,20 @@ const WINDOW: Duration = Duration::from_millis(100);
 
 #[test]
 fn nobody_elsewhere_makes_a_watcher_ask() {
-    let mut lan = Lan::new(asking(None), Vec::new());
+    let mut lan = Lan::new(Plan { watch: true, ..asking(None) }, Vec::new());
+    lan.until(2_000);
+    let sent = lan.asker.stats().sent;
     let mut hint = Vec::new();
     Announce { order: Order { boot: 7, seq: 1 }, about: about(7) }.write(None, &mut hint);
     let far = Datagram { on_link: false, link: Some(link(1)), ..reply_from("203.0.113.9:1061", &hint) };
     lan.asker.received(lan.time(), &far, &mut lan.said);
     assert_eq!(lan.said.ignored, [Ignored::OffLink]);
+    lan.until(6_000);
+    assert_eq!(lan.asker.stats().sent, sent);
+    // A neighbour does.
+    lan.hear("10.0.1.9:1061", &hint);
+    lan.until(8_000);
+    assert!(lan.asker.stats().sent > sent);
 }
 
 #[test]
@@ -549,7 +573,8 @@ fn a_stranger_keeps_no_run_going_and_it_is_said_that_somebody_did() {
     let lan = lied_to(Plan { deadline: Some(Duration::from_secs(30)), ..asking(None) });
     assert_eq!((lan.now, lan.said.notices.len()), (30_000, 0));
     let lan = lied_to(asking(Some(key(1))));
-    assert!(lan.now < 1_500 && lan.said.notices.is_empty(), "{} ms: {:?}", lan.now, lan.said.notices);
+    assert!(lan.now < 1_500, "{} ms", lan.now);
+    assert!(matches!(&lan.said.notices[..], [Notice::ServicesMissing(missing)] if missing.unsigned > 0));
 }
 
 #[test]
@@ -571,14 +596,20 @@ fn two_of_one_instance_are_told_once() {
 proptest! {
     #[test]
     fn no_answer_panics_and_none_is_verified_without_the_secret(
-        id: u64, source: SocketAddr, damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        id: u64, source: SocketAddr, whose: u8, damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut lan = Lan::new(asking(Some(key(1))), Vec::new());
-        let mut bytes = answer(&lan, 0, id, "10.0.1.2", Some(&key(2)));
+        // Signed with another secret, not at all, or rightly and then changed.
+        let signed_with = [Some(key(2)), None, Some(key(1))];
+        let signed_with = signed_with[usize::from(whose) % 3].clone();
+        let rightly = signed_with.is_some() && whose % 3 == 2;
+        let genuine = answer(&lan, 0, id, "10.0.1.2", signed_with.as_ref());
+        let mut bytes = genuine.clone();
         for (place, byte) in damage {
             let place = place.index(bytes.len());
             bytes[place] = byte;
         }
+        prop_assume!(!rightly || bytes != genuine);
         let datagram = Datagram { source, ..reply_from("10.0.1.2:1061", &bytes) };
         lan.asker.received(lan.time(), &datagram, &mut lan.said);
         prop_assert!(lan.asker.services().iter().all(|service| service.trust == Trust::Unverified));

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Cast, Destination};
+use crate::model::Destination;
 use crate::wire::beacon::{MOST_KNOWN, MOST_WINDOW};
 
 /// The window of a query to everybody: 1,000 answers in it come 100 us apart, which a slow reader keeps up with.
@@ -180,11 +180,6 @@ impl Walk {
 
     pub(super) const fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
-    }
-
-    /// Whether each of its addresses is one host's.
-    pub(super) fn is_single(&self) -> bool {
-        self.to.iter().all(|destination| destination.cast == Cast::Unicast)
     }
 
     /// Whether the last asking ended at its bounds, and not because nobody new came.

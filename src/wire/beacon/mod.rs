@@ -64,6 +64,7 @@ use std::time::Duration;
 
 pub use read::{Seal, Unreadable, read};
 pub use secret::{Draws, Secret, WeakSecret};
+pub use write::{attributes_told, check_findable};
 
 use crate::model::service::{About, InstanceId, ServiceType};
 
@@ -79,11 +80,14 @@ const MAC: usize = 32;
 /// of 1,450 as well.
 pub const MOST_BYTES: usize = 1_400;
 
-/// A query has at least so many bytes, so that a reply that is not longer has room for a name, a few attributes and a MAC.
+/// A query has at least so many bytes, so that a reply that is not longer has room for a name, a few attributes and a MAC, and
+/// so that up to 256 replies fit into a default Linux receive buffer, which holds fewer above 190 bytes. Not every service that
+/// can be written down fits: with the longest name, the longest type, an IPv6 address, another one that is advertised and a
+/// MAC it takes 233 bytes, see [`check_findable`].
 pub const LEAST_QUERY: usize = 192;
 
 /// The most room that a query can be asked to make: what padding rounds up to must still fit.
-const MOST_ROOM: usize = MOST_BYTES - 8;
+pub const MOST_ROOM: usize = MOST_BYTES - 8;
 
 /// Places that a query can list: 1,200 bytes, which leaves room for the rest and the longest type.
 pub const MOST_KNOWN: usize = 300;

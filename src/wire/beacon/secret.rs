@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::Nonce;
+use crate::model::InstanceId;
 
 /// A key as HMAC uses it: one block of SHA-256, filled with zeros, or the hash of a longer one (RFC 2104 section 2).
 const BLOCK: usize = 64;
@@ -114,6 +115,11 @@ impl Draws {
     pub fn nonce(&mut self) -> Nonce {
         self.drawn += 1;
         Nonce(self.seed.seal(&[b"halloo1 draw", &self.drawn.to_be_bytes()]))
+    }
+
+    /// An instance, which nobody else has.
+    pub fn instance(&mut self) -> InstanceId {
+        InstanceId(u64::from_be_bytes(self.nonce().echo()))
     }
 
     /// A number below `end`, uniformly; 0 where that is 0. Its bias is less than `end` / 2^64.

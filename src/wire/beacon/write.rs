@@ -1,12 +1,14 @@
 //! Messages to bytes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::cbor::{put_bytes, put_map, put_number, put_text, put_true};
 use super::{
-    Announce, Goodbye, HEADER, LEAST_QUERY, MAC, MAGIC, MOST_ROOM, Nonce, Order, Query, Reply, Secret, WITH_MAC,
+    Announce, Echo, Goodbye, HEADER, LEAST_QUERY, MAC, MAGIC, MOST_BYTES, MOST_ROOM, Nonce, Order, Query, Reply,
+    Secret, WITH_MAC,
 };
-use crate::model::service::About;
+use crate::model::Family;
+use crate::model::service::{About, ServiceError};
 
 /// The number of a kind of message, and the label that its MAC begins with.
 pub(super) const KINDS: [(u8, &[u8]); 4] =
@@ -72,8 +74,16 @@ const fn pad(missing: usize) -> usize {
 }
 
 impl Reply {
-    /// Writes it into `out`, sealed for whoever asked with `nonce`.
+    /// Writes it into `out`, sealed for whoever asked with `nonce`; where it would be longer than [`MOST_BYTES`], without the
+    /// attributes that do not fit.
     pub fn write(&self, nonce: &Nonce, secret: Option<&Secret>, out: &mut Vec<u8>) {
+        self.write_whole(nonce, secret, out);
+        if out.len() > MOST_BYTES {
+            self.clone().write_within(MOST_BYTES, nonce, secret, out);
+        }
+    }
+
+    fn write_whole(&self, nonce: &Nonce, secret: Option<&Secret>, out: &mut Vec<u8>) {
         begin(out, REPLY);
         put_map(out, 1 + usize::from(self.address.is_some()) + usize::from(self.more) + about_keys(&self.about));
         put_key_bytes(out, "e", &self.echo);
@@ -91,23 +101,61 @@ impl Reply {
     /// The same, in at most `most` bytes: attributes are left out from the last one on until it fits. Says whether it
     /// does; otherwise `out` holds the shortest.
     pub fn write_within(&mut self, most: usize, nonce: &Nonce, secret: Option<&Secret>, out: &mut Vec<u8>) -> bool {
-        self.write(nonce, secret, out);
+        self.write_whole(nonce, secret, out);
         while out.len() > most && self.about.attributes.drop_last() {
             self.more = true;
-            self.write(nonce, secret, out);
+            self.write_whole(nonce, secret, out);
         }
         out.len() <= most
     }
+
+    /// The longest answer about a service: over IPv6 unless it answers over IPv4 alone, and with the largest numbers.
+    fn longest(about: &About, family: Option<Family>) -> Self {
+        let address = match family {
+            Some(Family::V4) => Ipv4Addr::LOCALHOST.into(),
+            Some(Family::V6) | None => Ipv6Addr::LOCALHOST.into(),
+        };
+        let order = Order { boot: u32::MAX, seq: u32::MAX };
+        Self { echo: Echo::default(), address: Some(address), order, about: about.clone(), more: false }
+    }
+}
+
+/// Whether every question makes room for an answer about this service, which may leave out all attributes.
+///
+/// # Errors
+/// [`ServiceError::Long`]: who asks as usual would never find it, because an answer is not longer than its question.
+pub fn check_findable(about: &About, family: Option<Family>, secret: Option<&Secret>) -> Result<(), ServiceError> {
+    let mut bytes = Vec::new();
+    if Reply::longest(about, family).write_within(LEAST_QUERY, &Nonce([0; 32]), secret, &mut bytes) {
+        return Ok(());
+    }
+    Err(ServiceError::Long { answer: bytes.len(), question: LEAST_QUERY })
+}
+
+/// How many of its attributes, in their order, fit into an answer to the longest question: nobody hears of the others.
+pub fn attributes_told(about: &About, family: Option<Family>, secret: Option<&Secret>) -> usize {
+    let mut longest = Reply::longest(about, family);
+    longest.write_within(MOST_ROOM, &Nonce([0; 32]), secret, &mut Vec::new());
+    longest.about.attributes.len()
 }
 
 impl Announce {
-    /// Writes it into `out`.
+    /// Writes it into `out`. Where it would be longer than [`MOST_BYTES`], attributes are left out from the last one on: whoever
+    /// hears it asks anyway.
     pub fn write(&self, secret: Option<&Secret>, out: &mut Vec<u8>) {
-        begin(out, ANNOUNCE);
-        put_map(out, about_keys(&self.about));
-        put_about(out, self.order, &self.about);
-        seal(out, ANNOUNCE, secret, &[]);
+        write_announce(self.order, &self.about, secret, out);
+        let mut shorter = self.about.clone();
+        while out.len() > MOST_BYTES && shorter.attributes.drop_last() {
+            write_announce(self.order, &shorter, secret, out);
+        }
     }
+}
+
+fn write_announce(order: Order, about: &About, secret: Option<&Secret>, out: &mut Vec<u8>) {
+    begin(out, ANNOUNCE);
+    put_map(out, about_keys(about));
+    put_about(out, order, about);
+    seal(out, ANNOUNCE, secret, &[]);
 }
 
 impl Goodbye {
@@ -131,7 +179,7 @@ fn begin(out: &mut Vec<u8>, kind: usize) {
 
 /// Writes the length and the flags, and the MAC behind the body.
 fn seal(out: &mut Vec<u8>, kind: usize, secret: Option<&Secret>, nonce: &[u8]) {
-    // What is written here has a few hundred bytes, and 1,400 at most.
+    // Nothing is longer than a query with 300 places, or an answer with all attributes, of some 4,000 bytes.
     let len = (out.len() - HEADER) as u16;
     out[6..HEADER].copy_from_slice(&len.to_be_bytes());
     if let Some(secret) = secret {

@@ -29,11 +29,14 @@ pub(crate) struct Announce {
     #[arg(long, value_name = "N", value_parser = values::port, help_heading = SERVICE)]
     pub(crate) port: u16,
     /// Its name for people, 1 to 63 bytes [default: the name of this host]
+    ///
+    /// It is refused where it does not fit into an answer beside a long type, a secret's seal and an address to advertise.
     #[arg(long, value_name = "NAME", value_parser = values::service_name, help_heading = SERVICE)]
     pub(crate) name: Option<ServiceName>,
     /// What else it says; may be repeated, 16 at most
     ///
-    /// A few short ones fit into every answer; those that do not fit are sent to halloo discover --full.
+    /// A few short ones fit into every answer; halloo discover --full gets as many as fit into 1392 bytes. A note says so where
+    /// there are more.
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::attribute, help_heading = SERVICE)]
     pub(crate) attr: Vec<Attribute>,
     /// How long it holds for those who do not hear it again: 1s to 65535s

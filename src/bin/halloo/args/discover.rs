@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use halloo::model::{Glob, ServiceName, ServiceType};
+use halloo::model::{Glob, Names, ServiceName, ServiceType};
 
 use super::everybody::DESTINATION;
 use super::refused::Mistake;
@@ -15,8 +15,8 @@ use super::{OUTPUT, Reach, values};
 /// Everybody is asked on every interface at once, by directed broadcast, by 255.255.255.255 and by ff02::1; who answers is
 /// one line, however often and by however many ways it is heard. It ends when asking again brings nobody new, about half a
 /// second. Without a secret everything is unverified: anybody on the LAN can have said it. With one, who proved to have it
-/// is verified, and mismatch is who did so from another address than it says: NAT, a container, a relay. Exit code 1 says
-/// that nobody, or fewer than --expect, was found; with a secret only who is verified counts.
+/// is verified, and mismatch is who did so from another address than it says, or from a network that this host is not on: NAT,
+/// a container, a relay. Exit code 1 says that nobody, or fewer than --expect, was found; with a secret only who is verified counts.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Discover {
@@ -83,9 +83,6 @@ pub(crate) enum Print {
     Port,
 }
 
-/// Says whether a name is wanted.
-type Wanted = Box<dyn Fn(&ServiceName) -> bool + Send>;
-
 /// How long those are waited for who are expected.
 const WAIT: Duration = Duration::from_secs(3);
 
@@ -100,19 +97,10 @@ impl Discover {
         self.wait.or(self.expect().map(|_| WAIT))
     }
 
-    /// Which names are wanted, if not all.
-    pub(crate) fn wanted(&self) -> Option<Wanted> {
-        match (self.resolve.clone(), self.name.clone()) {
-            (Some(one), _) => Some(Box::new(move |name| *name == one)),
-            (None, Some(glob)) => Some(Box::new(move |name| glob.fits(name.text()))),
-            (None, None) => None,
-        }
-    }
-
-    /// The name, or the pattern of names, that is wanted.
-    pub(crate) fn name_wanted(&self) -> Option<String> {
-        let one = self.resolve.as_ref().map(|name| name.text().to_owned());
-        one.or_else(|| self.name.as_ref().map(Glob::pattern))
+    /// Which names are wanted.
+    pub(crate) fn names(&self) -> Names {
+        let one = self.resolve.clone().map(Names::One);
+        one.or_else(|| self.name.clone().map(Names::Like)).unwrap_or_default()
     }
 
     /// What clap cannot check.

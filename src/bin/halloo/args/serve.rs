@@ -51,6 +51,9 @@ pub(crate) struct Serve {
     #[arg(long, help_heading = "Answers")]
     pub(crate) upper: bool,
     /// Put TEXT before the bytes of every answer
+    ///
+    /// Off this host, no answer is more than three times as long as its question, headers included: with more
+    /// than 56 bytes of TEXT, the shortest questions get none.
     #[arg(long, value_name = "TEXT", value_parser = values::bytes(), help_heading = "Answers")]
     pub(crate) prefix: Option<Bytes>,
     /// Answer requests that came by broadcast or multicast too
@@ -63,6 +66,9 @@ pub(crate) struct Serve {
     #[arg(long, help_heading = "Answers")]
     pub(crate) answer_any_port: bool,
     /// At most so many answers a second to one source off this host; off is no limit
+    ///
+    /// Below it, one datagram in 1000 gets no answer where the same bytes come again and again without a pause, since they may
+    /// be our own answers that come back. A higher N makes that rarer, and off lifts it as all limits.
     #[arg(
         long,
         value_name = "N|off",

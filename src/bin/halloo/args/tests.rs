@@ -559,7 +559,7 @@ fn services_are_looked_for_with_an_end() {
     assert_eq!((discovered("--expect 2").expect(), discovered("--expect 2").deadline()), (Some(2), Some(three)));
     let one = discovered("chat --resolve pi --print addr:port --wait 1s");
     assert_eq!((one.expect(), one.deadline(), one.print), (Some(1), Some(three / 3), Some(Print::AddressAndPort)));
-    let fits = |wanted: &Discover, name: &str| wanted.wanted().is_none_or(|wanted| wanted(&name.parse().unwrap()));
+    let fits = |wanted: &Discover, name: &str| wanted.names().fits(&name.parse().unwrap());
     assert!(fits(&one, "pi") && !fits(&one, "pi2") && fits(&discovered(""), "x"));
     let some = discovered("--name 'pi*'");
     assert!(fits(&some, "pi2") && !fits(&some, "api"));

@@ -2,21 +2,19 @@
 
 use std::io;
 
-use halloo::discovery::{draws, instance, sockets};
+use halloo::discovery::engines::{Announced, Announcing, announcing};
+use halloo::discovery::{draws, instance};
 use halloo::drive::Stop;
-use halloo::engine::announce::{Announcer, Plan};
-use halloo::engine::broadcast;
-use halloo::engine::follow::{Ear, Follow, Own};
-use halloo::engine::guard::{Guard, Rules};
+use halloo::engine::guard::Rules;
 use halloo::engine::reach::{DISCOVERY_PORT, Reach};
 use halloo::model::{About, Error, Event, InstanceId, Now, ServiceName, Sink, Verdict};
-use halloo::net::{Batch, FOLLOWS_INTERFACES, host_name, interfaces};
+use halloo::net::{Batch, host_name, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end};
+use crate::cmd::secret;
 use crate::cmd::task::{Code, Task};
-use crate::cmd::{secret, serve};
 use crate::report::Style;
 
 /// Announces a service until it is told to end, or a program has ended. Says the exit code.
@@ -32,30 +30,21 @@ pub(super) fn run(args: &args::Announce, output: &Output) -> u8 {
 fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let shared = secret::shared(args.reach.secret_file.as_deref())?;
     let table = interfaces::list()?;
-    let reach = reach(&args.reach);
-    let broadcast::Plan { destinations, skipped, notices } = reach.plan_or_wait(&table, FOLLOWS_INTERFACES)?;
-    let interfaces = serve::names(&table, &reach.interfaces)?;
-    let ear = Ear { interfaces, deaf_to: Some(Own::Announcements), ..Ear::default() };
-    let opened = sockets::announcing(&reach, &destinations, &table)?;
-    let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;
-    network.watch_interfaces()?;
     let mut draws = draws()?;
     let name = name(args)?;
     // Held to the end of the run, so that nobody else is this instance meanwhile.
     let instance = instance(&args.kind, &name, args.port, &mut draws);
-    let plan = Plan {
-        listening,
-        skipped,
-        notices: notices.into_iter().chain(of_sockets).chain(shared.notice).collect(),
+    let service = Announced {
+        reach: reach(&args.reach),
         about: about(args, name, instance.id())?,
-        destinations: destinations.clone(),
         secret: shared.secret,
-        guard: Guard::new(rules(args), reach.port),
+        rules: rules(args),
         allow_routed: args.allow_routed,
         draws,
         deadline: args.timeout,
+        notices: shared.notice.into_iter().collect(),
     };
-    let mut engine = Follow::new(Announcer::new(plan), reach, destinations, ear);
+    let Announcing { mut engine, mut network, .. } = announcing(service, &table)?;
     let batch = Batch::new(MOST_BYTES + 1);
     if args.command.is_empty() {
         let setup = Setup::new(&mut network, batch, true)?;

@@ -2,24 +2,19 @@
 
 use std::io;
 
-use halloo::discovery::{draws, sockets};
-use halloo::engine::broadcast;
-use halloo::engine::discover::{Discoverer, Plan};
-use halloo::engine::follow::{Ear, Follow, Own};
+use halloo::discovery::engines::{Wanted, discovering};
 use halloo::engine::pulse::Pulse;
 use halloo::engine::reach::Reach;
-use halloo::model::event::Missing;
 use halloo::model::interface::Table;
-use halloo::model::{Destination, Error, Family, Sink, Verdict};
-use halloo::net::{Batch, FOLLOWS_INTERFACES, interfaces};
+use halloo::model::{Error, Family, Sink, Verdict};
+use halloo::net::{Batch, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
-use crate::cmd::missing::{Hinting, OtherNames};
 use crate::cmd::resolve::{self, One};
 use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
-use crate::cmd::{secret, serve};
+use crate::cmd::secret;
 use crate::report::{Board, Human, Options, Part, Print, Style, Told};
 
 /// Finds services.
@@ -29,62 +24,32 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     let table = interfaces::list()?;
     let reach = one_address(args, reach(&args.reach), &table);
     check_source_port(args.source_port, &reach)?;
-    let broadcast::Plan { destinations, skipped, mut notices } =
-        reach.plan_or_wait(&table, args.watch && FOLLOWS_INTERFACES)?;
-    let interfaces = serve::names(&table, &reach.interfaces)?;
-    let others = OtherNames::default();
-    let wanted = args.wanted().map(|wanted| others.besides(wanted));
-    let ear = Ear { interfaces, deaf_to: Some(Own::Questions), wanted };
-    let source_port = args.source_port.unwrap_or(0);
-    let (mut network, of_sockets) = sockets::asking(&reach, source_port, args.watch, &destinations, &table)?;
-    notices.extend(of_sockets.into_iter().chain(shared.notice));
-    if args.watch {
-        network.watch_interfaces()?;
-    }
-    let plan = Plan {
-        destinations: destinations.clone(),
-        skipped,
-        notices,
+    let wanted = Wanted {
+        reach,
+        source_port: args.source_port.unwrap_or(0),
         kind: args.kind.clone(),
+        names: args.names(),
         secret: shared.secret,
-        draws: draws()?,
-        room: if args.full { MOST_BYTES } else { 0 },
+        full: args.full,
         watch: args.watch,
         expect: args.expect(),
         deadline: args.deadline(),
         lenient: args.lenient,
+        notices: shared.notice.into_iter().collect(),
     };
-    let port = network.endpoint().map_or(source_port, |endpoint| endpoint.local().port());
-    let missing = Missing {
-        expected: args.expect().unwrap_or(1),
-        asked: reach.port,
-        port,
-        typed: args.kind.is_some(),
-        on_loopback: is_on_loopback(&destinations, &table),
-        name: args.name_wanted().map(Into::into),
-        secret: has_secret,
-        ..Missing::default()
-    };
+    let (engine, mut network) = discovering(wanted, &table)?;
     let board = is_board(args, output);
     let inner = sink(args, output, has_secret, board);
-    let inner: Box<dyn Sink> = Box::new(Hinting::new((!args.watch).then_some(missing), others, inner));
     let sink = match args.resolve {
         Some(_) => Box::new(One::new(args.print.is_some(), has_secret, inner)),
         None => inner,
     };
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
-    let mut engine = Pulse::new(Follow::new(Discoverer::new(plan), reach, destinations, ear), board);
+    let mut engine = Pulse::new(engine, board);
     run_to_the_end(&mut engine, &mut network, setup, sink)?;
     let verdict = engine.inner().stats().verdict;
     let several = args.resolve.is_some() && resolve::two_of(engine.inner().services(), has_secret).is_some();
     Ok(if several { resolve::not_one(verdict) } else { verdict })
-}
-
-/// Whether nobody but this host is asked.
-fn is_on_loopback(destinations: &[Destination], table: &Table) -> bool {
-    let is_loopback =
-        |to: &Destination| table.rows().iter().any(|row| row.facts.loopback && to.link.as_ref() == Some(row.link()));
-    destinations.iter().all(is_loopback)
 }
 
 /// Who wants the address of one service wants the same one each time, not that over which the first answer happens to come:

@@ -2,8 +2,8 @@
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
 //! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
-//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`missing`] is why services were not
-//! found, [`resolve`] what is told of one name. [`way`] is how one address is reached, [`everybody`] how all are.
+//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`resolve`] is what is told of one name.
+//! [`way`] is how one address is reached, [`everybody`] how all are.
 
 mod announce;
 mod broadcast;
@@ -13,7 +13,6 @@ mod feed;
 mod interfaces;
 mod learn;
 mod listen;
-mod missing;
 mod ping;
 mod prompt;
 mod records;

@@ -141,7 +141,7 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
         notices.push(Notice::Ipv6Only(local));
     }
     let listening = Listening { role: wish.role, local, groups, receive_buffer: (asked, granted) };
-    let names = chosen(&table, wish.interfaces)?.into_iter().map(|link| link.name).collect::<Vec<_>>();
+    let names = table.links(wish.interfaces)?.into_iter().map(|link| link.name).collect::<Vec<_>>();
     let everybody = (wish.groups.is_empty() && hears_all_nodes(&endpoint)).then_some(ALL_NODES.into());
     let mut network = Fanout::new(vec![endpoint], table);
     for group in wish.groups.iter().copied().chain(everybody) {
@@ -169,13 +169,7 @@ pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<Arc<str
     if !selectors.is_empty() {
         needs_destination("telling datagrams apart by interface")?;
     }
-    Ok(chosen(table, selectors)?.into_iter().map(|link| link.name).collect())
-}
-
-fn chosen(table: &Table, selectors: &[Selector]) -> Result<Vec<Link>, Error> {
-    let mut links: Vec<Link> = table.select(selectors)?.iter().map(|row| row.link().clone()).collect();
-    links.dedup();
-    Ok(links)
+    Ok(table.links(selectors)?.into_iter().map(|link| link.name).collect())
 }
 
 /// Joins every group on every chosen interface, or on every one that can multicast.
@@ -185,7 +179,7 @@ fn join(
     table: &Table,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<(IpAddr, Link)>, Error> {
-    let links = if wish.interfaces.is_empty() { multicast_links(table) } else { chosen(table, wish.interfaces)? };
+    let links = if wish.interfaces.is_empty() { multicast_links(table) } else { table.links(wish.interfaces)? };
     if wish.groups.is_empty() {
         let everybody = hears_all_nodes(endpoint);
         let joined = links.into_iter().filter(|link| everybody && endpoint.join(ALL_NODES.into(), link).is_ok());

@@ -303,7 +303,7 @@ mod tests {
         bench.tell(&Event::Service(Change::Found, &service));
         assert!(bench.tell_at(3, &Event::Tick).contains("  3.0 s  "));
         // Heard again, which is no change.
-        service.heard = Duration::from_secs(3);
+        service.heard.run = Duration::from_secs(3);
         bench.tell_at(4, &Event::Service(Change::Stale, &service));
         let listed = bench.tell_at(5, &Event::Service(Change::Listed, &service));
         assert!(listed.contains("  2.0 s  ") && listed.contains(", stale"), "{listed}");

@@ -127,6 +127,14 @@ pub(crate) fn text(notice: &Notice) -> String {
              who makes them up can do so under another's address; with --secret-file, who has the secret is always listed"
         ),
         Notice::ServicesMissing(missing) => services_missing(missing),
+        Notice::AttributesLeftOut { told, of, most } => format!(
+            "of {of} attributes, only the first {told} by key fit into the longest answer, of {most} B: nobody hears of the \
+             others, 'halloo discover --full' neither; give fewer or shorter ones"
+        ),
+        Notice::HearsNoAnnouncements(port, fault) => format!(
+            "who announces itself is not heard on port {port}: {fault}. Who comes or goes is told when everybody is asked again, \
+             every 10 s as a rule; another user's program has the port, or --discovery-port is one that only root may have"
+        ),
         Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
         Notice::KernelDrops { new, total } => format!(
             "{} dropped by the kernel ({total} in all): more came than was read; --receive-buffer holds more of a burst, and \
@@ -279,6 +287,8 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::InterfaceWent(_) => "interface_went",
         Notice::ServicesMissing(missing) if missing.found == 0 => "nobody_announces",
         Notice::ServicesMissing(_) => "services_missing",
+        Notice::AttributesLeftOut { .. } => "attributes_left_out",
+        Notice::HearsNoAnnouncements(..) => "hears_no_announcements",
         Notice::NoInterfaceYet => "no_interface_yet",
         Notice::Ambiguous(..) => "ambiguous",
         Notice::SecretWritten(_) => "secret_written",

@@ -155,6 +155,8 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::CutShort { after: Duration::from_secs(15), secret: false },
         Notice::ManyOfOne { address: Ipv4Addr::new(10, 77, 0, 66).into(), kept: 256 },
         Notice::ServicesMissing(missing(0)),
+        Notice::AttributesLeftOut { told: 4, of: 16, most: 1_392 },
+        Notice::HearsNoAnnouncements(1061, Fault { kind: FaultKind::AddressInUse, code: None }),
         Notice::ServicesMissing(missing(2)),
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
         Notice::Ambiguous("print\u{1b}er".parse().unwrap(), anywhere, "10.77.0.3:80".parse().unwrap()),
@@ -187,9 +189,10 @@ pub(super) fn service() -> Service {
             ttl: Duration::from_secs(30),
         },
         more: false,
+        full: false,
         trust: Trust::Mismatch,
         paths: vec![path("10.77.0.2:1061", 2, "eth0"), path("[fe80::77:2%3]:1061", 3, "wlan0")],
-        heard: Duration::from_millis(2),
+        heard: Now { run: Duration::from_millis(2), ..now() },
     }
 }
 

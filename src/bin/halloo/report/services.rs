@@ -64,13 +64,22 @@ fn details(service: &Service) -> Vec<String> {
     let pairs = service.about.attributes.pairs();
     let mut words: Vec<String> = pairs.map(|(key, value)| format!("{}={}", word(key), word(value))).collect();
     if service.more {
-        words.push("(more: --full)".to_owned());
+        words.push(if service.full { "(more than fits)" } else { "(more: --full)" }.to_owned());
     }
-    let claim = |path: &Path| Some((path.source.ip(), path.claimed?));
-    if let (Trust::Mismatch, Some((source, claimed))) = (service.trust, service.paths.iter().find_map(claim)) {
-        words.push(format!("(answers from {source}, says {claimed}: NAT, container or relay?)"));
+    if service.trust == Trust::Mismatch {
+        words.extend(mismatch(service));
     }
     words
+}
+
+/// Why somebody who has the secret is not believed.
+fn mismatch(service: &Service) -> Option<String> {
+    let claim = |path: &Path| Some((path.source.ip(), path.claimed?));
+    if let Some((source, claimed)) = service.paths.iter().find_map(claim) {
+        return Some(format!("(answers from {source}, says {claimed}: NAT, container or relay?)"));
+    }
+    let far = service.paths.iter().find(|path| !path.on_link)?;
+    Some(format!("(answers from {}, which is in none of this host's networks: relay?)", far.source.ip()))
 }
 
 fn seconds(age: Duration) -> String {
@@ -90,7 +99,7 @@ impl Row {
             word(service.about.name.text()).into_owned(),
             service.way().map_or_else(|| "-".to_owned(), |path| zoned(service.address(path), path.link.as_ref())),
             via(service),
-            seconds(service.age(now.run)),
+            seconds(service.age(now)),
             service.trust.name().to_owned(),
         ];
         Self { cells, details: details(service) }
@@ -308,6 +317,12 @@ mod tests {
         let row = "chat pi 10.77.0.2:7000 eth0,wlan0 0.0 s mismatch os=linux room=blue (answers from 10.77.0.2, says \
                    172.17.0.2: NAT, container or relay?)";
         assert_eq!(lines[1].join(" "), row);
+        let mut far = samples::service();
+        for path in &mut far.paths {
+            (path.claimed, path.on_link) = (None, false);
+        }
+        let says = "(answers from 10.77.0.2, which is in none of this host's networks: relay?)";
+        assert!(table(&[far]).contains(says));
     }
 
     #[test]

@@ -150,6 +150,7 @@ fn received(style: Style, what_was_sent: &str, stats: &Stats, out: &mut impl Wri
     some(stats.output_drops.unwrap_or(0), "not shown", out)?;
     let filter = if style == Style::Announce { "by other interfaces" } else { "filtered out" };
     some(stats.filtered, filter, out)?;
+    some(stats.unread, "unread", out)?;
     losses(stats, out)?;
     writeln!(out)?;
     // What was received and not answered, by reason: the sum of both is what came.
@@ -261,8 +262,8 @@ mod tests {
         (stats.truncated, stats.kernel_drops) = (1, Some(7));
         let seen = ", 1 truncated (halloo learn truncate), 7 dropped by the kernel (halloo learn overflow)\n";
         assert!(line(Style::Receive, &stats).ends_with(seen));
-        (stats.truncated, stats.kernel_drops) = (0, None);
-        assert!(line(Style::Receive, &stats).ends_with(", kernel drops unknown\n"));
+        (stats.truncated, stats.kernel_drops, stats.unread) = (0, None, 9);
+        assert!(line(Style::Receive, &stats).ends_with(", kernel drops unknown, 9 unread\n"));
     }
 
     #[test]

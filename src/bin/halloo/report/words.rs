@@ -140,8 +140,11 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::OwnReply => "it is itself an answer of this kind of server",
         Ignored::SourceLimit => "this source asks too often",
         Ignored::TotalLimit => "all sources together ask too often",
+        Ignored::Loop => {
+            "it may be our own answers that come back again and again; who is no loop is answered next time"
+        }
         Ignored::ReplyTooLong => {
-            "the answer would be longer than a datagram, or than its question where that is the limit"
+            "the answer would be longer than a datagram, or than is given to a question as short as this"
         }
         Ignored::Foreign => "it is of another run or another program",
         Ignored::Corrupt => "it is an answer that was changed on the way",
@@ -157,6 +160,7 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::Known => "the asker knows this service already",
         Ignored::Answered => "the asker has its answer to this question",
         Ignored::Busy => "more answers wait for their moment than are kept",
+        Ignored::Ended => "the run ended before the moment of its answer",
         Ignored::TooMany => "more addresses answer than can be told apart, or be remembered so far back",
     }
 }

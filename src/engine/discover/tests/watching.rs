@@ -190,6 +190,26 @@ fn a_host_that_slept_asks_again_at_once() {
 }
 
 #[test]
+fn after_sleep_an_age_is_the_time_since_the_answer() {
+    let mut lan = Lan::new(watching(None), vec![host(2, &[1], None), host(3, &[1], None)]);
+    lan.until(2_000);
+    lan.hosts.remove(0);
+    lan.ahead = Duration::from_secs(3_600);
+    let age = |lan: &Lan, id: u64| {
+        let services = lan.asker.services();
+        services.iter().find(|service| service.about.id.0 == id).unwrap().age(lan.time()).as_millis()
+    };
+    // It looks at the clock within 2 s, and the answer comes within 100 ms.
+    lan.until(5_000);
+    let answered = age(&lan, 3);
+    assert!((900..3_000).contains(&answered), "{answered} ms");
+    // Who does not answer was last heard before the sleep.
+    assert!(age(&lan, 2) > 3_604_800);
+    lan.until(5_300);
+    assert_eq!(age(&lan, 3), answered + 300);
+}
+
+#[test]
 fn a_clock_that_is_set_back_loses_nobody() {
     let mut lan = Lan::new(watching(None), nine(None));
     lan.ahead = Duration::from_secs(100);
@@ -208,4 +228,57 @@ fn a_new_interface_is_asked_at_once() {
     lan.asker.readdress(at(2_000), vec![to_all(1), to_all(2)]);
     lan.until(2_200);
     assert_eq!(lan.asker.services().len(), 9);
+}
+
+#[test]
+fn where_the_last_interface_goes_it_waits_for_one_that_comes() {
+    let mut lan = Lan::new(watching(None), nine(None));
+    lan.until(2_000);
+    lan.asker.readdress(lan.time(), Vec::new());
+    let sent = lan.asker.stats().sent;
+    assert!(!lan.until(8_000), "it ended at {} ms", lan.now);
+    assert_eq!((lan.said.count(Change::Stale), lan.asker.stats().sent), (9, sent));
+    lan.asker.readdress(lan.time(), vec![to_all(1), to_all(2)]);
+    lan.until(8_200);
+    assert_eq!((lan.said.count(Change::Updated), lan.asker.services().len()), (9, 9));
+    // Those of an interface that stays away are gone when their time is over.
+    lan.asker.readdress(lan.time(), Vec::new());
+    lan.until(60_000);
+    assert_eq!((lan.said.count(Change::Gone), lan.asker.services().len()), (9, 0));
+    assert!(!lan.until(60_100));
+}
+
+/// What is told of instance 2, which has this name now.
+fn renamed(lan: &mut Lan, name: &str) -> Option<Change> {
+    lan.said.changes.clear();
+    let asked = lan.asker.asked.back().unwrap();
+    let (nonce, order) = (asked.nonce, Order { boot: 2, seq: lan.now as u32 });
+    let about = About { name: name.parse().unwrap(), ..about(2) };
+    let mut bytes = Vec::new();
+    Reply { echo: nonce.echo(), address: None, order, about, more: false }.write(&nonce, None, &mut bytes);
+    lan.hear("10.0.2.2:1061", &bytes);
+    lan.said.changes.first().map(|(_, change, _)| *change)
+}
+
+#[test]
+fn who_takes_the_wanted_name_is_found_and_who_gives_it_up_is_gone() {
+    let mut lan = Lan::new(Plan { names: named("blue"), ..watching(None) }, Vec::new());
+    let told: Vec<Option<Change>> = ["red", "blue", "green", "black"]
+        .into_iter()
+        .map(|name| {
+            lan.until(lan.now + 10);
+            renamed(&mut lan, name)
+        })
+        .collect();
+    assert_eq!(told, [None, Some(Change::Found), Some(Change::Gone), None]);
+    // Nobody is told to be stale or gone who was never told to be there, nor asked after when he says goodbye.
+    lan.until(5_000);
+    let sent = lan.asker.stats().sent;
+    let mut goodbye = Vec::new();
+    Goodbye { order: Order { boot: 2, seq: u32::MAX }, id: InstanceId(2) }.write(None, &mut goodbye);
+    lan.hear("10.0.2.2:40000", &goodbye);
+    lan.until(9_000);
+    assert_eq!(lan.asker.stats().sent, sent);
+    lan.until(60_000);
+    assert_eq!((lan.said.changes.len(), lan.asker.services().len()), (0, 0));
 }

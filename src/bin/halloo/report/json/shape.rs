@@ -13,6 +13,7 @@ use halloo::model::interface::BroadcastFrom;
 use halloo::model::latency::Figures;
 use halloo::model::lesson::{Fact, LessonRun, Observed, Tally, Value};
 use halloo::model::service::Change;
+use halloo::model::stats::Answered;
 use halloo::model::target::canonical;
 use halloo::model::{
     Attributes, Datagram, Error, Event, InstanceId, Interface, Link, Now, RecordError, Service, StampSource, Stats,
@@ -275,6 +276,7 @@ pub(super) struct Heard<'a> {
     #[serde(flatten)]
     link: By<'a>,
     claimed: Option<Text<IpAddr>>,
+    on_link: bool,
 }
 
 #[derive(Serialize)]
@@ -402,6 +404,7 @@ pub(super) struct Summary {
     ts: Ts,
     sent: u64,
     sent_bytes: u64,
+    answered: Option<Answers>,
     attempted: Option<u64>,
     failed: u64,
     failed_by: BTreeMap<&'static str, u64>,
@@ -414,6 +417,7 @@ pub(super) struct Summary {
     peers_at_least: Option<bool>,
     truncated: u64,
     filtered: u64,
+    unread: u64,
     ignored: BTreeMap<&'static str, u64>,
     kernel_drops: Option<u64>,
     output_drops: Option<u64>,
@@ -429,6 +433,12 @@ pub(super) struct Summary {
     lessons: Option<Lessons>,
     elapsed_s: f64,
     exit: u8,
+}
+
+#[derive(Serialize)]
+struct Answers {
+    sent: u64,
+    failed: u64,
 }
 
 /// The object of an event.
@@ -567,6 +577,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         src: address(path.source),
         link: By::link(path.link.as_ref()),
         claimed: path.claimed.map(ip),
+        on_link: path.on_link,
     };
     let first = told.way();
     Shape::Service {
@@ -582,7 +593,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         attrs: Attrs(&told.about.attributes),
         more: told.more,
         ttl_s: told.about.ttl.as_secs(),
-        age_ms: told.age(now.run).as_micros() as f64 / 1000.0,
+        age_ms: told.age(now).as_micros() as f64 / 1000.0,
         paths: told.paths.iter().map(heard).collect(),
     }
 }
@@ -639,6 +650,7 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         ts,
         sent: stats.sent,
         sent_bytes: stats.sent_bytes,
+        answered: stats.answered.map(|Answered { sent, failed }| Answers { sent, failed }),
         attempted: stats.attempted,
         failed: stats.failed,
         failed_by: stats.failed_by.iter().map(|(kind, count)| (words::fault(*kind), *count)).collect(),
@@ -650,6 +662,7 @@ fn summary(ts: Ts, stats: &Stats) -> Summary {
         peers_at_least: stats.peers.is_full().then_some(true),
         truncated: stats.truncated,
         filtered: stats.filtered,
+        unread: stats.unread,
         ignored: stats.ignored.iter().map(|(why, count)| (why.name(), *count)).collect(),
         kernel_drops: stats.kernel_drops,
         output_drops: stats.output_drops,

@@ -51,7 +51,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("lesson", "lesson status why facts observed? took_ms"),
     (
         "summary",
-        "sent sent_bytes attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered ignored kernel_drops output_drops \
+        "sent sent_bytes answered attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered unread ignored kernel_drops output_drops \
          duplicates late lost in_flight reordered replies responders refused lessons? elapsed_s exit",
     ),
 ];
@@ -107,6 +107,7 @@ fn the_values_are_those_of_the_events() {
         assert_eq!((&service["age_ms"], &service["ttl_s"]), (&5.0.into(), &30.into()));
         let path = &service["paths"][1];
         assert_eq!((&path["addr"], &path["claimed"]), (&"fe80::77:2%3".into(), &"172.17.0.2".into()));
+        assert_eq!(path["on_link"], true);
         let error = find("error", 0);
         assert_eq!((&error["reason"], &error["errno"]), (&"not_permitted".into(), &13.into()));
         assert_eq!(find("refused", 1)["mtu"], 1400);
