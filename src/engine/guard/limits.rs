@@ -148,7 +148,7 @@ impl Limits {
         let (now, len) = (u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), reply_len as u64);
         let price = if is_to_everybody(datagram) { [0, 1, len, len] } else { [1, 0, 0, len] };
         let asker = canonical(datagram.source);
-        let source = self.place(network_of(asker.ip()));
+        let source = self.place_of(asker.ip());
         self.sources[source].earn(now, &self.of_source);
         self.all.earn(now, &self.of_all);
         if !self.sources[source].has(&price) {
@@ -168,6 +168,11 @@ impl Limits {
     fn goes_on(&mut self, now: u64, asker: SocketAddr, payload: &[u8]) -> bool {
         let exchange = self.place(asker);
         self.exchanges[exchange].goes_on(now, self.keys.hash_one((asker, payload)), self.suspicion)
+    }
+
+    /// The place of a source.
+    pub(super) fn place_of(&self, source: IpAddr) -> usize {
+        self.place(network_of(source))
     }
 
     /// The place of somebody in a table. The key is random, so that nobody can choose whom to share one with.

@@ -4,6 +4,7 @@ use super::limits::{BYTES, Limit, Purse, TOTAL_BYTES, TOTAL_RATE};
 use super::*;
 use crate::model::{Link, Stamp, StampSource};
 use proptest::prelude::*;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -405,6 +406,13 @@ fn limit() -> impl Strategy<Value = Limit> {
     (0u64..50, 0u64..50).prop_map(|(per_second, at_once)| Limit { per_second, at_once })
 }
 
+/// Twenty hosts that share no place, whatever the key: each with limits, and a time, of its own.
+fn strangers(limits: &Limits) -> Vec<Ipv4Addr> {
+    let mut places = HashSet::new();
+    let mut apart = |host: &Ipv4Addr| places.insert(limits.place_of((*host).into()));
+    (0x0a00_0000..).map(Ipv4Addr::from_bits).filter(|host| apart(host)).take(20).collect()
+}
+
 proptest! {
     #[test]
     fn no_source_panics_and_a_bad_one_is_never_answered(
@@ -446,6 +454,7 @@ proptest! {
     ) {
         let rules = Rules { answer_broadcast: true, rate: Some(300), ..RULES };
         let mut guard = Guard::new(rules, 1060);
+        let hosts = strangers(guard.limits.as_ref().unwrap());
         // Of each host its answers, those to everybody and its bytes; then both of all together. And the latest time of each.
         let (mut logs, mut latest) = ([const { Log(Vec::new()) }; 20 * 3 + 2], [0; 21]);
         let of = |per_second, at_once| Limit { per_second, at_once };
@@ -455,7 +464,7 @@ proptest! {
                 latest[whose] = latest[whose].max(ms * 1_000_000);
             }
             let cast = Some(if everybody { Cast::Broadcast } else { Cast::Unicast });
-            let source = SocketAddr::from(([10, 0, 0, host], 5000));
+            let source = SocketAddr::from((hosts[usize::from(host)], 5000));
             let datagram = Datagram { source, cast, ..long_from("10.0.0.2:5000") };
             let count = if everybody { (1, of(10, 10)) } else { (0, of(300, 300)) };
             let counters = [
