@@ -116,3 +116,17 @@ fn this_host_has_a_loopback_interface() {
     let row = output.events("interface").remove(0);
     assert_eq!((&row["addr"], &row["usable"]), (&"127.0.0.1".into(), &false.into()));
 }
+
+#[test]
+fn a_cable_that_is_pulled_is_seen_at_once() {
+    let Some(lan) = Lan::new() else { return };
+    let h1 = lan.host("h1");
+    // Linux notes it in two places, in one of them only when it comes to it, which takes longer on a busy machine.
+    for round in 0..10 {
+        lan.unplug("h1", "e1");
+        let seen = rows(&h1.run(&["interfaces", "--json"]).expect_code(0));
+        let e1 = json!(["e1", "10.78.0.1/24", "10.78.0.255", "system", "no_carrier"]);
+        assert!(seen.contains(&e1), "round {round}: {seen:?}");
+        lan.plug("h1", "e1");
+    }
+}

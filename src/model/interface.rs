@@ -21,7 +21,7 @@ pub struct Facts {
     pub reported: Option<Ipv4Addr>,
     /// `IFF_UP`: switched on.
     pub up: bool,
-    /// `IFF_RUNNING`: the cable, the radio or the other end is there.
+    /// `IFF_RUNNING`, and on Linux `IFF_LOWER_UP`: the cable, the radio or the other end is there.
     pub running: bool,
     /// `IFF_LOOPBACK`.
     pub loopback: bool,

@@ -8,6 +8,13 @@ use nix::net::if_::{InterfaceFlags as Flag, if_nametoindex};
 use crate::model::Link;
 use crate::net::sys::LinkFacts;
 
+/// What an interface with a carrier has. Linux takes `IFF_LOWER_UP` away when the cable is pulled, and `IFF_RUNNING` when it
+/// comes to it, up to a second later (netdevice(7)).
+#[cfg(target_os = "linux")]
+const RUNNING: Flag = Flag::IFF_RUNNING.union(Flag::IFF_LOWER_UP);
+#[cfg(not(target_os = "linux"))]
+const RUNNING: Flag = Flag::IFF_RUNNING;
+
 /// Every interface, once, with or without an address. `mtu` tells its MTU where the system does.
 pub(super) fn links(mtu: impl Fn(&str) -> Option<u32>) -> io::Result<Vec<LinkFacts>> {
     let mut links: Vec<LinkFacts> = Vec::new();
@@ -21,7 +28,7 @@ pub(super) fn links(mtu: impl Fn(&str) -> Option<u32>) -> io::Result<Vec<LinkFac
         links.push(LinkFacts {
             link: Link { index, name: name.into() },
             up: entry.flags.contains(Flag::IFF_UP),
-            running: entry.flags.contains(Flag::IFF_RUNNING),
+            running: entry.flags.contains(RUNNING),
             loopback: entry.flags.contains(Flag::IFF_LOOPBACK),
             point_to_point: entry.flags.contains(Flag::IFF_POINTOPOINT),
             can_broadcast: entry.flags.contains(Flag::IFF_BROADCAST),
