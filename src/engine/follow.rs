@@ -7,7 +7,7 @@ use crate::engine::discover::Discoverer;
 use crate::engine::reach::Reach;
 use crate::engine::{Engine, Next, Out};
 use crate::model::error::FaultKind;
-use crate::model::event::{Notice, Outcome, Refusal};
+use crate::model::event::{Notice, Outcome, Refusal, Unsent};
 use crate::model::interface::Table;
 use crate::model::stats::Ending;
 use crate::model::{Datagram, Destination, Event, Link, Now, Origin};
@@ -74,17 +74,19 @@ pub struct Follow<E> {
     /// Whether an IPv6 address of an interface cannot be sent from yet.
     tentative: bool,
     filtered: u64,
+    /// Datagrams that did not leave because their source address could not be sent from yet.
+    too_early: u64,
 }
 
 impl<E: Readdress> Follow<E> {
     /// `inner`, which sends to `destinations` of `reach` now.
     pub const fn new(inner: E, reach: Reach, destinations: Vec<Destination>, ear: Ear) -> Self {
-        Self { inner, reach, ear, destinations, tentative: false, filtered: 0 }
+        Self { inner, reach, ear, destinations, tentative: false, filtered: 0, too_early: 0 }
     }
 
     /// Whether a datagram did not leave because the address it should leave from is new: the kernel first tries out for a
     /// second or two whether it is anybody else's (RFC 4862 5.4). Where the interface is reached by IPv4 as well, that is
-    /// no failure; it is tried again when the address has proved to be good.
+    /// no failure but counted as not sent, and it is tried again when the address has proved to be good.
     fn is_too_early(&self, outcome: &Outcome) -> bool {
         let Err(fault) = outcome.result else { return false };
         let refused = matches!(fault.kind, FaultKind::Invalid | FaultKind::AddressNotAvailable);
@@ -131,6 +133,7 @@ impl<E: Readdress> Engine for Follow<E> {
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
         if self.is_too_early(outcome) {
             self.tentative = true;
+            self.too_early += 1;
         } else {
             self.inner.sent(now, outcome, out);
         }
@@ -171,14 +174,16 @@ impl<E: Readdress> Engine for Follow<E> {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
-        self.inner.finish(now, ending, &mut Counting { out, filtered: self.filtered });
+        let Self { inner, filtered, too_early, .. } = self;
+        inner.finish(now, ending, &mut Counting { out, filtered: *filtered, too_early: *too_early });
     }
 }
 
-/// Adds what was not heard to the summary.
+/// Adds to the summary what the engine within was not told of.
 struct Counting<'o> {
     out: &'o mut dyn Out,
     filtered: u64,
+    too_early: u64,
 }
 
 impl Out for Counting<'_> {
@@ -188,9 +193,12 @@ impl Out for Counting<'_> {
 
     fn tell(&mut self, event: &Event<'_>) {
         match event {
-            Event::Summary(stats) if self.filtered > 0 => {
+            Event::Summary(stats) if self.filtered + self.too_early > 0 => {
                 let mut stats = (*stats).clone();
                 stats.filtered += self.filtered;
+                if self.too_early > 0 {
+                    *stats.unsent.entry(Unsent::NoAddress).or_default() += self.too_early;
+                }
                 self.out.tell(&Event::Summary(&stats));
             }
             event => self.out.tell(event),
@@ -250,6 +258,23 @@ mod tests {
         Table::new(names.iter().enumerate().flat_map(row).collect())
     }
 
+    /// What is told of the run at its end.
+    fn summary(follow: &mut Follow<Fake>) -> Stats {
+        #[derive(Default)]
+        struct Last(Stats);
+        impl Out for Last {
+            fn send(&mut self, _: crate::model::Transmit<'_>) {}
+            fn tell(&mut self, event: &Event<'_>) {
+                if let Event::Summary(stats) = event {
+                    self.0 = (*stats).clone();
+                }
+            }
+        }
+        let mut last = Last::default();
+        follow.finish(at(9), &Ending::default(), &mut last);
+        last.0
+    }
+
     fn following(names: &[&str], ear: Ear) -> Follow<Fake> {
         let reach = Reach::default();
         let destinations = reach.plan(&table(names)).unwrap().destinations;
@@ -290,6 +315,8 @@ mod tests {
         assert_eq!(follow.inner().destinations.len(), 3);
         follow.sent(at(2), &outcome("10.2.0.255:1061"), &mut said);
         assert_eq!(follow.inner().failed, 1);
+        // It did not leave, and is in a counter: one of a reason of its own.
+        assert_eq!(summary(&mut follow).unsent, [(Unsent::NoAddress, 1)].into());
     }
 
     #[test]
@@ -301,18 +328,7 @@ mod tests {
             follow.received(at(0), &Datagram { link, ..reply_from("10.2.0.2:1061", b"x") }, &mut said);
         }
         assert_eq!((follow.inner().received, follow.filtered), (1, 1));
-        struct Last(u64);
-        impl Out for Last {
-            fn send(&mut self, _: crate::model::Transmit<'_>) {}
-            fn tell(&mut self, event: &Event<'_>) {
-                if let Event::Summary(stats) = event {
-                    self.0 = stats.filtered;
-                }
-            }
-        }
-        let mut last = Last(0);
-        follow.finish(at(1), &Ending::default(), &mut last);
-        assert_eq!(last.0, 1);
+        assert_eq!(summary(&mut follow).filtered, 1);
     }
 
     #[test]

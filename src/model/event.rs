@@ -342,7 +342,8 @@ impl Ignored {
     }
 }
 
-/// Why a datagram of a series was not tried: nothing would have left, or it would have reached nobody.
+/// Why a datagram did not leave where that is no failure. Of a series it was not tried: nothing would have left, or it would
+/// have reached nobody.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Unsent {
     /// The interface does not exist any more.
@@ -351,7 +352,7 @@ pub enum Unsent {
     Down,
     /// Nothing is connected: the system would take it, and nobody would get it.
     NoCarrier,
-    /// There is no address to send from.
+    /// There is no address to send from: none at all, or one so new that the kernel does not let it be used yet.
     NoAddress,
     /// The interface, or the address that was chosen, no longer reaches everybody.
     NoBroadcast,

@@ -122,7 +122,7 @@ pub struct Stats {
     pub failed: u64,
     /// The same by kind.
     pub failed_by: BTreeMap<FaultKind, u64>,
-    /// Datagrams that were not tried, by reason.
+    /// Datagrams that were not sent, which is no failure, by reason.
     pub unsent: BTreeMap<Unsent, u64>,
     /// Interfaces left out, each with its reason told.
     pub skipped: u64,
