@@ -434,8 +434,8 @@ fn the_hint_on_a_loopback_without_groups_is_another_than_the_one_that_was_follow
     let Some(lan) = Lan::new() else { return };
     let args = ["discover", "--resolve", "a", "--interface", "lo", "-6", "--wait", "300ms"];
     let output = lan.host("h1").run(&args).expect_code(4);
-    output.shows(&["-> [ff02::1%lo]:1061 lo: ", "no route to IPv6 groups"]);
-    assert!(!output.out().contains("--interface"), "{output}");
+    output.says(&["-> [ff02::1%lo]:1061 lo: ", "no route to IPv6 groups"]);
+    assert!(output.out().is_empty() && !output.err().contains("--interface"), "{output}");
 }
 
 // ---- a terminal ----------------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ fn every_event_of_every_command_keeps_its_schema() {
     let announce = [&["announce", "chat", "--port", "7000", "--attr", "room=blue"], &at[..]].concat();
     // It would keep which instance it is.
     let announced = halloo(&announce).env("XDG_STATE_HOME", "/dev/null/nothing").serve();
-    check(&halloo([&["discover"], &at[..]].concat()).output().expect_code(0), &["service"]);
+    check(&halloo([&["discover"], &at[..]].concat()).output().expect_code(0), &["sent", "service"]);
     check(&announced.stop().expect_code(0), &["listening", "sent"]);
 }
 

@@ -29,10 +29,10 @@ pub use found::MOST_SERVICES;
 
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
+use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Sent, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
-use crate::model::{Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
 use crate::wire::beacon::{
     Announce, Draws, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
 };
@@ -316,6 +316,12 @@ impl Discoverer {
                 ticket: at as u64,
             });
         }
+    }
+
+    /// To whom a question went. Where its interface has gone since it left, as far as the address shows.
+    fn cast_to(&self, address: SocketAddr) -> Cast {
+        let asked = self.plan.destinations.iter().find(|destination| destination.address == address);
+        asked.map_or_else(|| Cast::by_form(address.ip()), |destination| destination.cast)
     }
 
     // ---- the end of an asking --------------------------------------------------------------------------------------
@@ -664,14 +670,21 @@ impl Engine for Discoverer {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        match outcome.result {
-            Ok(source) => {
-                self.source_port = source.map(|source| source.port()).or(self.source_port);
-                self.stats.sent += 1;
-                self.stats.sent_bytes += outcome.len as u64;
-            }
-            Err(fault) => self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
-        }
+        let source = match outcome.result {
+            Ok(source) => source,
+            Err(fault) => return self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
+        };
+        self.source_port = source.map(|source| source.port()).or(self.source_port);
+        out.tell(&Event::Sent(Sent {
+            seq: self.stats.sent,
+            len: outcome.len,
+            source,
+            destination: outcome.destination,
+            link: outcome.link.clone(),
+            cast: self.cast_to(outcome.destination),
+        }));
+        self.stats.sent += 1;
+        self.stats.sent_bytes += outcome.len as u64;
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {

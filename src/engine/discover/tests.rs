@@ -10,8 +10,9 @@ use super::*;
 use crate::engine::announce::{self, Announcer};
 use crate::engine::guard::{Guard, Rules};
 use crate::engine::testing::{at, reply_from};
+use crate::model::error::FaultKind;
 use crate::model::event::{Listening, Role};
-use crate::model::{About, Attributes, Cast, Link, Trust};
+use crate::model::{About, Attributes, Fault, Link, Trust};
 use crate::wire::beacon::Order;
 use proptest::prelude::*;
 
@@ -24,6 +25,10 @@ struct Said {
     changes: Vec<(u64, Change, Service)>,
     ignored: Vec<Ignored>,
     notices: Vec<Notice>,
+    /// What left: its number, where to, by which interface, to whom.
+    sent: Vec<(u64, SocketAddr, Option<Link>, Cast)>,
+    /// The interface of each failure that was told.
+    failed: Vec<Option<Link>>,
     now: u64,
 }
 
@@ -37,6 +42,10 @@ impl Out for Said {
             Event::Service(change, service) => self.changes.push((self.now, *change, (*service).clone())),
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Notice(notice) => self.notices.push(notice.clone()),
+            Event::Sent(Sent { seq, destination, link, cast, .. }) => {
+                self.sent.push((*seq, *destination, link.clone(), *cast));
+            }
+            Event::Failed(failed) => self.failed.push(failed.link.clone()),
             _ => {}
         }
     }
@@ -291,6 +300,33 @@ fn nine_hosts_on_two_subnets_are_nine_services() {
         assert_eq!((stats.responders, stats.duplicates, stats.verdict), (Some(9), Some(0), Verdict::Done));
         assert_eq!((stats.received, stats.ignored.len()), (10, 0));
     }
+}
+
+#[test]
+fn every_question_is_told_with_where_it_went_or_that_it_did_not() {
+    let limited = |subnet| {
+        let address = "255.255.255.255:1061".parse().unwrap();
+        Destination { address, cast: Cast::Limited, ..to_all(subnet) }
+    };
+    let (one, other) = ([to_all(1), limited(1)], [to_all(2), limited(2)]);
+    let mut asker = Discoverer::new(Plan { destinations: [&one[..], &other].concat(), ..asking(None) });
+    let mut said = Said::default();
+    let outcome = |to: &Destination, result| {
+        let (destination, link) = (to.address, to.link.clone());
+        Outcome { ticket: 0, len: 192, destination, link, result }
+    };
+    for to in &one {
+        asker.sent(at(1), &outcome(to, Ok("10.0.1.1:5000".parse().ok())), &mut said);
+    }
+    let expected = [(0, &one[0]), (1, &one[1])].map(|(seq, to)| (seq, to.address, to.link.clone(), to.cast));
+    assert_eq!(said.sent, expected);
+    // Of two interfaces that fail both are named, each once.
+    let fault = Fault { kind: FaultKind::NetworkDown, code: None };
+    for to in one.iter().chain(&other) {
+        asker.sent(at(2), &outcome(to, Err(fault)), &mut said);
+    }
+    assert_eq!(said.failed, [Some(link(1)), Some(link(2))]);
+    assert_eq!((said.sent.len(), asker.stats().sent, asker.stats().failed), (2, 2, 4));
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn check_source_port(port: Option<u16>, reach: &Reach) -> Result<(), Error> {
 fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink> {
     let options = Options { width: columns(), ..output.options(Style::Discover) };
     if board {
-        return Box::new(Board::new(Human::new(options, io::stdout(), io::stderr()), io::stdout(), Box::new(size)));
+        let above = Human::new(options, io::stdout(), io::stderr());
+        return Box::new(Board::new(above, io::stdout(), Box::new(size), output.verbose));
     }
     let inner: Box<dyn Sink> = match args.print {
         Some(print) => {

@@ -51,6 +51,8 @@ pub(crate) struct Board<S, T> {
     inner: S,
     terminal: T,
     size: Size,
+    /// Each datagram has a line of its own. Else the table need not make room for what is not written.
+    verbose: bool,
     services: BTreeMap<(ServiceName, InstanceId), Entry>,
     /// A service may get another name.
     names: HashMap<InstanceId, ServiceName>,
@@ -84,10 +86,10 @@ impl Entry {
 }
 
 impl<S: Sink, T: Write> Board<S, T> {
-    /// The table on `terminal`, beneath what `inner` writes.
-    pub(crate) fn new(inner: S, terminal: T, size: Size) -> Self {
+    /// The table on `terminal`, beneath what `inner` writes, which with `verbose` is each datagram, too.
+    pub(crate) fn new(inner: S, terminal: T, size: Size, verbose: bool) -> Self {
         let (services, names) = (BTreeMap::new(), HashMap::new());
-        Self { inner, terminal, size, services, names, now: None, drawn: Vec::new(), over: false }
+        Self { inner, terminal, size, verbose, services, names, now: None, drawn: Vec::new(), over: false }
     }
 
     fn take(&mut self, now: Now, change: Change, service: &Service) {
@@ -213,6 +215,7 @@ impl<S: Sink, T: Write> Sink for Board<S, T> {
         self.now = Some(now);
         match event {
             Event::Tick => Ok(()),
+            Event::Sent(_) | Event::Ignored(..) if !self.verbose => Ok(()),
             Event::Service(change, service) => {
                 self.take(now, *change, service);
                 Ok(())
@@ -244,6 +247,7 @@ impl<S: Sink, T: Write> Sink for Board<S, T> {
 mod tests {
     use super::super::samples;
     use super::*;
+    use halloo::model::event::Ignored;
     use halloo::model::{Attributes, Trust};
 
     struct Nothing;
@@ -262,7 +266,7 @@ mod tests {
 
     impl Bench {
         fn new(width: usize, height: usize) -> Self {
-            Self(Board::new(Nothing, Vec::new(), Box::new(move || Some((width, height)))))
+            Self(Board::new(Nothing, Vec::new(), Box::new(move || Some((width, height))), false))
         }
 
         fn tell_at(&mut self, seconds: u64, event: &Event<'_>) -> String {
@@ -294,6 +298,18 @@ mod tests {
         let shown = (0..4).map(|id| bench.tell(&Event::Service(Change::Found, &other(id)))).last().unwrap();
         assert!(shown.contains("\n... and 3 more"), "{shown}");
         assert_eq!(bench.tell(&Event::Summary(&stats)), "\r\x1b[J");
+    }
+
+    #[test]
+    fn the_table_stands_still_while_nothing_is_written_above_it() {
+        let mut bench = Bench::new(90, 24);
+        let (service, datagram) = (samples::service(), samples::datagram(b""));
+        bench.tell(&Event::Service(Change::Found, &service));
+        let quiet = [samples::sent(), Event::Ignored(Ignored::Foreign, &datagram)];
+        assert!(quiet.iter().all(|event| bench.tell(event).is_empty()));
+        assert!(!bench.tell(&samples::failed()).is_empty());
+        bench.0.verbose = true;
+        assert!(quiet.iter().all(|event| !bench.tell(event).is_empty()));
     }
 
     #[test]

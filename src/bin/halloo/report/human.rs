@@ -61,9 +61,12 @@ fn write_out(writer: &mut BufWriter<impl Write>) -> io::Result<()> {
 }
 
 fn is_note(style: Style, event: &Event<'_>) -> bool {
-    // Of a broadcast it is a row of the table; of discovery the data are services.
-    let skipped = matches!(event, Event::Skipped(_)) && matches!(style, Style::Announce | Style::Discover);
+    // Of a broadcast it is a row of the table.
+    let skipped = matches!(event, Event::Skipped(_)) && style == Style::Announce;
+    // Of a search the data are services.
+    let beside = style == Style::Discover && !matches!(event, Event::Service(..));
     skipped
+        || beside
         || matches!(
             event,
             Event::Listening(_)
@@ -142,8 +145,11 @@ impl Lines {
             Event::Ignored(..) => verbose && !quiet,
             Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
             // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
-            // probe says where that went.
-            Event::Sent(_) => !quiet && (verbose || !matches!(style, Style::Receive | Style::Ping | Style::Announce)),
+            // probe says where that went, and a service by which ways it was found.
+            Event::Sent(_) => {
+                let elsewhere = matches!(style, Style::Receive | Style::Ping | Style::Announce | Style::Discover);
+                !quiet && (verbose || !elsewhere)
+            }
             _ => !quiet,
         }
     }
@@ -370,6 +376,15 @@ mod tests {
         }
         let (data, notes) = say(Options::new(Style::Broadcast), &[skipped()]);
         assert_eq!((&*data, &*notes), ("eth0    skipped: down\n", ""));
+    }
+
+    #[test]
+    fn of_discovery_what_left_and_what_did_not_are_notes_and_the_former_for_who_asks_for_it() {
+        let options = Options::new(Style::Discover);
+        let (data, notes) = say(options, &[samples::sent(), samples::failed()]);
+        assert!(data.is_empty() && notes.starts_with("failed ") && notes.lines().count() == 1, "{data}{notes}");
+        let (data, notes) = say(Options { verbose: true, ..options }, &[samples::sent()]);
+        assert!(data.is_empty() && notes.starts_with("sent "), "{data}{notes}");
     }
 
     #[test]
