@@ -18,7 +18,7 @@ use std::time::Duration;
 use halloo::lab::tables::{self, Table};
 use halloo::lab::wire::{Tap, Way};
 use halloo::lab::{HostPlan, Plan, Plug};
-use halloo::wire::beacon::{Message, Nonce, Query, read};
+use halloo::wire::beacon::{Message, Nonce, Query, Window, read};
 use serde_json::Value;
 use support::catcher::Catcher;
 use support::forge::{EVERYBODY, Forger, Naive, datagram, hardware, icmp};
@@ -292,8 +292,8 @@ fn who_announces_answers_no_forged_source() {
     let server = halloo(victim, &["announce", "chat", "--port", "7000", "--name", "x", "--json", "-q"]).serve();
     // A question of its own in each: a second answer to the same one is refused for another reason.
     send_specimens(stranger, victim, 1061, |number| {
-        let window = Duration::from_millis(1);
-        let query = Query { nonce: Nonce([number; 32]), window, kind: None, range: (0, u32::MAX), known: Vec::new() };
+        let window = Window::nearest(Duration::from_millis(1));
+        let query = Query::to_everybody(Nonce([number; 32]), window);
         let mut bytes = Vec::new();
         query.write(0, None, &mut bytes);
         bytes

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use halloo::lab::plan::Address;
 use halloo::lab::{HostPlan, Plan, Plug};
 use halloo::model::{About, Attributes, InstanceId};
-use halloo::wire::beacon::{Message, Nonce, Order, Query, Reply, read};
+use halloo::wire::beacon::{Message, Nonce, Order, Query, Reply, Window, read};
 use serde_json::Value;
 use support::PATIENCE;
 use support::lan::{Host, Lan};
@@ -223,8 +223,8 @@ fn an_address_of_another_interface_is_answered_only_to_this_host_itself() {
     let ask = |host: Host<'_>, to: &str, nonce: u8| {
         let socket = host.within(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let window = Duration::from_millis(1);
-        let query = Query { nonce: Nonce([nonce; 32]), window, kind: None, range: (0, u32::MAX), known: Vec::new() };
+        let window = Window::nearest(Duration::from_millis(1));
+        let query = Query::to_everybody(Nonce([nonce; 32]), window);
         let mut bytes = Vec::new();
         query.write(0, None, &mut bytes);
         socket.send_to(&bytes, (to, 1061)).unwrap();

@@ -230,8 +230,8 @@ impl World {
             return;
         }
         let question = Question { way: at, number: way.nonces.len() - 1 };
-        let from = way.ring.partition_point(|(place, _)| *place < query.range.0);
-        let to = way.ring.partition_point(|(place, _)| *place <= query.range.1);
+        let from = way.ring.partition_point(|(place, _)| *place < query.places.first());
+        let to = way.ring.partition_point(|(place, _)| *place <= query.places.last());
         for place in from..to {
             let (place, host) = self.ways[at].ring[place];
             self.hears(now, &query, question, place, host);
@@ -243,11 +243,11 @@ impl World {
             return;
         }
         let answered = &mut self.ways[question.way].answered[host as usize];
-        if query.knows(place) || *answered == question.number || self.chance.happens(self.lan.loss) {
+        if query.known.contains(place) || *answered == question.number || self.chance.happens(self.lan.loss) {
             return;
         }
         *answered = question.number;
-        let delay = self.chance.below(query.window.as_nanos() as u64) + ROUND_TRIP;
+        let delay = self.chance.below(query.window.time().as_nanos() as u64) + ROUND_TRIP;
         self.figures.answers += 1;
         let bytes = self.answer(host, question);
         self.figures.bytes += bytes.len() as u64 + HEADERS;

@@ -8,7 +8,7 @@ use arbitrary::Arbitrary;
 use halloo::model::service;
 use halloo::model::{About, Attributes, InstanceId, ServiceName, ServiceType};
 use halloo::wire::beacon::{
-    Announce, Goodbye, MOST_BYTES, MOST_KNOWN, Message, Nonce, Order, Query, Reply, Secret, read,
+    Announce, Goodbye, Known, MOST_BYTES, Message, Nonce, Order, Places, Query, Reply, Secret, Window, read,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -23,7 +23,7 @@ struct Input<'b> {
 /// A message before its texts and numbers are looked at.
 #[derive(Arbitrary, Debug)]
 enum Typed<'b> {
-    Query { window: u16, kind: Option<&'b [u8]>, range: (u32, u32), known: Vec<u32> },
+    Query { window: u16, kind: Option<&'b [u8]>, places: (u32, u32), known: Vec<u32> },
     Reply { about: Said<'b>, address: Option<IpAddr>, more: bool },
     Announce { about: Said<'b> },
     Goodbye { order: (u32, u32), id: u64 },
@@ -126,17 +126,13 @@ fn within(reply: &Reply, room: usize, nonce: &Nonce, secret: Option<&Secret>, ou
 /// The message, if its texts are such as it can have.
 fn message(input: &Input<'_>) -> Option<Message> {
     Some(match &input.message {
-        Typed::Query { window, kind, range: (a, b), known } => {
-            let mut known: Vec<u32> = known.iter().copied().take(MOST_KNOWN).collect();
-            known.sort_unstable();
-            Message::Query(Query {
-                nonce: Nonce(input.nonce),
-                window: Duration::from_millis(u64::from(*window) % 10_000 + 1),
-                kind: kind.and_then(service_type),
-                range: (*a.min(b), *a.max(b)),
-                known,
-            })
-        }
+        Typed::Query { window, kind, places: (a, b), known } => Message::Query(Query {
+            nonce: Nonce(input.nonce),
+            window: Window::nearest(Duration::from_millis(u64::from(*window) % 10_000 + 1)),
+            service_type: kind.and_then(service_type),
+            places: Places::new(*a.min(b), *a.max(b))?,
+            known: Known::first_of(known.iter().copied()),
+        }),
         Typed::Reply { about, address, more } => Message::Reply(Reply {
             echo: Nonce(input.nonce).echo(),
             address: address.map(|ip| ip.to_canonical()).filter(|ip| is_of_one_host(*ip)),

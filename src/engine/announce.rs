@@ -158,13 +158,13 @@ impl Announcer {
     fn concerns(&mut self, query: &Query, asker: SocketAddr) -> Result<(), Ignored> {
         let About { id, kind, .. } = &self.plan.about;
         let place = query.nonce.place(*id);
-        if query.kind.as_ref().is_some_and(|asked| asked != kind) {
+        if query.service_type.as_ref().is_some_and(|asked| asked != kind) {
             return Err(Ignored::OtherType);
         }
-        if !query.asks(place) {
+        if !query.places.contains(place) {
             return Err(Ignored::OtherPlace);
         }
-        if query.knows(place) {
+        if query.known.contains(place) {
             // It learnt of us meanwhile, by another way: what still waits for it would say it again.
             let before = self.pending.len();
             self.pending.retain(|pending| pending.asker != asker);
@@ -179,7 +179,7 @@ impl Announcer {
 
     fn answer_later(&mut self, now: Now, query: &Query, datagram: &Datagram<'_>) -> Result<(), Ignored> {
         let asker = canonical(datagram.source);
-        let window = u64::try_from(query.window.as_nanos()).unwrap_or(u64::MAX);
+        let window = u64::try_from(query.window.time().as_nanos()).unwrap_or(u64::MAX);
         let due = now.run + Duration::from_nanos(self.plan.draws.below(window));
         self.make_room(due)?;
         if self.answered.len() >= MOST_ANSWERED {
@@ -405,6 +405,7 @@ mod tests {
     use crate::model::error::FaultKind;
     use crate::model::event::Role;
     use crate::model::{Attributes, Fault, InstanceId};
+    use crate::wire::beacon::{Known, MOST_WINDOW, Places, Window};
     use proptest::prelude::*;
 
     const ID: InstanceId = InstanceId(0x1234_5678_9abc_def0);
@@ -449,13 +450,7 @@ mod tests {
     }
 
     fn query(nonce: u8) -> Query {
-        Query {
-            nonce: Nonce([nonce; 32]),
-            window: Duration::from_millis(100),
-            kind: None,
-            range: (0, u32::MAX),
-            known: Vec::new(),
-        }
+        Query::to_everybody(Nonce([nonce; 32]), Window::nearest(Duration::from_millis(100)))
     }
 
     fn bytes(query: &Query, secret: Option<&Secret>) -> Vec<u8> {
@@ -568,13 +563,13 @@ mod tests {
     fn each_reason_for_silence_has_its_counter() {
         let place = |nonce: u8| Nonce([nonce; 32]).place(ID);
         let unsigned = |query: &Query| bytes(query, None);
-        let elsewhere = if place(1) == 0 { (1, 1) } else { (0, place(1) - 1) };
+        let elsewhere = Places::only(place(1) ^ 1);
         let cases = [
             (b"hello".to_vec(), Ignored::Foreign),
             (unsigned(&query(1))[..100].to_vec(), Ignored::Malformed),
-            (unsigned(&Query { kind: "print".parse().ok(), ..query(1) }), Ignored::OtherType),
-            (unsigned(&Query { range: elsewhere, ..query(1) }), Ignored::OtherPlace),
-            (unsigned(&Query { known: vec![place(1)], ..query(1) }), Ignored::Known),
+            (unsigned(&Query { service_type: "print".parse().ok(), ..query(1) }), Ignored::OtherType),
+            (unsigned(&Query { places: elsewhere, ..query(1) }), Ignored::OtherPlace),
+            (unsigned(&Query { known: Known::first_of([place(1)]), ..query(1) }), Ignored::Known),
         ];
         for (payload, reason) in cases {
             let mut announcer = announcer(None);
@@ -623,7 +618,7 @@ mod tests {
         let mut announcer = announcer(None);
         announcer.received(at(0), &reply_from("10.0.0.2:5000", &bytes(&query(1), None)), &mut Said::default());
         let place = Nonce([2; 32]).place(ID);
-        let listed = Query { known: vec![place], ..query(2) };
+        let listed = Query { known: Known::first_of([place]), ..query(2) };
         let said = ask(&mut announcer, 0, "10.0.0.2:5000", &bytes(&listed, None));
         assert!(said.sends.is_empty());
         assert_eq!(announcer.stats().ignored[&Ignored::Known], 2);
@@ -651,7 +646,7 @@ mod tests {
     #[test]
     fn long_windows_of_strangers_do_not_push_out_short_ones() {
         let mut announcer = announcer(None);
-        let long = bytes(&Query { window: Duration::from_secs(10), ..query(1) }, None);
+        let long = bytes(&Query { window: Window::nearest(MOST_WINDOW), ..query(1) }, None);
         for n in 0..1000u32 {
             let asker = SocketAddr::from((0x0a01_0000u32.wrapping_add(n).to_be_bytes(), 5000)).to_string();
             announcer.received(at(0), &reply_from(&asker, &long), &mut Said::default());
@@ -694,9 +689,9 @@ mod tests {
                 if place == last {
                     announcer.stop(at(now), &mut said);
                 }
-                let known = if kind == 1 { vec![Nonce([nonce; 32]).place(ID)] } else { Vec::new() };
+                let known = Known::first_of((kind == 1).then(|| Nonce([nonce; 32]).place(ID)));
                 let other = (kind == 2).then(|| "print".parse().unwrap());
-                let query = Query { known, kind: other, ..query(nonce) };
+                let query = Query { known, service_type: other, ..query(nonce) };
                 let mut payload = bytes(&query, (kind != 3).then(secret).as_ref());
                 if kind == 4 {
                     payload = b"hello".to_vec();

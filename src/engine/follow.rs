@@ -213,7 +213,7 @@ mod tests {
     use crate::model::error::Fault;
     use crate::model::interface::Facts;
     use crate::model::{Interface, Stats};
-    use crate::wire::beacon::{Goodbye, Nonce, Order, Query};
+    use crate::wire::beacon::{Goodbye, Nonce, Order, Query, Window};
 
     /// Remembers what it is told.
     #[derive(Default)]
@@ -336,8 +336,8 @@ mod tests {
         let (mut announcement, mut question) = (Vec::new(), Vec::new());
         let id = crate::model::InstanceId(1);
         Goodbye { order: Order { boot: 1, seq: 1 }, id }.write(None, &mut announcement);
-        let (nonce, window) = (Nonce([1; 32]), std::time::Duration::from_millis(100));
-        Query { nonce, window, kind: None, range: (0, u32::MAX), known: Vec::new() }.write(0, None, &mut question);
+        let window = Window::nearest(std::time::Duration::from_millis(100));
+        Query::to_everybody(Nonce([1; 32]), window).write(0, None, &mut question);
         for (own, heard) in [(Own::Announcements, [0, 1, 1, 1]), (Own::Questions, [1, 1, 0, 1])] {
             let cases = [
                 (&announcement, Origin::Own),

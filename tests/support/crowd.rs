@@ -118,13 +118,13 @@ impl Engine for Members {
                 self.ring.insert((echo, ring))
             }
         };
-        let from = ring.partition_point(|(place, _)| *place < query.range.0);
-        let asked = ring.iter().skip(from).take_while(|(place, _)| *place <= query.range.1);
+        let from = ring.partition_point(|(place, _)| *place < query.places.first());
+        let asked = ring.iter().skip(from).take_while(|(place, _)| *place <= query.places.last());
         let mut quiet = Quiet(out);
         for (place, n) in asked {
             let Service { address, announcer, .. } = &mut self.services[*n];
             // Who is listed has to hear it only to take back an answer that still waits.
-            if announcer.next() == Next::Event && query.knows(*place) {
+            if announcer.next() == Next::Event && query.known.contains(*place) {
                 continue;
             }
             announcer.received(now, &Datagram { local: Some(*address), ..datagram.clone() }, &mut quiet);

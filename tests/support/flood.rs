@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use halloo::lab::{Address, HostPlan, Plan, Plug};
-use halloo::wire::beacon::{LEAST_QUERY, MOST_WINDOW, Nonce, Query};
+use halloo::wire::beacon::{LEAST_QUERY, MOST_WINDOW, Nonce, Query, Window};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
 
 use super::chance::SplitMix;
@@ -158,8 +158,8 @@ pub(crate) fn drained(ports: &[u16], patience: Duration) {
 /// Writes a question of discovery for services of a type, as an honest `discover` asks it, with a nonce of its own.
 pub(crate) fn question(kind: &str, chance: &mut SplitMix, out: &mut Vec<u8>) {
     let nonce = Nonce(std::array::from_fn(|_| chance.next() as u8));
-    let window = Duration::from_millis(1 + chance.below(MOST_WINDOW.as_millis() as u64));
-    let query = Query { nonce, window, kind: kind.parse().ok(), range: (0, u32::MAX), known: Vec::new() };
+    let window = Window::nearest(Duration::from_millis(1 + chance.below(MOST_WINDOW.as_millis() as u64)));
+    let query = Query { service_type: kind.parse().ok(), ..Query::to_everybody(nonce, window) };
     query.write(LEAST_QUERY, None, out);
 }
 

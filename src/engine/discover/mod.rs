@@ -301,8 +301,8 @@ impl Discoverer {
 
     fn send(&mut self, at: usize, slice: Slice, out: &mut dyn Out) {
         let Some(asked) = self.asked.iter_mut().rfind(|asked| asked.walk == at) else { return };
-        let Slice { window, range, known } = slice;
-        let query = Query { nonce: asked.nonce, window, kind: self.plan.kind.clone(), range, known };
+        let Slice { window, places, known } = slice;
+        let query = Query { nonce: asked.nonce, window, service_type: self.plan.kind.clone(), places, known };
         query.write(self.plan.room, self.plan.secret.as_ref(), &mut self.bytes);
         asked.longest = asked.longest.max(self.bytes.len());
         for destination in &self.walks[at].to {

@@ -13,7 +13,7 @@ use crate::engine::testing::{at, reply_from};
 use crate::model::error::FaultKind;
 use crate::model::event::{Listening, Role};
 use crate::model::{About, Attributes, Fault, Link, Trust};
-use crate::wire::beacon::Order;
+use crate::wire::beacon::{Order, Window};
 use proptest::prelude::*;
 
 // ---- a LAN ----------------------------------------------------------------------------------------------------------
@@ -460,7 +460,7 @@ fn with_a_secret_a_lie_is_counted_and_never_verified() {
     }
     assert_eq!(lie("10.0.1.66:1061", &genuine), Some(Ignored::Relayed));
     let mut question = Vec::new();
-    let query = Query { nonce: Nonce([1; 32]), window: WINDOW, kind: None, range: (0, u32::MAX), known: Vec::new() };
+    let query = Query::to_everybody(Nonce([1; 32]), Window::nearest(WINDOW));
     query.write(0, Some(&key(1)), &mut question);
     assert_eq!(lie("10.0.1.66:1061", &question), Some(Ignored::WrongKind));
     let mut other = Lan::new(Plan { draws: Draws::new([8; 32]), ..asking(Some(key(1))) }, Vec::new());

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::model::Destination;
-use crate::wire::beacon::{MOST_KNOWN, MOST_WINDOW};
+use crate::wire::beacon::{Known, MOST_KNOWN, MOST_WINDOW, Places, Window};
 
 /// The window of a query to everybody: 1,000 answers in it come 100 us apart, which a slow reader keeps up with.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -69,9 +69,9 @@ const SLACK_ROUNDS: u32 = 3;
 /// A query to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Slice {
-    pub(super) window: Duration,
-    pub(super) range: (u32, u32),
-    pub(super) known: Vec<u32>,
+    pub(super) window: Window,
+    pub(super) places: Places,
+    pub(super) known: Known,
 }
 
 /// What to do now.
@@ -253,39 +253,37 @@ impl Walk {
         let end = known.get(place + most).map_or(u64::from(u32::MAX), |beyond| u64::from(*beyond).saturating_sub(1));
         let longest = (self.pace() * LONGEST_SLICE / self.expected.max(1.0) * RING) as u64;
         let end = if probing { end } else { end.min(next.saturating_add(longest)) }.clamp(next, u32::MAX.into());
-        let range = (next as u32, end as u32);
-        let listed: Vec<u32> =
-            known[place..].iter().copied().take_while(|at| *at <= range.1).take(MOST_KNOWN).collect();
-        let whole = range == (0, u32::MAX);
+        let places = Places::new(next as u32, end as u32).unwrap_or(Places::ALL);
+        let listed = Known::first_of(known[place..].iter().copied().take_while(|at| *at <= places.last()));
         self.queries += 1;
-        let (window, spacing) = self.times(range, whole, probing);
+        let (window, spacing) = self.times(places, probing);
         self.asked = now;
-        self.last_window = window;
-        let place = place + listed.len();
-        if end == u64::from(u32::MAX) {
-            self.due = now + window + self.slack;
+        self.last_window = window.time();
+        let place = place + listed.places().len();
+        if places.last() == u32::MAX {
+            self.due = now + window.time() + self.slack;
         } else {
             self.due = now + spacing;
             self.state = State::Sweep { known, place, next: end + 1, probing: false };
         }
-        Step::Ask(Slice { window, range, known: listed })
+        Step::Ask(Slice { window, places, known: listed })
     }
 
     /// The window of a slice, and the time until the next query.
-    fn times(&mut self, range: (u32, u32), whole: bool, probing: bool) -> (Duration, Duration) {
-        let part = (f64::from(range.1 - range.0) + 1.0) / RING;
+    fn times(&mut self, places: Places, probing: bool) -> (Window, Duration) {
+        let part = (f64::from(places.last() - places.first()) + 1.0) / RING;
         let answers = Duration::from_secs_f64((self.expected * part / self.pace()).min(MOST_WINDOW.as_secs_f64()));
-        match (whole, probing) {
-            (true, _) => {
-                let window = whole_ms(answers.max(WINDOW));
-                self.arrivals = Some(Arrivals::of(window));
+        match (places, probing) {
+            (Places::ALL, _) => {
+                let window = Window::nearest(answers.max(WINDOW));
+                self.arrivals = Some(Arrivals::of(window.time()));
                 (window, Duration::ZERO)
             }
             (_, true) => {
-                self.probed = Some(u64::from(range.1) + 1);
-                (SLICE_WINDOW, SLICE_WINDOW + self.slack)
+                self.probed = Some(u64::from(places.last()) + 1);
+                (Window::nearest(SLICE_WINDOW), SLICE_WINDOW + self.slack)
             }
-            _ => (whole_ms(answers.max(SLICE_WINDOW)), answers.max(GAP)),
+            _ => (Window::nearest(answers.max(SLICE_WINDOW)), answers.max(GAP)),
         }
     }
 
@@ -300,7 +298,11 @@ impl Walk {
             self.due = now + GAP;
             self.state = State::Points(places);
         }
-        Some(Step::Ask(Slice { window: SLICE_WINDOW, range: (place, place), known: Vec::new() }))
+        Some(Step::Ask(Slice {
+            window: Window::nearest(SLICE_WINDOW),
+            places: Places::only(place),
+            known: Known::NONE,
+        }))
     }
 
     /// Answers per second that are asked for.
@@ -387,11 +389,6 @@ const RING: f64 = 4_294_967_296.0;
 /// Answers per second before anything is known.
 const FIRST_PACE: f64 = 100_000.0;
 
-/// Windows are sent in whole milliseconds.
-fn whole_ms(time: Duration) -> Duration {
-    Duration::from_millis(time.as_millis() as u64).clamp(Duration::from_millis(1), MOST_WINDOW)
-}
-
 /// When the answers to one query came, in steps of a 32nd of its window.
 #[derive(Debug)]
 struct Arrivals {
@@ -457,12 +454,11 @@ mod tests {
             let slices = round(&mut walk, &mut now, known.clone());
             let mut next = 0;
             let mut listed: Vec<u32> = Vec::new();
-            for (_, Slice { window, range, known }) in &slices {
-                prop_assert_eq!(u64::from(range.0), next);
-                next = u64::from(range.1) + 1;
-                prop_assert!(known.len() <= MOST_KNOWN && known.iter().all(|place| (range.0..=range.1).contains(place)));
-                prop_assert!(!window.is_zero() && *window <= MOST_WINDOW && window.subsec_nanos() % 1_000_000 == 0);
-                listed.extend(known);
+            for (_, Slice { places, known, .. }) in &slices {
+                prop_assert_eq!(u64::from(places.first()), next);
+                next = u64::from(places.last()) + 1;
+                prop_assert!(known.places().iter().all(|place| places.contains(*place)));
+                listed.extend(known.places());
             }
             prop_assert_eq!(next, 1 << 32);
             prop_assert_eq!(listed, known);

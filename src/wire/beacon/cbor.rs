@@ -28,21 +28,21 @@ impl From<minicbor::decode::Error> for Broken {
 /// not know the key.
 pub(super) fn whole_map<'b>(
     bytes: &'b [u8],
-    mut take: impl FnMut(&'b str, &mut Decoder<'b>) -> Result<Known, Broken>,
+    mut take: impl FnMut(&'b str, &mut Decoder<'b>) -> Result<Key, Broken>,
 ) -> Result<(), Broken> {
     let mut decoder = Decoder::new(bytes);
     map(&mut decoder, |key, decoder| match take(key, decoder)? {
-        Known::Yes => Ok(()),
-        Known::No => skip(decoder, 1),
+        Key::Known => Ok(()),
+        Key::Unknown => skip(decoder, 1),
     })?;
     if decoder.position() == bytes.len() { Ok(()) } else { Err(Broken) }
 }
 
 /// Whether a key was known, and so its value read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Known {
-    Yes,
-    No,
+pub(super) enum Key {
+    Known,
+    Unknown,
 }
 
 /// Walks a map of definite length whose keys are texts, each once.

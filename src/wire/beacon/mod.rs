@@ -55,6 +55,7 @@
 //! | with one | 192 | 1294 | 152 | 164 | 114 | 134 | 63 |
 
 mod cbor;
+mod query;
 mod read;
 mod secret;
 mod write;
@@ -62,11 +63,12 @@ mod write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use query::{Known, Places, Query, Window};
 pub use read::{Seal, Unreadable, read};
 pub use secret::{Draws, Secret, WeakSecret};
 pub use write::{attributes_told, check_findable};
 
-use crate::model::service::{About, InstanceId, ServiceType};
+use crate::model::service::{About, InstanceId};
 
 const MAGIC: [u8; 4] = *b"HLO1";
 
@@ -124,33 +126,6 @@ impl Nonce {
 
     fn part(&self, at: usize) -> [u8; 8] {
         std::array::from_fn(|n| self.0[at + n])
-    }
-}
-
-/// "Who is there?"
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Query {
-    /// The challenge of this round.
-    pub nonce: Nonce,
-    /// Answers come at a random moment within it: whole milliseconds, at most [`MOST_WINDOW`].
-    pub window: Duration,
-    /// Only services of this type.
-    pub kind: Option<ServiceType>,
-    /// The first and the last place that are asked.
-    pub range: (u32, u32),
-    /// Places that need not answer, ascending.
-    pub known: Vec<u32>,
-}
-
-impl Query {
-    /// Whether the instance is asked by its place.
-    pub fn asks(&self, place: u32) -> bool {
-        (self.range.0..=self.range.1).contains(&place)
-    }
-
-    /// Whether the instance at this place is known already.
-    pub fn knows(&self, place: u32) -> bool {
-        self.known.binary_search(&place).is_ok()
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use minicbor::decode::Decoder;
 
-use super::cbor::{Broken, Known, map, whole_map};
+use super::cbor::{Broken, Key, map, whole_map};
 use super::write::{ANNOUNCE, GOODBYE, KINDS, QUERY, REPLY};
 use super::{
-    Announce, Echo, Goodbye, HEADER, MAC, MAGIC, MOST_BYTES, MOST_KNOWN, MOST_WINDOW, MUST_KNOW, Message, Nonce, Order,
-    Query, Reply, Secret, WITH_MAC,
+    Announce, Echo, Goodbye, HEADER, Known, MAC, MAGIC, MOST_BYTES, MUST_KNOW, Message, Nonce, Order, Places, Query,
+    Reply, Secret, WITH_MAC, Window,
 };
 use crate::model::service::{self, About, Attributes, InstanceId, ServiceName, ServiceType};
 
@@ -81,26 +81,24 @@ pub fn read(bytes: &[u8]) -> Result<(Message, Seal<'_>), Unreadable> {
 // ---- the bodies -----------------------------------------------------------------------------------------------------
 
 fn query(body: &[u8]) -> Result<Query, Broken> {
-    let (mut nonce, mut window, mut kind, mut known) = (None, None, None, Vec::new());
+    let (mut nonce, mut window, mut service_type, mut known) = (None, None, None, Known::NONE);
     let (mut lo, mut hi) = (0, u32::MAX);
     whole_map(body, |key, value| {
         match key {
             "n" => nonce = Some(Nonce(array(value)?)),
-            "w" => window = Some(milliseconds(value)?),
-            "t" => kind = Some(value.str()?.parse().map_err(|_| Broken)?),
+            "w" => window = Some(self::window(value)?),
+            "t" => service_type = Some(value.str()?.parse().map_err(|_| Broken)?),
             "lo" => lo = value.u32()?,
             "hi" => hi = value.u32()?,
-            "kn" => known = places(value.bytes()?)?,
+            "kn" => known = self::known(value.bytes()?)?,
             "pad" => drop(value.bytes()?),
-            _ => return Ok(Known::No),
+            _ => return Ok(Key::Unknown),
         }
-        Ok(Known::Yes)
+        Ok(Key::Known)
     })?;
     let (nonce, window) = nonce.zip(window).ok_or(Broken)?;
-    if lo > hi {
-        return Err(Broken);
-    }
-    Ok(Query { nonce, window, kind, range: (lo, hi), known })
+    let places = Places::new(lo, hi).ok_or(Broken)?;
+    Ok(Query { nonce, window, service_type, places, known })
 }
 
 fn reply(body: &[u8]) -> Result<Reply, Broken> {
@@ -112,7 +110,7 @@ fn reply(body: &[u8]) -> Result<Reply, Broken> {
             "m" => more = value.bool()?,
             _ => return said.take(key, value),
         }
-        Ok(Known::Yes)
+        Ok(Key::Known)
     })?;
     let (order, about) = said.whole()?;
     Ok(Reply { echo: echo.ok_or(Broken)?, address, order, about, more })
@@ -138,7 +136,7 @@ struct Said {
     boot: Option<u32>,
     seq: Option<u32>,
     name: Option<ServiceName>,
-    kind: Option<ServiceType>,
+    service_type: Option<ServiceType>,
     port: Option<u16>,
     advertised: Option<IpAddr>,
     attributes: Attributes,
@@ -146,20 +144,20 @@ struct Said {
 }
 
 impl Said {
-    fn take<'b>(&mut self, key: &'b str, value: &mut Decoder<'b>) -> Result<Known, Broken> {
+    fn take<'b>(&mut self, key: &'b str, value: &mut Decoder<'b>) -> Result<Key, Broken> {
         match key {
             "id" => self.id = Some(InstanceId(u64::from_be_bytes(array(value)?))),
             "b" => self.boot = Some(value.u32()?),
             "q" => self.seq = Some(value.u32()?),
             "nm" => self.name = Some(value.str()?.parse().map_err(|_| Broken)?),
-            "t" => self.kind = Some(value.str()?.parse().map_err(|_| Broken)?),
+            "t" => self.service_type = Some(value.str()?.parse().map_err(|_| Broken)?),
             "p" => self.port = Some(port(value)?),
             "ad" => self.advertised = Some(service::address(ip(value)?).map_err(|_| Broken)?),
             "at" => self.attributes = attributes(value)?,
             "ttl" => self.ttl = Some(seconds(value)?),
-            _ => return Ok(Known::No),
+            _ => return Ok(Key::Unknown),
         }
-        Ok(Known::Yes)
+        Ok(Key::Known)
     }
 
     fn order(&self) -> Result<Order, Broken> {
@@ -172,7 +170,7 @@ impl Said {
         let about = About {
             id: self.id.ok_or(Broken)?,
             name: self.name.ok_or(Broken)?,
-            kind: self.kind.ok_or(Broken)?,
+            kind: self.service_type.ok_or(Broken)?,
             port: self.port.ok_or(Broken)?,
             advertised: self.advertised,
             attributes: self.attributes,
@@ -188,9 +186,8 @@ fn array<const N: usize>(value: &mut Decoder<'_>) -> Result<[u8; N], Broken> {
     value.bytes()?.try_into().map_err(|_| Broken)
 }
 
-fn milliseconds(value: &mut Decoder<'_>) -> Result<Duration, Broken> {
-    let window = Duration::from_millis(value.u32()?.into());
-    if window.is_zero() || window > MOST_WINDOW { Err(Broken) } else { Ok(window) }
+fn window(value: &mut Decoder<'_>) -> Result<Window, Broken> {
+    Window::new(Duration::from_millis(value.u32()?.into())).ok_or(Broken)
 }
 
 fn seconds(value: &mut Decoder<'_>) -> Result<Duration, Broken> {
@@ -220,11 +217,10 @@ fn ip(value: &mut Decoder<'_>) -> Result<IpAddr, Broken> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).map_err(|_| Broken)
 }
 
-fn places(bytes: &[u8]) -> Result<Vec<u32>, Broken> {
+fn known(bytes: &[u8]) -> Result<Known, Broken> {
     let (chunks, rest) = bytes.as_chunks::<4>();
-    let places: Vec<u32> = chunks.iter().map(|chunk| u32::from_be_bytes(*chunk)).collect();
-    let fits = rest.is_empty() && places.len() <= MOST_KNOWN && places.is_sorted();
-    if fits { Ok(places) } else { Err(Broken) }
+    let places = chunks.iter().map(|chunk| u32::from_be_bytes(*chunk)).collect();
+    Known::new(places).filter(|_| rest.is_empty()).ok_or(Broken)
 }
 
 fn attributes(value: &mut Decoder<'_>) -> Result<Attributes, Broken> {

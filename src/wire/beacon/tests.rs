@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::Family;
-use crate::model::service::{self, Attributes, ServiceError, ServiceName};
+use crate::model::service::{self, Attributes, ServiceError, ServiceName, ServiceType};
 use proptest::prelude::*;
 
 const NONCE: Nonce = Nonce([0x5a; 32]);
@@ -29,7 +29,9 @@ fn reply() -> Reply {
 }
 
 fn query(known: Vec<u32>) -> Query {
-    Query { nonce: NONCE, window: Duration::from_millis(100), kind: "chat".parse().ok(), range: (0, u32::MAX), known }
+    let window = Window::new(Duration::from_millis(100)).unwrap();
+    let known = Known::new(known).unwrap();
+    Query { service_type: "chat".parse().ok(), known, ..Query::to_everybody(NONCE, window) }
 }
 
 fn write(message: &Message, room: usize, secret: Option<&Secret>) -> Vec<u8> {
@@ -73,7 +75,7 @@ fn a_goodbye_byte_by_byte() {
 
 #[test]
 fn a_query_byte_by_byte() {
-    let asked = Query { range: (0x10, 0xff), kind: None, ..query(vec![0x11, 0xee]) };
+    let asked = Query { places: Places::new(0x10, 0xff).unwrap(), service_type: None, ..query(vec![0x11, 0xee]) };
     let bytes = write(&Message::Query(asked), 0, None);
     let expected = [
         b"HLO1\x01\x00\x00\xb8".as_slice(), // magic, kind 1, no flags, 184 bytes of body
@@ -140,8 +142,9 @@ fn the_table_of_sizes_is_right() {
 
 #[test]
 fn the_longest_query_fits_and_so_does_the_longest_room() {
-    let kind = "x".repeat(ServiceType::MOST).parse().ok();
-    let long = Query { kind, range: (1 << 20, u32::MAX - 1), ..query(vec![u32::MAX; MOST_KNOWN]) };
+    let service_type = "x".repeat(ServiceType::MOST).parse().ok();
+    let places = Places::new(1 << 20, u32::MAX - 1).unwrap();
+    let long = Query { service_type, places, ..query(vec![u32::MAX; MOST_KNOWN]) };
     for room in 0..2_000 {
         let bytes = write(&Message::Query(long.clone()), room, Some(&secret()));
         assert!((LEAST_QUERY..=MOST_BYTES).contains(&bytes.len()));
@@ -336,21 +339,47 @@ fn any_about() -> impl Strategy<Value = About> {
     })
 }
 
+/// Times around the limits of a window, and others.
+fn any_time() -> impl Strategy<Value = Duration> {
+    let limit = prop::sample::select(vec![0, 1, 2, 23, 24, 255, 256, 9_999, 10_000, 10_001]);
+    prop_oneof![
+        limit.prop_map(Duration::from_millis),
+        (0u64..=10_001).prop_map(Duration::from_millis),
+        (0u64..12_000_000_000).prop_map(Duration::from_nanos),
+        any::<u64>().prop_map(Duration::from_nanos),
+    ]
+}
+
+/// Places, and the ends of the ring.
+fn any_place() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => any::<u32>(), 1 => prop::sample::select(vec![0, 1, u32::MAX - 1, u32::MAX])]
+}
+
+/// As many places as can be listed, more, and fewer.
+fn any_places() -> impl Strategy<Value = Vec<u32>> {
+    prop_oneof![
+        proptest::collection::vec(any_place(), 0..20),
+        proptest::collection::vec(any_place(), MOST_KNOWN - 1..=MOST_KNOWN + 1),
+    ]
+}
+
+/// Whatever can be built.
+fn any_query() -> impl Strategy<Value = Query> {
+    let service_type = proptest::option::of("[a-z0-9][a-z0-9._-]{0,31}");
+    let ends = (any_place(), any_place());
+    let query = (any::<[u8; 32]>(), any_time(), service_type, ends, any_places());
+    query.prop_map(|(nonce, window, service_type, (a, b), known)| Query {
+        nonce: Nonce(nonce),
+        window: Window::nearest(window),
+        service_type: service_type.map(|service_type| service_type.parse().unwrap()),
+        places: Places::new(a.min(b), a.max(b)).unwrap(),
+        known: Known::first_of(known),
+    })
+}
+
 fn any_message() -> impl Strategy<Value = Message> {
     let order = || any::<(u32, u32)>().prop_map(|(boot, seq)| Order { boot, seq });
-    let known = proptest::collection::vec(any::<u32>(), 0..=MOST_KNOWN);
-    let kind = proptest::option::of("[a-z0-9][a-z0-9._-]{0,31}");
-    let query = (any::<[u8; 32]>(), 1u64..=10_000, kind, any::<(u32, u32)>(), known);
-    let query = query.prop_map(|(nonce, window, kind, (a, b), mut known)| {
-        known.sort_unstable();
-        Message::Query(Query {
-            nonce: Nonce(nonce),
-            window: Duration::from_millis(window),
-            kind: kind.map(|kind| kind.parse().unwrap()),
-            range: (a.min(b), a.max(b)),
-            known,
-        })
-    });
+    let query = any_query().prop_map(Message::Query);
     let reply = (any::<Echo>(), proptest::option::of(any_host()), order(), any_about(), any::<bool>());
     let reply = reply
         .prop_map(|(echo, address, order, about, more)| Message::Reply(Reply { echo, address, order, about, more }));
@@ -384,6 +413,31 @@ proptest! {
         prop_assert_eq!(seal.is_there(), with_secret);
         prop_assert_eq!(&read_back, &as_far_as_it_fits(message, &read_back));
         prop_assert_eq!(write(&read_back, room, key.as_ref()), bytes);
+    }
+
+    #[test]
+    fn what_no_reader_accepts_cannot_be_built_and_everything_else_reads_back(
+        query in any_query(), time in any_time(), (first, last) in (any_place(), any_place()), known in any_places(),
+        sorted: bool, with_secret: bool,
+    ) {
+        let mut known = known;
+        if sorted {
+            known.sort_unstable();
+        }
+        let (window, places) = (Window::new(time), Places::new(first, last));
+        let whole_ms = time.as_nanos() % 1_000_000 == 0;
+        prop_assert_eq!(window.is_some(), whole_ms && (1..=10_000).contains(&time.as_millis()));
+        prop_assert_eq!(places.is_some(), first <= last);
+        let listed = Known::new(known.clone());
+        prop_assert_eq!(listed.is_some(), known.len() <= MOST_KNOWN && known.is_sorted());
+        let query = Query {
+            window: window.unwrap_or(query.window),
+            places: places.unwrap_or(query.places),
+            known: listed.unwrap_or_else(|| query.known.clone()),
+            ..query
+        };
+        let bytes = write(&Message::Query(query.clone()), 0, with_secret.then(secret).as_ref());
+        prop_assert_eq!(read(&bytes).map(|(message, _)| message), Ok(Message::Query(query)));
     }
 
     #[test]

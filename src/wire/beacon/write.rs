@@ -34,15 +34,15 @@ impl Query {
 
     /// Writes it with so many more bytes, or as few more than that as a byte string can have.
     fn write_padded(&self, missing: usize, out: &mut Vec<u8>) {
-        let Self { nonce, window, kind, range, known } = self;
-        let (lo, hi) = *range;
-        let there = [kind.is_some(), lo > 0, hi < u32::MAX, !known.is_empty(), missing > 0];
+        let Self { nonce, window, service_type, places, known } = self;
+        let (lo, hi, known) = (places.first(), places.last(), known.places());
+        let there = [service_type.is_some(), lo > 0, hi < u32::MAX, !known.is_empty(), missing > 0];
         begin(out, QUERY);
         put_map(out, 2 + there.into_iter().filter(|there| *there).count());
         put_key_bytes(out, "n", &nonce.0);
-        put_key_number(out, "w", window.as_millis() as u64);
-        if let Some(kind) = kind {
-            put_key_text(out, "t", kind.text());
+        put_key_number(out, "w", window.time().as_millis() as u64);
+        if let Some(service_type) = service_type {
+            put_key_text(out, "t", service_type.text());
         }
         if lo > 0 {
             put_key_number(out, "lo", lo.into());
