@@ -55,6 +55,7 @@
 //! | with one | 192 | 1294 | 152 | 164 | 114 | 134 | 63 |
 
 mod cbor;
+mod draws;
 mod query;
 mod read;
 mod secret;
@@ -63,9 +64,10 @@ mod write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use draws::Draws;
 pub use query::{Known, Places, Query, Window};
 pub use read::{Seal, Unreadable, read};
-pub use secret::{Draws, Secret, WeakSecret};
+pub use secret::{Secret, WeakSecret};
 pub use write::{attributes_told, check_findable};
 
 use crate::model::service::{About, InstanceId};

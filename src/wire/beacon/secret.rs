@@ -1,12 +1,9 @@
-//! The shared secret, and random numbers drawn from a seed.
+//! The shared secret.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-
-use super::Nonce;
-use crate::model::InstanceId;
 
 /// A key as HMAC uses it: one block of SHA-256, filled with zeros, or the hash of a longer one (RFC 2104 section 2).
 const BLOCK: usize = 64;
@@ -65,6 +62,13 @@ impl Secret {
         Ok(Self(key))
     }
 
+    /// A key of random bytes: all zeros are as good as any.
+    pub(super) fn of_seed(seed: [u8; 32]) -> Self {
+        let mut key = Box::new([0; BLOCK]);
+        key[..32].copy_from_slice(&seed);
+        Self(key)
+    }
+
     /// The MAC over all parts in a row.
     pub(super) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.over(parts).finalize().into_bytes().into()
@@ -96,39 +100,6 @@ impl Drop for Secret {
     }
 }
 
-/// Random numbers, drawn from a seed of the system's: the same seed gives the same numbers, another one nothing in common.
-#[derive(Clone, Debug)]
-pub struct Draws {
-    seed: Secret,
-    drawn: u64,
-}
-
-impl Draws {
-    /// Draws from a seed of random bytes.
-    pub fn new(seed: [u8; 32]) -> Self {
-        let mut key = Box::new([0; BLOCK]);
-        key[..32].copy_from_slice(&seed);
-        Self { seed: Secret(key), drawn: 0 }
-    }
-
-    /// A nonce.
-    pub fn nonce(&mut self) -> Nonce {
-        self.drawn += 1;
-        Nonce(self.seed.seal(&[b"halloo1 draw", &self.drawn.to_be_bytes()]))
-    }
-
-    /// An instance, which nobody else has.
-    pub fn instance(&mut self) -> InstanceId {
-        InstanceId(u64::from_be_bytes(self.nonce().echo()))
-    }
-
-    /// A number below `end`, uniformly; 0 where that is 0. Its bias is less than `end` / 2^64.
-    pub fn below(&mut self, end: u64) -> u64 {
-        let number = u64::from_be_bytes(self.nonce().echo());
-        ((u128::from(number) * u128::from(end)) >> 64) as u64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +107,7 @@ mod tests {
     #[test]
     fn it_never_prints_itself() {
         let secret = Secret::new(b"correct horse battery staple").unwrap();
-        assert_eq!(format!("{secret:?} {:?}", Draws::new([7; 32])), "Secret(..) Draws { seed: Secret(..), drawn: 0 }");
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
     }
 
     #[test]
@@ -157,16 +128,5 @@ mod tests {
         for len in [16, 64, 100] {
             assert_eq!(Secret::new(&vec![0; len]).err(), Some(WeakSecret::Zeros));
         }
-    }
-
-    #[test]
-    fn draws_are_repeatable_uniform_and_below() {
-        let (mut one, mut same) = (Draws::new([1; 32]), Draws::new([1; 32]));
-        assert_eq!(one.nonce(), same.nonce());
-        assert_ne!(one.nonce(), Draws::new([2; 32]).nonce());
-        let mut seen = [0; 10];
-        (0..1000).for_each(|_| seen[one.below(10) as usize] += 1);
-        assert!(seen.iter().all(|count| (60..150).contains(count)), "{seen:?}");
-        assert_eq!(one.below(0), 0);
     }
 }
