@@ -48,9 +48,9 @@ const ROOMS: &[Room] = &[
     Room {
         name: "bin cmd",
         rooms: &["model", "wire", "engine", "net", "lab", "drive", "discovery", "bin args", "bin report", "bin lesson"],
-        // nix: the state of the terminal, which the prompt changes. getrandom: the number of a run of ping. sys_locale: the
-        // language of the user. terminal_size: the width of a table.
-        crates: &["signal_hook", "ctrlc", "rustyline", "nix", "getrandom", "sys_locale", "terminal_size"],
+        // nix: the state of the terminal, which the prompt changes. sys_locale: the language of
+        // the user. terminal_size: the width of a table.
+        crates: &["signal_hook", "ctrlc", "rustyline", "nix", "sys_locale", "terminal_size"],
     },
     Room {
         name: "bin lesson",

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::drive::{Clock, SystemClock};
-use crate::model::{Error, InstanceId, ServiceName, ServiceType};
+use crate::model::{InstanceId, ServiceName, ServiceType};
 use crate::wire::beacon::Draws;
 
 /// So many are kept: more services than one user has on a host. Names that are new at each start would fill the disk.
@@ -18,17 +18,6 @@ const MOST_KEPT: usize = 256;
 
 /// An instance as it is written: 16 hexadecimal digits and a new line.
 const LINE: usize = 17;
-
-/// Random numbers, from a seed of the system's.
-///
-/// # Errors
-/// [`Error::Input`] where the system has none.
-pub fn draws() -> Result<Draws, Error> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| Error::Input { name: "random numbers of the system".to_owned(), why: error.to_string() })?;
-    Ok(Draws::new(seed))
-}
 
 /// Which instance a service is, for as long as this is held: meanwhile no other program on this host gets the same one.
 #[derive(Debug)]

@@ -28,11 +28,13 @@
 mod announcement;
 pub mod engines;
 mod instance;
+mod random;
 mod search;
 pub mod sockets;
 
 pub use announcement::{Announcement, Serving};
-pub use instance::{Instance, draws, instance};
+pub use instance::{Instance, instance};
+pub use random::{draws, random};
 pub use search::Discovery;
 
 pub use crate::model::service::DEFAULT_TTL as TTL;

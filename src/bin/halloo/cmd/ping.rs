@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use halloo::discovery::random;
 use halloo::engine::broadcast;
 use halloo::engine::course::Course;
 use halloo::engine::ping::{Match, Pinger, Plan};
@@ -105,10 +106,7 @@ fn plan(args: &args::Ping, way: broadcast::Plan) -> Result<Plan, Error> {
 
 /// A run of its own: nobody can guess its number, and no two have the same.
 fn run_id() -> Result<RunId, Error> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|error| Error::Input { name: "random numbers of the system".to_owned(), why: error.to_string() })?;
-    Ok(RunId(id))
+    random().map(RunId)
 }
 
 fn check_header(size: usize) -> Result<(), Error> {

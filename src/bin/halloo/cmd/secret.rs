@@ -5,6 +5,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use halloo::discovery::random;
 use halloo::model::event::Notice;
 use halloo::model::{Error, Event, Stats, Verdict};
 use halloo::wire::beacon::Secret;
@@ -21,10 +22,7 @@ const LONGEST: u64 = 4096;
 
 /// Writes a new one.
 pub(super) fn run(args: &args::Secret, output: &Output) -> Result<Verdict, Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::Input { name: "random numbers of the system".to_owned(), why: error.to_string() })?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     make(&args.file)
         .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
         .map_err(|error| not_made(&args.file, &error))?;
