@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::io;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -13,22 +12,9 @@ use halloo::engine::discover::{self, Discoverer};
 use halloo::engine::guard::{Guard, Rules};
 use halloo::model::event::{Listening, Role};
 use halloo::model::service::{DEFAULT_TTL, Service, Trust};
-use halloo::model::{About, Attributes, Cast, Destination, Event, InstanceId, Names, Now, Sink, Verdict};
+use halloo::model::{About, Attributes, Cast, Destination, InstanceId, Names, Verdict};
 use halloo::net::{Batch, Fanout, Options, interfaces};
 use halloo::wire::beacon::{Draws, MOST_BYTES, Secret};
-
-/// Hears nothing.
-struct Deaf;
-
-impl Sink for Deaf {
-    fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 fn secret(byte: u8) -> Option<Secret> {
     Some(Secret::new(&[byte; 32]).unwrap())
@@ -48,7 +34,7 @@ fn find(ip: &str, cast: Cast, asker: Option<Secret>) -> (Vec<Service>, Verdict) 
     let responder = thread::spawn(move || {
         let mut announcer = Announcer::new(announcing(local));
         let clock = &mut SystemClock::start();
-        drive::run(&mut announcer, &mut network, Batch::new(MOST_BYTES), &mut Deaf, clock, &asked_to_stop).unwrap();
+        drive::run(&mut announcer, &mut network, Batch::new(MOST_BYTES), &mut (), clock, &asked_to_stop).unwrap();
     });
     let options = Options { broadcast: true, ..Options::new("0.0.0.0:0".parse().unwrap()) };
     let mut network = Fanout::open(&options, &[], interfaces::list().unwrap()).unwrap();
@@ -69,7 +55,7 @@ fn find(ip: &str, cast: Cast, asker: Option<Secret>) -> (Vec<Service>, Verdict) 
         lenient: false,
     });
     let clock = &mut SystemClock::start();
-    drive::run(&mut discoverer, &mut network, Batch::new(MOST_BYTES), &mut Deaf, clock, &Stop::default()).unwrap();
+    drive::run(&mut discoverer, &mut network, Batch::new(MOST_BYTES), &mut (), clock, &Stop::default()).unwrap();
     stop.request();
     waker.wake();
     responder.join().unwrap();

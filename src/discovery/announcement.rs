@@ -13,7 +13,7 @@ use crate::engine::reach::Reach;
 use crate::model::error::Broken;
 use crate::model::event::{Notice, Skipped};
 use crate::model::service::{self, ServiceError};
-use crate::model::{About, Attributes, Error, Event, InstanceId, Now, Sink};
+use crate::model::{About, Attributes, Error, InstanceId};
 use crate::net::{Batch, Waker, interfaces};
 use crate::wire::beacon::{MOST_BYTES, Secret};
 
@@ -133,7 +133,7 @@ impl Announcement {
         let asked = stop.clone();
         let run = move || {
             let batch = Batch::new(MOST_BYTES + 1);
-            match drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &asked) {
+            match drive::run(&mut engine, &mut network, batch, &mut (), &mut SystemClock::start(), &asked) {
                 Err(Broken::Network(error)) => Err(error),
                 Ok(()) | Err(Broken::Sink(_)) => Ok(()),
             }
@@ -217,19 +217,6 @@ impl Drop for Serving {
     fn drop(&mut self) {
         // Who wants to know what broke it asks by `stop`.
         let _unheeded = self.end();
-    }
-}
-
-/// Takes what is told, and forgets it.
-pub(super) struct Nobody;
-
-impl Sink for Nobody {
-    fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::announcement::Nobody;
 use super::engines::{Wanted, discovering};
 use crate::drive::{self, Stop, SystemClock};
 use crate::engine::reach::Reach;
@@ -98,8 +97,7 @@ impl Discovery {
         };
         let (mut engine, mut network) = discovering(wanted, &table)?;
         let batch = Batch::new(MOST_BYTES + 1);
-        let run =
-            drive::run(&mut engine, &mut network, batch, &mut Nobody, &mut SystemClock::start(), &Stop::default());
+        let run = drive::run(&mut engine, &mut network, batch, &mut (), &mut SystemClock::start(), &Stop::default());
         match run {
             Err(Broken::Network(error)) => Err(error),
             Ok(()) | Err(Broken::Sink(_)) => Ok(engine.inner().services().into_iter().cloned().collect()),

@@ -578,7 +578,7 @@ impl Outcome {
     }
 }
 
-/// Takes events and makes something of them: lines, JSON, a capture file.
+/// Takes events and makes something of them: lines, JSON, a capture file. `()` makes nothing of them.
 pub trait Sink {
     /// Takes one event. What it writes may stay in a buffer until [`Sink::flush`].
     ///
@@ -596,5 +596,15 @@ pub trait Sink {
     /// cannot be: the run waits for its reader.
     fn drops(&self) -> Option<u64> {
         None
+    }
+}
+
+impl Sink for () {
+    fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use halloo::engine::reach::Reach;
 use halloo::engine::{Engine, Next, Out};
 use halloo::model::event::{Outcome, Refusal};
 use halloo::model::stats::Ending;
-use halloo::model::{About, Attributes, Datagram, Event, Family, InstanceId, Now, ServiceType, Sink, Transmit};
+use halloo::model::{About, Attributes, Datagram, Event, Family, InstanceId, Now, ServiceType, Transmit};
 use halloo::net::{Batch, Fanout, interfaces};
 use halloo::wire::beacon::{Draws, Echo, MOST_BYTES, Message, Secret, read};
 
@@ -90,7 +90,7 @@ impl Crowd {
     /// Answers until `stop` is requested and the waker used. Returns how many answers left.
     pub(crate) fn run(mut self, stop: &Stop) -> u64 {
         let batch = Batch::new(MOST_BYTES + 1);
-        drive::run(&mut self.members, &mut self.network, batch, &mut Nobody, &mut SystemClock::start(), stop).unwrap();
+        drive::run(&mut self.members, &mut self.network, batch, &mut (), &mut SystemClock::start(), stop).unwrap();
         self.members.answered
     }
 
@@ -176,16 +176,4 @@ impl Out for Quiet<'_> {
     }
 
     fn tell(&mut self, _: &Event<'_>) {}
-}
-
-struct Nobody;
-
-impl Sink for Nobody {
-    fn event(&mut self, _: Now, _: &Event<'_>) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

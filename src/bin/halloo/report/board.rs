@@ -250,23 +250,12 @@ mod tests {
     use halloo::model::event::Ignored;
     use halloo::model::{Attributes, Trust};
 
-    struct Nothing;
-
-    impl Sink for Nothing {
-        fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
-            Ok(())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     /// What the board of a terminal draws on each event.
-    struct Bench(Board<Nothing, Vec<u8>>);
+    struct Bench(Board<(), Vec<u8>>);
 
     impl Bench {
         fn new(width: usize, height: usize) -> Self {
-            Self(Board::new(Nothing, Vec::new(), Box::new(move || Some((width, height))), false))
+            Self(Board::new((), Vec::new(), Box::new(move || Some((width, height))), false))
         }
 
         fn tell_at(&mut self, seconds: u64, event: &Event<'_>) -> String {

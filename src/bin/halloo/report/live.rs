@@ -83,17 +83,6 @@ mod tests {
     use super::super::samples;
     use super::*;
 
-    struct Nothing;
-
-    impl Sink for Nothing {
-        fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
-            Ok(())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn an_answer_counts_once_and_the_end_takes_the_line_away() {
         let datagram = samples::datagram(b"hi");
@@ -105,7 +94,7 @@ mod tests {
             seq: None,
             late: false,
         };
-        let mut live = Live::new(Nothing, Vec::new());
+        let mut live = Live::new((), Vec::new());
         let mut tell = |event: &Event<'_>| {
             live.event(samples::now(), event).unwrap();
             live.flush().unwrap();

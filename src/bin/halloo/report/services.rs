@@ -421,22 +421,11 @@ mod tests {
         }
     }
 
-    struct Nothing;
-
-    impl Sink for Nothing {
-        fn event(&mut self, _: Now, _: &Event<'_>) -> io::Result<()> {
-            Ok(())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn scripts_get_what_they_asked_for_and_nothing_that_is_not_verified() {
         let service = samples::service();
         let print = |part, verified, service: &Service| {
-            let mut print = Print { part, verified, notes: Nothing, data: Vec::new() };
+            let mut print = Print { part, verified, notes: (), data: Vec::new() };
             print.event(samples::now(), &Event::Service(Change::Listed, service)).unwrap();
             print.event(samples::now(), &Event::Service(Change::Found, service)).unwrap();
             String::from_utf8(print.data).unwrap()
