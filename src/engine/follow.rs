@@ -106,11 +106,8 @@ fn same(one: &Destination, other: &Destination) -> bool {
 
 /// The links of `some` that `others` do not have, each once.
 fn links_beyond(some: &[Destination], others: &[Destination]) -> Vec<Link> {
-    let mut links: Vec<Link> = some.iter().filter_map(|to| to.link.clone()).collect();
-    links.retain(|link| !others.iter().any(|to| to.link.as_ref() == Some(link)));
-    links.sort_by_key(|link| link.index);
-    links.dedup();
-    links
+    let beyond = |link: &&Link| !others.iter().any(|to| to.link.as_ref() == Some(*link));
+    Link::each_once(some.iter().filter_map(|to| to.link.as_ref()).filter(beyond))
 }
 
 impl<E: Readdress> Engine for Follow<E> {

@@ -15,6 +15,16 @@ pub struct Link {
     pub name: Arc<str>,
 }
 
+impl Link {
+    /// Each of these once, by their numbers.
+    pub fn each_once<'l>(links: impl IntoIterator<Item = &'l Self>) -> Vec<Self> {
+        let mut links: Vec<Self> = links.into_iter().cloned().collect();
+        links.sort_by_key(|link| link.index);
+        links.dedup();
+        links
+    }
+}
+
 /// To whom a datagram was addressed, judged by the destination address in its header.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Cast {

@@ -316,9 +316,7 @@ impl Table {
     /// # Errors
     /// As for [`Table::select`].
     pub fn links(&self, selectors: &[Selector]) -> Result<Vec<Link>, Error> {
-        let mut links: Vec<Link> = self.select(selectors)?.into_iter().map(|row| row.link().clone()).collect();
-        links.dedup();
-        Ok(links)
+        Ok(Link::each_once(self.select(selectors)?.into_iter().map(Interface::link)))
     }
 
     /// The names of all interfaces, each once.

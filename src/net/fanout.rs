@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::model::error::Action;
 use crate::model::event::Outcome;
 use crate::model::interface::Table;
-use crate::model::{Cast, Error, Fault, Link, Origin};
+use crate::model::{Cast, Error, Fault, Interface, Link, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
 use crate::net::fault::system;
@@ -309,9 +309,7 @@ impl Network for Fanout {
 
 /// Every interface once.
 fn links(table: &Table) -> Vec<Link> {
-    let mut links: Vec<Link> = table.rows().iter().map(|row| row.link().clone()).collect();
-    links.dedup();
-    links
+    Link::each_once(table.rows().iter().map(Interface::link))
 }
 
 fn cannot_wait(error: &io::Error) -> Error {

@@ -211,7 +211,5 @@ fn hears_all_nodes(endpoint: &Endpoint) -> bool {
 
 fn multicast_links(table: &Table) -> Vec<Link> {
     let able = |row: &&Interface| row.facts.up && (row.facts.can_multicast || row.facts.loopback);
-    let mut links: Vec<Link> = table.rows().iter().filter(able).map(|row| row.link().clone()).collect();
-    links.dedup();
-    links
+    Link::each_once(table.rows().iter().filter(able).map(Interface::link))
 }
