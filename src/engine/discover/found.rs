@@ -118,6 +118,19 @@ struct Entry {
     counted: IpAddr,
 }
 
+/// What it means that a service was heard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Heard {
+    /// It was silent before.
+    Back,
+    /// It answered one question twice.
+    Twice,
+    /// It was heard this time already, on an earlier question.
+    Again,
+    /// It was not yet heard this time, on this way.
+    First,
+}
+
 impl Found {
     pub(super) fn new(secret: bool, names: Names) -> Self {
         let (entries, sources) = (HashMap::new(), HashMap::new());
@@ -371,31 +384,47 @@ impl Entry {
         if (trust, self.service.trust) == (Trust::Mismatch, Trust::Verified) {
             return Err(Ignored::Relayed);
         }
+        let id = self.service.about.id;
         if let Some(other) = self.clash(answer.walk, &answer.reply) {
-            let id = self.service.about.id;
             return Ok(Taken::Clash(id, other, path.source));
         }
-        let again = self.was_heard(answer.walk, answer.cycle);
-        let same_question = self.has_answered(answer.walk, answer.reply.echo);
-        self.hear(answer.walk, answer.cycle, answer.reply.echo);
+        let heard = self.note(&answer);
+        let better = self.believe(trust);
+        let new_path = self.add(path);
+        let says_else = self.update(answer.reply);
+        Ok(match heard {
+            Heard::Back => Taken::Changed(id, Change::Updated),
+            _ if better || says_else => Taken::Changed(id, Change::Updated),
+            _ if new_path => Taken::Changed(id, Change::Path),
+            Heard::Twice => Taken::Duplicate,
+            Heard::Again => Taken::Again,
+            Heard::First => Taken::Heard,
+        })
+    }
+
+    /// Notes that it was heard, and says what that means beside what was noted before.
+    fn note(&mut self, answer: &Answer<'_>) -> Heard {
+        let Answer { walk, cycle, reply: Reply { echo, .. }, .. } = answer;
+        let (again, twice) = (self.was_heard(*walk, *cycle), self.has_answered(*walk, *echo));
+        self.hear(*walk, *cycle, *echo);
         (self.service.heard, self.heard) = (answer.now, answer.time);
-        let back = std::mem::take(&mut self.silent) > 0;
+        match () {
+            () if std::mem::take(&mut self.silent) > 0 => Heard::Back,
+            () if twice => Heard::Twice,
+            () if again => Heard::Again,
+            () => Heard::First,
+        }
+    }
+
+    /// Believes it so far from now on. Says whether it is itself that is heard, where before it was a relay.
+    fn believe(&mut self, trust: Trust) -> bool {
         let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
         if better {
             // The ways that led past a relay are not its own.
             self.service.paths.clear();
         }
-        let new_path = self.add(path);
-        let id = self.service.about.id;
         self.service.trust = trust;
-        let says_else = self.update(answer.reply);
-        Ok(match () {
-            () if back || better || says_else => Taken::Changed(id, Change::Updated),
-            () if new_path => Taken::Changed(id, Change::Path),
-            () if same_question => Taken::Duplicate,
-            () if again => Taken::Again,
-            () => Taken::Heard,
-        })
+        better
     }
 
     /// Where the other responder of this instance answers from, if there seem to be two: both answered one question, or
