@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::found::Found;
+use crate::model::Service;
 use crate::model::service::InstanceId;
 use crate::wire::beacon::Order;
 
@@ -33,14 +35,18 @@ pub(super) struct Hints {
     followed: BTreeMap<InstanceId, Hint>,
     /// Those that wait are to wait until then.
     at: Option<Duration>,
+    /// When a follow-up last began.
     last: Duration,
+    /// How many services were believed then.
+    believed: u64,
+    /// The time until the next one at the earliest.
     gap: Duration,
 }
 
 impl Hints {
     pub(super) fn new() -> Self {
         let (waiting, followed) = (BTreeMap::new(), BTreeMap::new());
-        Self { waiting, followed, at: None, last: Duration::ZERO, gap: GAP }
+        Self { waiting, followed, at: None, last: Duration::ZERO, believed: 0, gap: GAP }
     }
 
     /// Takes one, to be followed up at this time at the earliest.
@@ -56,10 +62,10 @@ impl Hints {
         self.at.map(|at| at.max(self.last + self.gap))
     }
 
-    /// Begins to follow up those that wait.
-    pub(super) fn follow(&mut self, now: Duration) {
+    /// Begins to follow up those that wait, while so many services are believed.
+    pub(super) fn follow(&mut self, now: Duration, believed: u64) {
         self.at = None;
-        self.last = now;
+        (self.last, self.believed) = (now, believed);
         self.followed = std::mem::take(&mut self.waiting);
     }
 
@@ -68,8 +74,23 @@ impl Hints {
         &self.followed
     }
 
-    /// They have been followed up, and something came of one of them or nothing of any.
-    pub(super) fn done(&mut self, fruitful: bool) {
+    /// When they began to be followed up.
+    pub(super) const fn since(&self) -> Duration {
+        self.last
+    }
+
+    /// They have been followed up, since this time: whatever is true of them has shown by now. Takes those out of `found` that
+    /// did go.
+    pub(super) fn settle(&mut self, since: Duration, found: &mut Found) -> Vec<Service> {
+        let gone = found.take_doubted(since, &self.followed);
+        let came = |(id, hint): (&InstanceId, &Hint)| matches!(hint, Hint::Came(order) if !found.is_news(*id, *order));
+        let more = found.believed() + gone.len() as u64 > self.believed;
+        self.done(more || !gone.is_empty() || self.followed.iter().any(came));
+        gone
+    }
+
+    /// Something came of one of them, or nothing of any.
+    fn done(&mut self, fruitful: bool) {
         self.followed.clear();
         self.gap = if fruitful { GAP } else { (self.gap * 2).min(LONGEST_GAP) };
     }
@@ -89,7 +110,7 @@ mod tests {
             let due = hints.due().unwrap();
             gaps.push((due - now).as_secs());
             now = due;
-            hints.follow(now);
+            hints.follow(now, 0);
             assert_eq!((hints.due(), hints.followed().len()), (None, 1));
             hints.done(fruitful);
         }

@@ -19,6 +19,7 @@
 mod clock;
 mod found;
 mod hints;
+mod pace;
 mod walk;
 
 use std::collections::VecDeque;
@@ -39,6 +40,7 @@ use crate::wire::beacon::{
 use clock::Clock;
 use found::{Answer, Found, Others, Taken};
 use hints::{Hint, Hints};
+use pace::Pace;
 use walk::{Slice, Step, Walk};
 
 /// Whom to look for, and how long.
@@ -78,15 +80,6 @@ pub struct Plan {
 /// rule, 12 s where one in ten datagrams is lost, and 14 s behind 20 Mbit/s; who needs longer is kept up by somebody.
 pub const BUDGET: Duration = Duration::from_secs(15);
 
-/// A watching run that knows nobody asks again after this.
-const REFRESH: Duration = Duration::from_secs(10);
-
-/// It asks again after this at the earliest (RFC 8085 3.1.3).
-const REFRESH_FLOOR: Duration = Duration::from_secs(3);
-
-/// It asks again after this part of the shortest time to live, so that two rounds of silence are no death.
-const REFRESH_PART: u32 = 3;
-
 /// Hints are followed up after a random part of this, so that watchers that hear the same do not ask together.
 const HINT_SPREAD: Duration = Duration::from_millis(250);
 
@@ -100,12 +93,6 @@ const HINT_QUERIES: usize = 4;
 /// Questions whose answers still count, for each way: all of a run on a LAN where everybody is seconds late, as behind a
 /// long queue. With fewer, every answer would come to a question that is forgotten, and bring on the next one.
 const LIVE: usize = 64;
-
-/// A watching run looks at the clock so often: a host that slept asks as soon after it as this.
-const TICK: Duration = Duration::from_secs(2);
-
-/// The longest time between two attempts to find what is still missing.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A question that may be answered.
 #[derive(Debug)]
@@ -129,10 +116,10 @@ enum Wanted {
 enum Doing {
     /// For everybody.
     Everybody,
-    /// After hints, since this time, when so many were believed.
-    Hints(Duration, u64),
-    /// Nothing: this is when everybody was last asked.
-    Resting(Duration),
+    /// After hints.
+    Hints,
+    /// Nothing, for now.
+    Resting,
     /// Nothing any more.
     Over,
 }
@@ -141,28 +128,29 @@ enum Doing {
 #[derive(Debug)]
 pub struct Discoverer {
     plan: Plan,
+    /// The ways, each with how far it is asked.
     walks: Vec<Walk>,
+    /// Questions that may be answered, the latest last.
     asked: VecDeque<Asked>,
     found: Found,
     doing: Doing,
-    /// When everybody was last asked.
-    began: Duration,
-    cycle: u32,
-    rounds: u32,
-    patience: u32,
-    /// The end, where none was asked for.
-    budget: Option<Duration>,
-    /// Everybody is not asked again before this.
-    rest: Duration,
-    /// The time of somebody is over who has still to be asked again.
-    overdue: bool,
+    /// When everybody is asked again.
+    pace: Pace,
     hints: Hints,
-    crowd_told: bool,
+    /// Askings so far: of everybody, and after hints.
+    cycle: u32,
+    /// Rounds so far, over all ways.
+    rounds: u32,
+    /// When the next service expires that did not answer, with the time that the host slept.
     expiry: Option<Duration>,
     /// All are found who were expected; what was asked is heard out until then.
     ends: Option<Duration>,
-    clock: Option<Clock>,
+    clock: Clock,
+    /// It was said that one address has more services than are kept of one.
+    crowd_told: bool,
+    /// The last query, as it is sent.
     bytes: Vec<u8>,
+    /// The port that answers come to, once it is known.
     source_port: Option<u16>,
     mishaps: Mishaps,
     stats: Stats,
@@ -176,22 +164,18 @@ impl Discoverer {
         let walks = ways(&plan.destinations);
         Self {
             walks,
-            budget: (!plan.watch).then_some(BUDGET),
             found: Found::new(plan.secret.is_some(), plan.names.clone()),
             plan,
             asked: VecDeque::new(),
             doing: Doing::Everybody,
-            began: Duration::ZERO,
+            pace: Pace::default(),
+            hints: Hints::new(),
             cycle: 0,
             rounds: 0,
-            patience: 0,
-            rest: Duration::ZERO,
-            overdue: false,
-            hints: Hints::new(),
-            crowd_told: false,
             expiry: None,
             ends: None,
-            clock: None,
+            clock: Clock::default(),
+            crowd_told: false,
             bytes: Vec::new(),
             source_port: None,
             mishaps: Mishaps::default(),
@@ -231,7 +215,7 @@ impl Discoverer {
         let there = self.found.answering();
         let guess = if self.cycle == 0 { self.plan.expect.unwrap_or(0) } else { there };
         self.cycle += 1;
-        self.began = now;
+        self.pace.begin(now);
         self.doing = Doing::Everybody;
         self.begin_walks(now, guess / self.walks.len().max(1) as u64);
     }
@@ -244,8 +228,8 @@ impl Discoverer {
 
     fn ask_after_hints(&mut self, now: Duration) {
         self.cycle += 1;
-        self.hints.follow(now);
-        self.doing = Doing::Hints(now, self.found.believed());
+        self.hints.follow(now, self.found.believed());
+        self.doing = Doing::Hints;
         self.begin_walks(now, 0);
     }
 
@@ -279,7 +263,7 @@ impl Discoverer {
             self.asked.pop_front();
         }
         self.asked.push_back(Asked { nonce, walk: at, round, longest: 0 });
-        if matches!(self.doing, Doing::Hints(..)) {
+        if self.doing == Doing::Hints {
             return self.begin_hint_round(now, at, &nonce);
         }
         self.walks[at].round(now, self.found.known(&nonce, at, self.cycle));
@@ -329,38 +313,28 @@ impl Discoverer {
     fn all_done(&mut self, now: Now, out: &mut dyn Out) {
         match self.doing {
             Doing::Everybody if self.plan.watch => {
-                let at = self.time(now);
+                let at = self.clock.time(now.run);
                 for id in self.found.now_stale(self.cycle) {
                     self.tell(id, Change::Stale, out);
                 }
                 self.expire(at, out);
-                self.overdue = self.found.has_overdue(at);
-                self.rest = now.run + now.run.saturating_sub(self.began);
-                self.doing = Doing::Resting(self.began);
+                self.pace.done(now.run, self.found.has_overdue(at));
+                self.doing = Doing::Resting;
             }
             Doing::Everybody if self.plan.deadline.is_some() && (self.is_short() || self.is_cut_short()) => {
-                self.patience += 1;
-                self.doing = Doing::Resting(now.run);
+                self.pace.missed(now.run);
+                self.doing = Doing::Resting;
             }
             Doing::Everybody if self.is_cut_short() => self.cut_short(now, out),
             Doing::Everybody => self.doing = Doing::Over,
-            Doing::Hints(since, before) => {
-                self.hints_are_followed_up(since + self.slept(), before, out);
-                self.doing = Doing::Resting(self.began);
+            Doing::Hints => {
+                let since = self.clock.time(self.hints.since());
+                for service in self.hints.settle(since, &mut self.found) {
+                    out.tell(&Event::Service(Change::Gone, &service));
+                }
+                self.doing = Doing::Resting;
             }
-            Doing::Resting(_) | Doing::Over => {}
-        }
-    }
-
-    /// Whatever is true of them has shown by now.
-    fn hints_are_followed_up(&mut self, since: Duration, before: u64, out: &mut dyn Out) {
-        let gone = self.found.take_doubted(since, self.hints.followed());
-        let came = |id: &InstanceId, hint: &Hint| matches!(hint, Hint::Came(order) if !self.found.is_news(*id, *order));
-        let more = self.found.believed() + gone.len() as u64 > before;
-        let fruitful = more || !gone.is_empty() || self.hints.followed().iter().any(|(id, hint)| came(id, hint));
-        self.hints.done(fruitful);
-        for service in gone {
-            out.tell(&Event::Service(Change::Gone, &service));
+            Doing::Resting | Doing::Over => {}
         }
     }
 
@@ -376,7 +350,7 @@ impl Discoverer {
 
     /// The end of the run, at the latest.
     fn end(&self) -> Option<Duration> {
-        self.plan.deadline.or(self.budget)
+        self.plan.deadline.or((!self.plan.watch).then_some(BUDGET))
     }
 
     fn expire(&mut self, at: Duration, out: &mut dyn Out) {
@@ -388,14 +362,11 @@ impl Discoverer {
 
     /// When everybody is asked again.
     fn again_at(&self) -> Option<Duration> {
-        let Doing::Resting(since) = self.doing else { return None };
-        if !self.plan.watch {
-            let patience = Duration::from_millis(100) * (1 << self.patience.min(10));
-            return Some(since + patience.min(LONGEST_PATIENCE));
-        }
-        let part = self.found.shortest_ttl().map_or(REFRESH, |ttl| ttl / REFRESH_PART);
-        let pause = if self.overdue { REFRESH_FLOOR } else { part.max(REFRESH_FLOOR) };
-        Some((since + pause).max(self.rest))
+        let resting = self.doing == Doing::Resting;
+        resting.then(|| match self.plan.watch {
+            true => self.pace.refresh(self.found.shortest_ttl()),
+            false => self.pace.once_more(),
+        })
     }
 
     fn is_short(&self) -> bool {
@@ -456,7 +427,7 @@ impl Discoverer {
         if self.plan.kind.as_ref().is_some_and(|kind| *kind != reply.about.kind) {
             return Err(Ignored::OtherType);
         }
-        let (cycle, time, full) = (self.cycle, self.time(now), self.plan.room >= MOST_ROOM);
+        let (cycle, time, full) = (self.cycle, self.clock.time(now.run), self.plan.room >= MOST_ROOM);
         let taken = self.found.take(Answer { reply, signed, datagram, walk, cycle, full, now, time });
         if taken == Err(Ignored::TooMany) {
             self.tell_of_crowd(datagram.source, out);
@@ -563,19 +534,9 @@ impl Discoverer {
 
     // ---- the clock -------------------------------------------------------------------------------------------------
 
-    /// The time of the run, with the time that the host slept.
-    fn time(&self, now: Now) -> Duration {
-        now.run + self.slept()
-    }
-
-    fn slept(&self) -> Duration {
-        self.clock.map_or(Duration::ZERO, |clock| clock.slept)
-    }
-
     /// Asks everybody again if the host seems to have slept, or to be somewhere else in time.
     fn look_at_the_clock(&mut self, now: Now, out: &mut dyn Out) {
-        let clock = self.clock.get_or_insert(Clock { last: now, slept: Duration::ZERO });
-        if clock.jumped(now) && self.plan.watch && self.doing != Doing::Over {
+        if self.clock.jumped(now) && self.plan.watch && self.doing != Doing::Over {
             out.tell(&Event::Notice(Notice::ClockJumped));
             self.ask_everybody(now.run);
         }
@@ -703,7 +664,7 @@ impl Engine for Discoverer {
             return self.cut_short(now, out);
         }
         self.look_at_the_clock(now, out);
-        let at = self.time(now);
+        let at = self.clock.time(now.run);
         if self.expiry.is_some_and(|expiry| expiry <= at) {
             self.expire(at, out);
         }
@@ -713,21 +674,21 @@ impl Engine for Discoverer {
             } else {
                 self.ask_once_more(now.run);
             }
-        } else if matches!(self.doing, Doing::Resting(_)) && self.hints.due().is_some_and(|hint| hint <= now.run) {
+        } else if self.doing == Doing::Resting && self.hints.due().is_some_and(|hint| hint <= now.run) {
             self.ask_after_hints(now.run);
         }
         self.walk_on(now, out);
     }
 
     fn next(&self) -> Next {
-        let resting = matches!(self.doing, Doing::Resting(_));
-        let tick = self.clock.filter(|_| resting && self.plan.watch).map(|clock| clock.last.run + TICK);
-        let expiry = self.expiry.map(|expiry| expiry.saturating_sub(self.slept()));
+        let resting = self.doing == Doing::Resting;
+        let tick = self.clock.tick().filter(|_| resting && self.plan.watch);
+        let expiry = self.expiry.map(|expiry| self.clock.run(expiry));
         let hint = self.hints.due().filter(|_| resting);
         let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
         let walks = self.walks.iter().filter_map(Walk::due);
         // Where there is no way left to ask on, an asking is done as soon as it has begun; the next one may have some.
-        let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.began);
+        let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.pace.began());
         match walks.chain(others.into_iter().flatten()).chain(asked_nobody).min() {
             _ if self.is_over() => Next::Done,
             Some(at) => Next::At(at),
