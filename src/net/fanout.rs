@@ -25,8 +25,8 @@ pub struct Fanout {
     waiter: Option<sys::Waiter>,
     /// Which endpoint is read first: none may starve the others.
     first: usize,
-    /// The last destination whose way was looked up, with its source address.
-    way: Option<(SocketAddr, IpAddr)>,
+    /// The last destination whose source address was looked up, with that address.
+    looked_up: Option<(SocketAddr, IpAddr)>,
     /// Where the system tells of interfaces that come and go, if that is wanted.
     news: Option<sys::News>,
     /// What is joined on interfaces that come.
@@ -67,7 +67,16 @@ impl Waker {
 impl Fanout {
     /// These endpoints as one. `table` tells casts and interfaces.
     pub const fn new(endpoints: Vec<Endpoint>, table: Table) -> Self {
-        Self { endpoints, table, waiter: None, first: 0, way: None, news: None, groups: Vec::new(), changed: false }
+        Self {
+            endpoints,
+            table,
+            waiter: None,
+            first: 0,
+            looked_up: None,
+            news: None,
+            groups: Vec::new(),
+            changed: false,
+        }
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -210,7 +219,7 @@ impl Fanout {
     }
 
     /// Source address and interface of a datagram that left.
-    fn way_of(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
+    fn left_by(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
         let Some(local) = self.endpoint_for(item).map(Endpoint::local) else { return (None, None) };
         let bound = (!local.ip().is_unspecified()).then(|| local.ip());
         let source = item.source.or(bound).or_else(|| self.source_towards(item.destination));
@@ -219,11 +228,11 @@ impl Fanout {
     }
 
     fn source_towards(&mut self, destination: SocketAddr) -> Option<IpAddr> {
-        match self.way {
+        match self.looked_up {
             Some((known, source)) if known == destination => Some(source),
             _ => {
                 let source = source_for(destination).ok()?;
-                self.way = Some((destination, source));
+                self.looked_up = Some((destination, source));
                 Some(source)
             }
         }
@@ -231,7 +240,7 @@ impl Fanout {
 
     fn outcome(&mut self, item: &Item, len: usize, sent: Result<(), Fault>) -> Outcome {
         let (source, link) = match sent {
-            Ok(()) => self.way_of(item),
+            Ok(()) => self.left_by(item),
             Err(_) => (None, item.link.clone()),
         };
         Outcome { ticket: item.ticket, len, destination: item.destination, link, result: sent.map(|()| source) }
@@ -284,7 +293,7 @@ impl Network for Fanout {
 
     fn refresh(&mut self) {
         let Ok(table) = interfaces::list() else { return };
-        self.way = None;
+        self.looked_up = None;
         if table == self.table {
             return;
         }
