@@ -80,6 +80,9 @@ pub struct Plan {
 /// rule, 12 s where one in ten datagrams is lost, and 14 s behind 20 Mbit/s; who needs longer is kept up by somebody.
 pub const BUDGET: Duration = Duration::from_secs(15);
 
+/// So many instances are told of that two responders have: more say nothing else.
+const MOST_CLASHES: u32 = 8;
+
 /// Hints are followed up after a random part of this, so that watchers that hear the same do not ask together.
 const HINT_SPREAD: Duration = Duration::from_millis(250);
 
@@ -148,6 +151,8 @@ pub struct Discoverer {
     clock: Clock,
     /// It was said that one address has more services than are kept of one.
     crowd_told: bool,
+    /// How many instances were told of that two responders have.
+    clashes_told: u32,
     /// The last query, as it is sent.
     bytes: Vec<u8>,
     /// The port that answers come to, once it is known.
@@ -176,6 +181,7 @@ impl Discoverer {
             ends: None,
             clock: Clock::default(),
             crowd_told: false,
+            clashes_told: 0,
             bytes: Vec::new(),
             source_port: None,
             mishaps: Mishaps::default(),
@@ -471,9 +477,18 @@ impl Discoverer {
                     self.end_if_all_are_found();
                 }
             }
-            Taken::Clash(id, one, other) => out.tell(&Event::Notice(Notice::IdClash(id, one, other))),
+            Taken::Clash(id, one, other) => self.tell_of_clash(id, one, other, out),
         }
         add(&mut self.stats.replies, 1);
+    }
+
+    /// Says that two responders have one instance. A few times are enough to see that something is wrong with the LAN: whoever
+    /// makes instances up could have it said as often as he likes.
+    fn tell_of_clash(&mut self, id: InstanceId, one: SocketAddr, other: SocketAddr, out: &mut dyn Out) {
+        if self.clashes_told < MOST_CLASHES {
+            self.clashes_told += 1;
+            out.tell(&Event::Notice(Notice::IdClash(id, one, other)));
+        }
     }
 
     /// Says once that an address has more services than are kept of one: among those left out there may be true ones.

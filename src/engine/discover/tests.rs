@@ -613,20 +613,26 @@ fn a_stranger_keeps_no_run_going_and_it_is_said_that_somebody_did() {
     assert!(matches!(&lan.said.notices[..], [Notice::ServicesMissing(missing)] if missing.unsigned > 0));
 }
 
-#[test]
-fn two_of_one_instance_are_told_once() {
+/// How often a run tells of two responders with one instance, when so many instances are answered for by two, twice each.
+fn clashes_of(instances: u64) -> (usize, usize) {
     let mut lan = Lan::new(asking(None), Vec::new());
-    for boot in [1, 2, 1, 2] {
+    for (id, boot) in (1..=instances).flat_map(|id| [1, 2, 1, 2].map(|boot| (id, boot))) {
         let asked = &lan.asker.asked[0];
         let (nonce, order) = (asked.nonce, Order { boot, seq: 1 });
         let mut bytes = Vec::new();
         let address = format!("10.0.1.{boot}");
-        let reply = Reply { echo: nonce.echo(), address: address.parse().ok(), order, about: about(2), more: false };
+        let reply = Reply { echo: nonce.echo(), address: address.parse().ok(), order, about: about(id), more: false };
         reply.write(&nonce, None, &mut bytes);
         lan.hear(&format!("{address}:1061"), &bytes);
     }
     let clashes = lan.said.notices.iter().filter(|notice| matches!(notice, Notice::IdClash(..))).count();
-    assert_eq!((clashes, lan.asker.services().len()), (1, 1));
+    (clashes, lan.asker.services().len())
+}
+
+#[test]
+fn two_of_one_instance_are_told_once_and_of_many_instances_a_few() {
+    assert_eq!(clashes_of(1), (1, 1));
+    assert_eq!(clashes_of(100), (8, 100));
 }
 
 proptest! {

@@ -34,7 +34,9 @@ const MOST_ROWS: usize = 1000;
 
 /// A stranger's word: as it is where it can be taken for nothing else, else in quotes and escaped.
 pub(super) fn word(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| !c.is_whitespace() && !matches!(c, '"' | '\\' | ',') && !super::escape::is_harmful(c);
+    // U+2800 is a letter of Braille that looks like a space.
+    let plain =
+        |c: char| !c.is_whitespace() && !matches!(c, '"' | '\\' | ',' | '\u{2800}') && !super::escape::is_harmful(c);
     if !text.is_empty() && text.chars().all(plain) && tamed(text) == text {
         return Cow::Borrowed(text);
     }
@@ -295,6 +297,15 @@ impl<S: Sink + ?Sized> Sink for Told<S> {
 mod tests {
     use super::super::samples;
     use super::*;
+
+    #[test]
+    fn what_looks_like_a_space_is_within_quotes() {
+        for blank in [' ', '\u{a0}', '\u{3000}', '\u{2800}'] {
+            let name = format!("lp{blank}{blank}10.0.0.1:1");
+            assert!(word(&name).starts_with("\"lp") && word(&name).ends_with('"'), "{name}");
+        }
+        assert_eq!(word("lp-1_a.b"), "lp-1_a.b");
+    }
 
     fn table(services: &[Service]) -> String {
         table_within(None, services)
