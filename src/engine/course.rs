@@ -5,6 +5,7 @@
 //! the reason, until it can be reached again.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::engine::broadcast::{self, Choice};
 use crate::model::event::{Notice, Unsent};
@@ -194,6 +195,15 @@ pub(super) struct Place {
     state: State,
     /// It was not there at the start, so it has a turn only while its interface exists.
     came: bool,
+    went: Went,
+}
+
+/// What has left for a place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Went {
+    pub(super) datagrams: u64,
+    /// When the last of them did, in the time of the run.
+    pub(super) last: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -229,7 +239,7 @@ pub(super) struct Places {
 impl Places {
     /// Those of the start.
     pub(super) fn new(destinations: Vec<Destination>) -> Self {
-        let reached = |to| Place { to, state: State::Reached, came: false };
+        let reached = |to| Place { to, state: State::Reached, came: false, went: Went::default() };
         Self { course: Course::Fixed, places: destinations.into_iter().take(MOST).map(reached).collect() }
     }
 
@@ -267,9 +277,16 @@ impl Places {
         self.places.get(number).map(|place| &place.to)
     }
 
-    /// How many numbers there are.
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
+    /// What has left for a place.
+    pub(super) fn went(&self, number: usize) -> Option<Went> {
+        self.places.get(number).map(|place| place.went)
+    }
+
+    /// A datagram has left for a place, at this time of the run.
+    pub(super) fn left(&mut self, number: usize, now: Duration) {
+        if let Some(place) = self.places.get_mut(number) {
+            place.went = Went { datagrams: place.went.datagrams + 1, last: now };
+        }
     }
 
     /// The interface that a destination is reached by, with its own name or by the route.
@@ -339,7 +356,7 @@ impl Places {
     }
 
     fn take_place(&mut self, to: Destination) {
-        let place = Place { to, state: State::Reached, came: true };
+        let place = Place { to, state: State::Reached, came: true, went: Went::default() };
         let vacant = self.places.iter().position(|place| place.state == State::Vacant);
         match vacant {
             Some(number) => self.places[number] = place,

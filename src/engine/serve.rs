@@ -456,7 +456,7 @@ mod tests {
     fn a_loss_is_a_failure_only_where_that_was_asked_for() {
         let verdict = |fail_on_loss, kernel_drops, output_drops| {
             let mut server = Server::new(Plan { fail_on_loss, ..plan(None) });
-            let ending = Ending { kernel_drops, output_drops, broken: None };
+            let ending = Ending { kernel_drops, output_drops, ..Ending::default() };
             server.finish(at(1), &ending, &mut Said::default());
             server.stats().verdict
         };

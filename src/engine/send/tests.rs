@@ -125,6 +125,21 @@ fn answers_are_collected_until_the_deadline_and_counted_once() {
 }
 
 #[test]
+fn what_comes_behind_the_last_answer_that_was_wanted_is_counted_apart() {
+    let mut plan = plan(Some(50 * MS));
+    plan.answers.most = Some(1);
+    let mut sender = Sender::new(plan, records(&["a"]));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    deliver(&mut sender, at(0), &mut said);
+    for _ in 0..40 {
+        sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+    }
+    let stats = sender.stats();
+    assert_eq!((said.replies.len(), stats.received, stats.replies, stats.unread), (1, 1, Some(1), 39));
+}
+
+#[test]
 fn silence_is_too_few_and_so_are_fewer_than_expected() {
     let expecting = |expect| {
         let mut plan = plan(Some(50 * MS));
@@ -254,16 +269,22 @@ fn strict_source_leaves_others_out_and_counts_them() {
 #[test]
 fn a_refusal_is_the_result_only_when_nobody_answered() {
     let refusal = Refusal { destination: "10.0.0.2:1060".parse().unwrap(), by: None, what: Unreachable::Port };
-    let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
-    let mut said = Said::default();
-    sender.start(at(0), &mut said);
-    deliver(&mut sender, at(0), &mut said);
-    sender.refused(at(1), &refusal, &mut said);
-    sender.due(at(1), &mut said);
-    assert_eq!(sender.next(), Next::Done);
-    assert_eq!(verdict(&mut sender, at(1)), Verdict::PeerRefused);
-    sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-    assert_eq!(verdict(&mut sender, at(2)), Verdict::Done);
+    for (answers, expected) in [(0, Verdict::PeerRefused), (1, Verdict::Done)] {
+        let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        sender.due(at(0), &mut said);
+        for _ in 0..answers {
+            sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+        }
+        sender.refused(at(1), &refusal, &mut said);
+        assert_eq!(sender.next(), Next::Done);
+        assert_eq!(verdict(&mut sender, at(1)), expected);
+        // What comes behind that is not waited for.
+        sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+        assert_eq!((said.replies.len(), sender.stats().unread, verdict(&mut sender, at(2))), (answers, 1, expected));
+    }
 }
 
 #[test]
@@ -391,9 +412,14 @@ fn table(rows: &[Facts]) -> Table {
 
 /// A series to everybody on every interface of `start`.
 fn series(start: &Table, schedule: Schedule) -> Sender<std::vec::IntoIter<Record>> {
+    asking(start, schedule, Answers::NONE)
+}
+
+/// The same, with answers.
+fn asking(start: &Table, schedule: Schedule, answers: Answers) -> Sender<std::vec::IntoIter<Record>> {
     let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 9 };
     let destinations = broadcast::plan(start, &choice).unwrap().destinations;
-    let plan = Plan { schedule, ..Plan::to(destinations) };
+    let plan = Plan { schedule, answers, ..Plan::to(destinations) };
     Sender::new(plan, records(&["a"])).following(Course::Everybody(choice, None), start)
 }
 
@@ -449,6 +475,39 @@ fn a_series_goes_on_within_an_interval_and_every_datagram_is_accounted_for() {
     let stats = sender.stats();
     assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(104), 24, 80));
     assert_eq!(verdict(&mut sender, at(10_000)), Verdict::Partly);
+}
+
+#[test]
+fn an_interface_that_comes_for_another_begins_its_own_account() {
+    let e0 = row(2, "e0", Some(("10.0.0.1", 24)));
+    let with = |index, name, address| table(&[e0.clone(), row(index, name, Some((address, 24)))]);
+    let answers = Answers { wait: Some(1000 * MS), ..Answers::NONE };
+    let mut sender = asking(&table(std::slice::from_ref(&e0)), every(100 * MS, 10), answers);
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    // Five datagrams on e1, none while there is no second interface, and then one on e2.
+    for (ms, now) in
+        [(50, with(3, "e1", "10.1.0.1")), (550, table(std::slice::from_ref(&e0))), (750, with(4, "e2", "10.2.0.1"))]
+    {
+        for due in (0..ms).step_by(100) {
+            all_that_is_due(&mut sender, at(due), &mut said);
+            deliver(&mut sender, at(due), &mut said);
+        }
+        sender.rewired(at(ms), &now, &mut said);
+    }
+    all_that_is_due(&mut sender, at(800), &mut said);
+    assert_eq!(
+        said.sends.iter().map(|(_, to, _)| to.to_string()).collect::<Vec<_>>(),
+        ["10.0.0.255:9", "10.2.0.255:9"]
+    );
+    deliver(&mut sender, at(800), &mut said);
+    let e2 = Some(Link { index: 4, name: "e2".into() });
+    let answer = Datagram { link: e2, ..reply_from("10.2.0.2:9", b"A") };
+    sender.received(at(801), &answer, &mut said);
+    sender.received(at(802), &answer, &mut said);
+    let shown: Vec<_> = said.replies.iter().map(|r| (r.round_trip, r.duplicate)).collect();
+    assert_eq!(shown, [(Some(MS), false), (None, true)]);
+    assert_eq!((sender.stats().replies, sender.stats().duplicates), (Some(1), Some(1)));
 }
 
 #[test]
