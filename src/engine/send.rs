@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::brake::Brake;
-use crate::engine::course::{self, Course, Places};
 use crate::engine::mishaps::Mishaps;
+use crate::engine::places::{self, Follows, Places};
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
 use crate::model::interface::Table;
@@ -218,9 +218,9 @@ impl<R: Records> Sender<R> {
         }
     }
 
-    /// The same, with destinations that follow the interfaces by this course.
-    pub fn following(mut self, course: Course, table: &Table) -> Self {
-        let changes = self.places.follow(course, table);
+    /// The same, with destinations that follow the interfaces so.
+    pub fn following(mut self, follows: Follows, table: &Table) -> Self {
+        let changes = self.places.follow(follows, table);
         self.plan.notices.extend(changes);
         self
     }
@@ -290,7 +290,7 @@ impl<R: Records> Sender<R> {
                 destination: destination.address,
                 source: destination.source,
                 link: destination.link.clone(),
-                ticket: course::ticket(number, place),
+                ticket: places::ticket(number, place),
             });
         }
         self.stats.attempted = Some(self.next_seq);
@@ -456,7 +456,7 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        let (seq, place) = course::of_ticket(outcome.ticket);
+        let (seq, place) = places::of_ticket(outcome.ticket);
         let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
         match outcome.result {
             Ok(source) => {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::broadcast::{self, Choice, Form};
-use crate::engine::course::Way;
+use crate::engine::places::Way;
 use crate::engine::testing::{Said, at, reply_from};
 use crate::model::interface::{Facts, Interface, directed};
 use crate::model::{Fault, Repeat, error::FaultKind, event::Unreachable};
@@ -326,8 +326,8 @@ fn what_did_not_leave_is_told_and_decides_the_code() {
         let mut sender = Sender::new(Plan { lenient, ..plan(None) }, records(&["a", "b"]));
         let mut said = Said::default();
         sender.start(at(0), &mut said);
-        sender.sent(at(0), &outcome(course::ticket(0, 0), Err(fault)), &mut said);
-        sender.sent(at(0), &outcome(course::ticket(1, 0), second), &mut said);
+        sender.sent(at(0), &outcome(places::ticket(0, 0), Err(fault)), &mut said);
+        sender.sent(at(0), &outcome(places::ticket(1, 0), second), &mut said);
         assert!(said.failed >= 1);
         assert_eq!(verdict(&mut sender, at(0)), verdict_wanted);
     }
@@ -342,7 +342,7 @@ fn one_interface_that_fails_does_not_end_the_wait_for_the_others() {
         let mut sender = Sender::new(both.clone(), records(&["a"]));
         let mut said = Said::default();
         sender.start(at(0), &mut said);
-        for (ticket, result) in [(course::ticket(0, 0), Err(fault)), (course::ticket(1, 1), second)] {
+        for (ticket, result) in [(places::ticket(0, 0), Err(fault)), (places::ticket(1, 1), second)] {
             let destination = both.destinations[0].address;
             sender.sent(at(0), &Outcome { ticket, len: 1, destination, link: None, result }, &mut said);
         }
@@ -420,7 +420,7 @@ fn asking(start: &Table, schedule: Schedule, answers: Answers) -> Sender<std::ve
     let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 9 };
     let destinations = broadcast::plan(start, &choice).unwrap().destinations;
     let plan = Plan { schedule, answers, ..Plan::to(destinations) };
-    Sender::new(plan, records(&["a"])).following(Course::Everybody(choice, None), start)
+    Sender::new(plan, records(&["a"])).following(Follows::Everybody(choice, None), start)
 }
 
 fn every(interval: Duration, times: u64) -> Schedule {
@@ -471,7 +471,7 @@ fn a_series_goes_on_within_an_interval_and_every_datagram_is_accounted_for() {
     let expected: Vec<u64> = (0..=1000).chain(9_100..10_000).filter(|ms| ms % 100 == 0).collect();
     assert_eq!(times("10.0.0.255:9"), expected);
     assert_eq!(times("10.1.0.255:9"), [9_600, 9_700, 9_800, 9_900]);
-    assert_eq!(said.course, ["e0 lost: down", "e0 back", "e1 came"]);
+    assert_eq!(said.ways, ["e0 lost: down", "e0 back", "e1 came"]);
     let stats = sender.stats();
     assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(104), 24, 80));
     assert_eq!(verdict(&mut sender, at(10_000)), Verdict::Partly);
@@ -519,10 +519,10 @@ fn nothing_but_what_was_not_tried_is_refused_before_sending_and_ends_no_later() 
         answers: Answers { wait: Some(9000 * MS), ..Answers::NONE },
         ..Plan::to(vec![way.start(&start).unwrap()])
     };
-    let mut sender = Sender::new(plan, records(&["a"])).following(Course::One(way), &start);
+    let mut sender = Sender::new(plan, records(&["a"])).following(Follows::One(way), &start);
     let mut said = Said::default();
     sender.start(at(0), &mut said);
-    assert_eq!((said.sends.len(), &said.course[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
+    assert_eq!((said.sends.len(), &said.ways[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
     assert_eq!((sender.next(), verdict(&mut sender, at(0))), (Next::Done, Verdict::RefusedToSend));
 }
 
@@ -552,7 +552,7 @@ fn a_series_whose_sends_all_fail_slows_down_until_one_leaves() {
     sender.start(at(0), &mut said);
     // A burst, and then at 100, 300, 700, 1500 and 3100 ms.
     assert_eq!(fail_for(&mut sender, 5_000, &mut said), 64 + 5);
-    assert_eq!((said.failed, &said.course[..]), (1, &["slowed".to_owned()][..]));
+    assert_eq!((said.failed, &said.ways[..]), (1, &["slowed".to_owned()][..]));
     // The interfaces are others: it is tried at once.
     sender.rewired(at(5_000), &Table::default(), &mut said);
     said.now = 5_000;

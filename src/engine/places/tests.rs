@@ -22,13 +22,13 @@ fn choice(interfaces: &[&str]) -> Choice {
 fn everybody(interfaces: &[&str], start: &Table) -> Places {
     let choice = choice(interfaces);
     let mut places = Places::new(broadcast::plan(start, &choice).unwrap().destinations);
-    assert!(places.follow(Course::Everybody(choice, None), start).is_empty());
+    assert!(places.follow(Follows::Everybody(choice, None), start).is_empty());
     places
 }
 
 fn to_one(way: Way, start: &Table) -> Places {
     let mut places = Places::new(vec![way.start(start).unwrap()]);
-    places.follow(Course::One(way), start);
+    places.follow(Follows::One(way), start);
     places
 }
 
