@@ -71,6 +71,13 @@ const COUNT_DROPS: Duration = Duration::from_secs(1);
 /// deadline, a record to be sent or the end of the run.
 const MOST_BATCHES: u32 = 64;
 
+/// How long what is in the queue at the end is counted: longer than a full receive buffer of 4 MiB takes, some 10,000
+/// datagrams and as many microseconds; short enough that a flood does not keep who has ended from ending.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// Batches of the last look, where time does not pass.
+const MOST_LAST_BATCHES: u32 = 65_536;
+
 /// Runs `engine` over `network` to its end, telling `sink`.
 ///
 /// # Errors
@@ -183,6 +190,10 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             self.network.receive(&mut self.batch).map_err(Broken::Network)?;
             self.desk.now = self.clock.now();
             self.hand_over();
+            if self.engine.next() == Next::Done {
+                // What is behind is counted at the end, and nobody's to answer or to tell.
+                return self.desk.check();
+            }
             if !self.batch.is_full() {
                 self.emptied = self.desk.now.run;
                 return self.desk.check();
@@ -241,6 +252,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
 
     /// Tells what broke the run, if something did, and the summary.
     fn finish(&mut self, ended: &Result<(), Broken>) {
+        let unread = if ended.is_ok() { self.unread() } else { 0 };
         self.desk.now = self.clock.now();
         let broken = match ended {
             Err(Broken::Network(error)) => {
@@ -249,9 +261,27 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             }
             _ => None,
         };
-        let ending = Ending { kernel_drops: self.network.drops(), output_drops: self.desk.sink.drops(), broken };
+        // The drops behind the last look: what is counted there was in the queue, and so not dropped.
+        let (kernel_drops, output_drops) = (self.network.drops(), self.desk.sink.drops());
+        let ending = Ending { kernel_drops, output_drops, unread, broken };
         self.engine.finish(self.desk.now, &ending, &mut self.desk);
         self.desk.flush();
+    }
+
+    /// Takes what is still in the queue, to count it.
+    fn unread(&mut self) -> u64 {
+        let end = self.clock.now().run + LAST_LOOK;
+        let mut unread = 0;
+        for _ in 0..MOST_LAST_BATCHES {
+            if self.network.receive(&mut self.batch).is_err() {
+                break;
+            }
+            unread += self.batch.datagrams().count() as u64;
+            if !self.batch.is_full() || self.clock.now().run >= end {
+                break;
+            }
+        }
+        unread
     }
 }
 
@@ -486,11 +516,16 @@ mod tests {
         told: Vec<(Duration, u64)>,
         /// How many datagrams were left when the interfaces were others.
         rewired: Option<usize>,
+        /// It ends with so many left.
+        enough: usize,
+        handed_over_at_the_end: usize,
+        unread: u64,
     }
 
     impl Engine for Counting {
         fn start(&mut self, _: Now, _: &mut dyn Out) {}
         fn received(&mut self, _: Now, _: &Datagram<'_>, _: &mut dyn Out) {
+            self.handed_over_at_the_end += usize::from(self.next() == Next::Done);
             self.left -= 1;
         }
         fn rewired(&mut self, _: Now, _: &Table, _: &mut dyn Out) {
@@ -506,21 +541,45 @@ mod tests {
             self.told.push((now.run, total));
         }
         fn next(&self) -> Next {
-            if self.left == 0 { Next::Done } else { Next::Event }
+            if self.left <= self.enough { Next::Done } else { Next::Event }
         }
-        fn stop(&mut self, _: Now, _: &mut dyn Out) {}
-        fn finish(&mut self, _: Now, _: &Ending, _: &mut dyn Out) {}
+        fn stop(&mut self, _: Now, _: &mut dyn Out) {
+            self.enough = self.left;
+        }
+        fn finish(&mut self, _: Now, ending: &Ending, _: &mut dyn Out) {
+            self.unread = ending.unread;
+        }
     }
 
     /// What becomes of datagrams that come at these times, in ms.
     fn count(times: &[u32]) -> Counting {
+        count_to(times, 0, &Stop::default())
+    }
+
+    /// The same, where so many are left when the engine has enough.
+    fn count_to(times: &[u32], enough: usize, stop: &Stop) -> Counting {
         let answers = times.iter().map(|ms| (*ms * MS, Some((b"x".as_slice(), 1, *ms * MS)))).collect();
         let clock = Virtual::default();
         let mut network = Script { answers, news: Some(5 * MS), ..script(&clock) };
-        let mut engine = Counting { left: times.len(), ..Counting::default() };
+        let mut engine = Counting { left: times.len(), enough, ..Counting::default() };
         let mut sink = Diary { lines: Rc::default(), fails_after: usize::MAX };
-        run(&mut engine, &mut network, Batch::new(64), &mut sink, &mut clock.clone(), &Stop::default()).unwrap();
+        run(&mut engine, &mut network, Batch::new(64), &mut sink, &mut clock.clone(), stop).unwrap();
         engine
+    }
+
+    #[test]
+    fn what_is_in_the_queue_at_the_end_is_counted_and_nobody_is_handed_it() {
+        let batch = crate::net::batch::SLOTS;
+        let engine = count_to(&[5; 1000], 999, &Stop::default());
+        // The rest of the batch that ended it is the engine's to count.
+        assert_eq!((engine.handed_over_at_the_end, engine.unread), (batch - 1, 1000 - batch as u64));
+        // What comes later is in no queue.
+        assert_eq!(count_to(&[5, 5, 5, 5, 5, 90], 5, &Stop::default()).unread, 1);
+        let stop = Stop::default();
+        stop.request();
+        let most = MOST_BATCHES as usize * batch;
+        let engine = count_to(&vec![0; 10 * most], 0, &stop);
+        assert_eq!((engine.left, engine.unread), (9 * most, 9 * most as u64));
     }
 
     #[test]

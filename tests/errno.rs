@@ -1,12 +1,12 @@
 //! What the system says when a datagram does not leave, each on real sockets: its kind, its counter, its text, its exit code;
 //! and that nothing spins.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use halloo::lab::{HostPlan, Plan, Plug};
 use serde_json::Value;
@@ -65,18 +65,56 @@ fn a_firewall_that_drops_what_leaves_says_so() {
 fn a_full_queue_is_waited_for_and_never_counted_as_sent() {
     let Some(lan) = Lan::of(&two_hosts()) else { return };
     let (h1, listener) = (lan.host("h1"), lan.host("h2").serve(&["listen", "--json", "--show", "none"]));
-    let slow = "qdisc add dev e0 root tbf rate 8mbit burst 3000 limit 5000";
-    Run::new(h1.command("tc", &slow.split(' ').collect::<Vec<_>>())).output().expect_code(0);
-    // Three times what leaves in the time that is waited for.
+    slow_down(h1, "rate 1mbit burst 3000 limit 5000");
+    // A second and more, where a quarter of one is waited for each time: behind the first 64, and behind the rest.
     let output = h1.run(&["send", "10.77.0.2", "--size", "1400", "--count", "100", "--interval", "0", "--json"]);
     let summary = output.summary();
     let (sent, failed) = (number(&summary, "sent"), number(&summary, "failed"));
     assert_eq!((sent + failed, number(&summary, "attempted")), (100, 100), "{output}");
     assert_eq!(summary["failed_by"]["queue_full"].as_u64().unwrap_or(0), failed, "{output}");
+    // More than the burst and the queue hold, which is what leaves where nothing is waited for.
+    assert!(failed > 0 && sent > 10, "{output}");
     h1.run(&["send", "10.77.0.2", "end"]).expect_code(0);
     listener.process.wait_line(|line| line.contains("\"len\":3,"));
     let heard = listener.stop().expect_code(0).summary();
     assert_eq!(number(&heard, "received"), sent + 1, "what is said to be sent arrives: {output}");
+}
+
+/// Makes a queue of what leaves by `e0`.
+fn slow_down(host: Host<'_>, queue: &str) {
+    let add = format!("qdisc add dev e0 root tbf {queue}");
+    Run::new(host.command("tc", &add.split(' ').collect::<Vec<_>>())).output().expect_code(0);
+}
+
+/// A datagram in more than a second: a queue that holds two, and one that holds more than the send buffer.
+const QUEUES: [&str; 2] = ["rate 8kbit burst 1500 limit 3000", "rate 8kbit burst 1500 limit 100000000"];
+
+/// A run looks whether it is to end before it sends again. Far above the time that one flush waits for room, and far below
+/// what 64 datagrams take on such a line, or would take if each waited for itself.
+const SOON: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_run_ends_soon_though_its_queue_is_full() {
+    for queue in QUEUES {
+        let Some(lan) = Lan::of(&two_hosts()) else { return };
+        let h1 = lan.host("h1");
+        slow_down(h1, queue);
+        let forever = ["send", "10.77.0.2", "--size", "1400", "--count", "1000000", "--interval", "0", "--json"];
+        // By a signal.
+        let series = h1.halloo(&forever).start();
+        series.wait_line(|line| line.contains("queue_full"));
+        let told = Instant::now();
+        let output = series.stop();
+        assert!(told.elapsed() < SOON, "{queue}: {:?}", told.elapsed());
+        let summary = output.summary();
+        assert_eq!(summary["failed_by"]["queue_full"], summary["failed"], "{output}");
+        // By the time.
+        let began = Instant::now();
+        let flood = ["--size", "1400", "--count", "1000000", "--interval", "0", "--flood", "--deadline", "500ms"];
+        let output = h1.run(&[&["broadcast", "--json"], &flood[..]].concat());
+        assert!(began.elapsed() < SOON + Duration::from_millis(500), "{queue}: {:?}", began.elapsed());
+        assert!(number(&output.summary(), "failed") > 0, "{output}");
+    }
 }
 
 #[test]

@@ -255,6 +255,31 @@ fn what_the_kernel_drops_is_counted_exactly() {
     assert!(err.contains(&format!("{} dropped by the kernel", 2000 - datagrams)), "{text}");
 }
 
+/// Sends so many datagrams to a server that cannot read them meanwhile, and tells it to end if `signal` says so: what it
+/// counted as received, unread and dropped.
+fn end_behind(sent: u64, args: &[&str], signal: Option<&str>) -> [u64; 3] {
+    let server = serve(args);
+    let catcher = Catcher::new();
+    server.process.signal("STOP");
+    for _ in 0..sent {
+        catcher.send("x", &server.address());
+    }
+    signal.into_iter().chain(["CONT"]).for_each(|signal| server.process.signal(signal));
+    let output = server.finish().expect_code(0);
+    let summary = output.summary();
+    let counts = ["received", "unread", "kernel_drops"].map(|key| summary[key].as_u64().unwrap());
+    assert_eq!(counts.iter().sum::<u64>(), sent, "{output}");
+    counts
+}
+
+#[test]
+fn what_is_in_the_socket_at_the_end_is_in_a_counter() {
+    let [received, unread, _] = end_behind(600, &["listen", "127.0.0.1:0", "--count", "1", "--json"], None);
+    assert!(received == 1 && unread > 0);
+    end_behind(3000, &["listen", "127.0.0.1:0", "--json"], Some("TERM"));
+    end_behind(3000, &["echo", "127.0.0.1:0", "--json"], Some("TERM"));
+}
+
 #[test]
 fn a_loss_is_exit_code_1_where_that_is_asked_for() {
     let lossy = flood(&["--json", "--fail-on-loss"], 2000).expect_code(1);

@@ -37,6 +37,15 @@ fn number(summary: &Value, key: &str) -> u64 {
 }
 
 #[test]
+fn it_ends_at_the_last_answer_that_is_wanted_whoever_goes_on() {
+    let asked = Catcher::new();
+    let output = answered(&asked, &[(&asked, "again"); 40], &["hi", "--max", "1"]).expect_code(0);
+    let summary = output.summary();
+    assert_eq!((output.events("reply").len(), number(&summary, "received")), (1, 1), "{output}");
+    assert!(number(&summary, "unread") < 40, "{output}");
+}
+
+#[test]
 fn with_no_payload_it_says_the_time() {
     let catcher = Catcher::new();
     send(&catcher.address(), &[]).expect_code(0);

@@ -1,5 +1,5 @@
 //! Datagrams with times: a guard answers no more in any span of time than its limits give, nobody whom its rules refuse,
-//! and whoever keeps within both.
+//! nothing that comes again and again for ever, and whoever keeps within all that.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -44,6 +44,10 @@ struct Step {
     link_known: bool,
     own_reply: bool,
     reply_len: u16,
+    wire_len: u16,
+    /// The bytes, of which there are few kinds; more of them in turn, up to four.
+    payload: u8,
+    in_turn: u8,
 }
 
 /// Addresses of which many are the same, or of the same network.
@@ -65,6 +69,16 @@ const TOTAL: u64 = 10_000;
 const BYTES: (u64, u64) = (1 << 20, 4 << 20);
 const TOTAL_BYTES: (u64, u64) = (16 << 20, 64 << 20);
 
+/// Answers to the same bytes, or what one source may have in a second if that is more, and the pause that clears them.
+const ALIKE: u64 = 1_000;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How many times as long as its question an answer may be, and the headers that both have.
+const LONGEST: (usize, usize) = (3, 28);
+
+/// What is said: few kinds, so that they come again.
+const PAYLOADS: [&[u8]; 5] = [b"hi", b"ho", b"", b"hello", b"hi\0"];
+
 /// Runs it.
 pub fn run(input: &[u8]) {
     let Some(input) = crate::made_of::<Input>(input) else { return };
@@ -81,9 +95,11 @@ pub fn run(input: &[u8]) {
         let many = usize::from(step.times) * if step.flood { 64 } else { 1 };
         let times = many.clamp(1, left.max(1));
         left = left.saturating_sub(times);
-        let forbidden = is_forbidden(rules, input.own_port, &datagram, step.own_reply);
         let reply_len = usize::from(step.reply_len);
-        for _ in 0..times {
+        let forbidden =
+            is_forbidden(rules, input.own_port, &datagram, step.own_reply) || is_too_long(&datagram, reply_len);
+        for n in 0..times {
+            let datagram = Datagram { payload: step.payload(n), ..datagram.clone() };
             let judged = guard.judge(now, &datagram, step.own_reply, reply_len);
             model.note(now, &datagram, forbidden, reply_len as u64, judged);
         }
@@ -116,10 +132,15 @@ impl Step {
                 .map(|n| [Cast::Unicast, Cast::Broadcast, Cast::Limited, Cast::Multicast][usize::from(n % 4)]),
             origin: [Origin::Foreign, Origin::Own, Origin::Broadcast][usize::from(self.origin % 3)],
             on_link: self.on_link,
-            // So long that no answer is too long for it.
-            wire_len: 65_535,
+            wire_len: self.wire_len.into(),
             ..plain
         }
+    }
+
+    /// What the datagram says that comes after `n` others of this step.
+    fn payload(&self, n: usize) -> &'static [u8] {
+        let kinds = usize::from(self.in_turn % 4) + 1;
+        PAYLOADS[(usize::from(self.payload) + n % kinds) % PAYLOADS.len()]
     }
 }
 
@@ -158,12 +179,46 @@ fn is_forbidden(rules: Rules, own_port: u16, datagram: &Datagram<'_>, own_reply:
         || own_reply
 }
 
+/// Whether the answer leaves this host, and is too long for that.
+fn is_too_long(datagram: &Datagram<'_>, reply_len: usize) -> bool {
+    let (times, headers) = LONGEST;
+    !datagram.source.ip().to_canonical().is_loopback() && reply_len + headers > times * (datagram.wire_len + headers)
+}
+
 /// What was answered, by what it is counted under.
 struct Model {
     rules: Rules,
     answered: HashMap<Counted, Vec<(Duration, u64)>>,
     /// What was asked by the rules, and its bytes: as long as that is little, nothing may be refused.
     asked: (u64, u64),
+    alike: Alike,
+}
+
+/// Answers to the same bytes of one address and port, without a pause.
+#[derive(Default)]
+struct Alike {
+    /// When the last was given, and how many. Begun anew whenever anything is left out for a loop: whoever shares its place
+    /// in the guard's table begins anew with it.
+    counts: HashMap<(IpAddr, u16, &'static [u8]), (Duration, u64)>,
+    answered: u64,
+    left_out: u64,
+}
+
+impl Alike {
+    fn note(&mut self, now: Duration, datagram: &Datagram<'static>, most: u64, answered: bool) {
+        if !answered {
+            self.left_out += 1;
+            self.counts.clear();
+            assert!(self.answered >= self.left_out * most, "{} left out of {}", self.left_out, self.answered);
+            return;
+        }
+        self.answered += 1;
+        let whose = (datagram.source.ip().to_canonical(), datagram.source.port(), datagram.payload);
+        let (last, count) = self.counts.entry(whose).or_insert((now, 0));
+        *count = if now - *last > PAUSE { 1 } else { *count + 1 };
+        *last = now;
+        assert!(*count <= most, "{count} answers to {whose:?} without a pause");
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -178,7 +233,7 @@ enum Counted {
 
 impl Model {
     fn new(rules: Rules) -> Self {
-        Self { rules, answered: HashMap::new(), asked: (0, 0) }
+        Self { rules, answered: HashMap::new(), asked: (0, 0), alike: Alike::default() }
     }
 
     fn rate(&self) -> u64 {
@@ -188,7 +243,7 @@ impl Model {
     fn note(
         &mut self,
         now: Duration,
-        datagram: &Datagram<'_>,
+        datagram: &Datagram<'static>,
         forbidden: bool,
         bytes: u64,
         judged: Result<(), Ignored>,
@@ -208,6 +263,9 @@ impl Model {
         let few = self.asked.0 <= self.rate().min(burst.into());
         let little = few && self.asked.1 <= BYTES.1.min(at_once.into());
         assert!(!(little && limited), "{judged:?} {datagram:?}");
+        if matches!(judged, Ok(()) | Err(Ignored::Loop)) {
+            self.alike.note(now, datagram, self.rate().max(ALIKE), judged.is_ok());
+        }
         if judged.is_ok() {
             self.count(now, datagram, bytes);
         }
@@ -216,10 +274,13 @@ impl Model {
     fn count(&mut self, now: Duration, datagram: &Datagram<'_>, bytes: u64) {
         let network = network(datagram.source.ip());
         let unicast = datagram.cast.is_none_or(|cast| cast == Cast::Unicast);
-        let mut counts = vec![(Counted::Bytes(network), bytes), (Counted::Total, 1), (Counted::TotalBytes, bytes)];
-        if unicast {
-            counts.push((Counted::Answers(network), 1));
-        } else {
+        let mut counts = vec![
+            (Counted::Answers(network), 1),
+            (Counted::Bytes(network), bytes),
+            (Counted::Total, 1),
+            (Counted::TotalBytes, bytes),
+        ];
+        if !unicast {
             counts.extend([(Counted::Broadcasts(network), 1), (Counted::BroadcastBytes(network), bytes)]);
         }
         for (counted, much) in counts {

@@ -118,7 +118,7 @@ mod tests {
             fails(&mut brake, 9_200, 65, &mut said),
             [9_200; 65][..64].iter().copied().chain([9_300]).collect::<Vec<_>>()
         );
-        assert_eq!(said.course, ["slowed"], "told once a minute");
+        assert_eq!(said.ways, ["slowed"], "told once a minute");
     }
 
     #[test]

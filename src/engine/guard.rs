@@ -11,17 +11,19 @@
 //! asks with the same bytes again, but for one thing: a datagram that is not answered ends the loop, and the client asks
 //! again. So this is what is done, once in a while, to whoever goes on without a pause:
 //!
-//! - One address and port gets [`DEFAULT_RATE`] answers to the same bytes in a row (or as many as `--rate-limit` allows in
-//!   a second, if that is more), and the next such datagram is left out. A loop of several datagrams that go round together
-//!   loses one of them each time.
-//! - Whoever asks with other bytes each time is a hundred times less suspect: one in 100,000 is left out. Only what answers
-//!   anything with something else each time makes such a loop, and the services known for that (daytime, chargen, quotes of the
-//!   day) have ports that are not answered.
-//! - Half a second without a datagram from there clears the account: what goes round less than twice a second harms nobody.
+//! - One address and port gets [`DEFAULT_RATE`] answers to the same bytes (or as many as `--rate-limit` allows in a second, if
+//!   that is more), whatever it sends besides, and the next such datagram is left out. So each of several datagrams that go
+//!   round together has a thousand rounds of its own, and then is lost.
+//! - To whatever bytes, it gets a hundred times as many: one in 100,000 is left out. Only what answers anything with something
+//!   else each time makes a loop that the first rule does not end, and the services known for that (daytime, chargen, quotes
+//!   of the day) have ports that are not answered.
+//! - Half a second without such a datagram clears the account: what goes round less than twice a second harms nobody.
 //!
 //! For honest use: `halloo ping`, and whoever numbers datagrams, loses at most one in 100,000, and none where 500 ms lie
-//! between two. Whoever sends the same bytes more often than twice a second loses one in 1,000 for as long as that goes on; each
-//! is counted as `loop`. `--rate-limit N` above 1,000 makes both rarer, and `--rate-limit off` lifts them with all limits.
+//! between two. Whoever sends the same bytes more often than twice a second loses one in 1,000 of these for as long as that
+//! goes on, also where other bytes are sent in between: who asks with two payloads in turn, 100 times a second, loses one in
+//! 1,000 of each. Each is counted as `loop`. `--rate-limit N` above 1,000 makes both rarer, and `--rate-limit off` lifts them
+//! with all limits.
 //!
 //! # No answer waits
 //!
@@ -53,11 +55,16 @@ pub struct Rules {
     pub answer_own: bool,
     /// Answers per second and source; `None` lifts this and the other limits, but not how long an answer may be.
     pub rate: Option<u32>,
-    /// How often a source is answered what it sent to everybody, besides.
+    /// How often a source is answered what it sent to everybody. Such answers are among those of `rate`, too.
     pub broadcasts: Broadcasts,
 }
 
 impl Rules {
+    /// The rules of a server of anything: what this host says itself over IPv6 is not answered.
+    pub fn of_server(any_port: bool, answer_broadcast: bool, rate: Option<u32>) -> Self {
+        Self { any_port, answer_broadcast, answer_own: false, rate, broadcasts: BROADCASTS.at_most(rate) }
+    }
+
     /// The rules of those who announce: everybody is asked there, and hosts that ask may be this one.
     pub fn of_discovery(rate: Option<u32>) -> Self {
         let broadcasts = QUERIES.at_most(rate);

@@ -6,12 +6,12 @@
 pub mod announce;
 mod brake;
 pub mod broadcast;
-pub mod course;
 pub mod discover;
 pub mod follow;
 pub mod guard;
 mod mishaps;
 pub mod ping;
+pub mod places;
 pub mod pulse;
 pub mod reach;
 pub mod send;

@@ -28,8 +28,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::brake::Brake;
-use crate::engine::course::{self, Course, Places};
 use crate::engine::mishaps::Mishaps;
+use crate::engine::places::{self, Follows, Places};
 use crate::engine::send::{fragments, same_address};
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent};
@@ -182,9 +182,9 @@ impl Pinger {
         }
     }
 
-    /// The same, with destinations that follow the interfaces by this course.
-    pub fn following(mut self, course: Course, table: &Table) -> Self {
-        let changes = self.places.follow(course, table);
+    /// The same, with destinations that follow the interfaces so.
+    pub fn following(mut self, follows: Follows, table: &Table) -> Self {
+        let changes = self.places.follow(follows, table);
         self.plan.notices.extend(changes);
         self
     }
@@ -266,7 +266,7 @@ impl Pinger {
                 destination: destination.address,
                 source: destination.source,
                 link: destination.link.clone(),
-                ticket: course::ticket(seq.into(), place),
+                ticket: places::ticket(seq.into(), place),
             });
         }
         leaves
@@ -593,7 +593,7 @@ impl Engine for Pinger {
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        let (seq, place) = course::of_ticket(outcome.ticket);
+        let (seq, place) = places::of_ticket(outcome.ticket);
         let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
         // It was made from a number of this width.
         let number = seq as u32;

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::brake::Brake;
-use crate::engine::course::{self, Course, Places};
 use crate::engine::mishaps::Mishaps;
+use crate::engine::places::{self, Follows, Places};
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
 use crate::model::interface::Table;
@@ -154,8 +154,6 @@ pub struct Sender<R> {
     last_due: Option<Duration>,
     rounds_done: u64,
     pulled: u64,
-    /// Per destination, how much went and when the last.
-    went: Vec<Went>,
     last_sent: Duration,
     next_seq: u64,
     heard: Heard,
@@ -169,12 +167,6 @@ pub struct Sender<R> {
     /// The first that did not leave has ended the run.
     cut: bool,
     stats: Stats,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Went {
-    datagrams: u64,
-    last: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -194,7 +186,6 @@ impl<R: Records> Sender<R> {
     /// A sender of `records` by `plan`.
     pub fn new(mut plan: Plan, records: R) -> Self {
         let places = Places::new(std::mem::take(&mut plan.destinations));
-        let went = vec![Went::default(); places.len()];
         let awaits = plan.answers.wait.is_some();
         let stats = Stats {
             attempted: Some(0),
@@ -214,7 +205,6 @@ impl<R: Records> Sender<R> {
             last_due: None,
             rounds_done: 0,
             pulled: 0,
-            went,
             last_sent: Duration::ZERO,
             next_seq: 0,
             heard: Heard::default(),
@@ -228,9 +218,9 @@ impl<R: Records> Sender<R> {
         }
     }
 
-    /// The same, with destinations that follow the interfaces by this course.
-    pub fn following(mut self, course: Course, table: &Table) -> Self {
-        let changes = self.places.follow(course, table);
+    /// The same, with destinations that follow the interfaces so.
+    pub fn following(mut self, follows: Follows, table: &Table) -> Self {
+        let changes = self.places.follow(follows, table);
         self.plan.notices.extend(changes);
         self
     }
@@ -300,7 +290,7 @@ impl<R: Records> Sender<R> {
                 destination: destination.address,
                 source: destination.source,
                 link: destination.link.clone(),
-                ticket: course::ticket(number, place),
+                ticket: places::ticket(number, place),
             });
         }
         self.stats.attempted = Some(self.next_seq);
@@ -350,7 +340,7 @@ impl<R: Records> Sender<R> {
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         let index = self.asked(datagram.link.as_ref());
-        let Some(destination) = self.places.get(index) else { return };
+        let Some((destination, went)) = self.places.get(index).zip(self.places.went(index)) else { return };
         let to_one = destination.cast == Cast::Unicast;
         let responder = canonical(datagram.source);
         let from_another = to_one && !same_address(destination.address, datagram.source);
@@ -364,7 +354,6 @@ impl<R: Records> Sender<R> {
             return;
         }
         let own = datagram.is_self() && !to_one;
-        let went = self.went[index];
         let before = self.heard.count(responder, went.datagrams);
         let duplicate = self.heard.same(responder, datagram.payload) >= went.datagrams.max(1);
         // Clear only where every datagram but the last had its answer when the last one left, and this is the first since.
@@ -458,18 +447,23 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
+        if self.phase == Phase::Over {
+            // Came with the answer that ended the run.
+            self.stats.unread += 1;
+            return;
+        }
         self.answered(now, datagram, out);
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        let (seq, place) = course::of_ticket(outcome.ticket);
+        let (seq, place) = places::of_ticket(outcome.ticket);
         let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
         match outcome.result {
             Ok(source) => {
                 self.brake.sent();
                 self.stats.sent += 1;
                 self.stats.sent_bytes += outcome.len as u64;
-                self.went[place] = Went { datagrams: self.went[place].datagrams + 1, last: now.run };
+                self.places.left(place, now.run);
                 self.last_sent = now.run;
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
                 out.tell(&Event::Sent(Sent {
@@ -534,7 +528,6 @@ impl<R: Records> Engine for Sender<R> {
         for change in self.places.rewired(table) {
             out.tell(&Event::Notice(change));
         }
-        self.went.resize(self.places.len(), Went::default());
         self.brake.rewired();
     }
 

@@ -312,20 +312,16 @@ fn strip_suffix<'a>(bytes: &'a [u8], suffix: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::guard::{BROADCASTS, DEFAULT_RATE, Rules};
+    use crate::engine::guard::{DEFAULT_RATE, Rules};
     use crate::engine::testing::{Said, at, reply_from};
     use crate::model::error::FaultKind;
     use crate::model::event::{Role, Unreachable};
     use crate::model::{Fault, Link, Origin};
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules {
-        any_port: false,
-        answer_broadcast: false,
-        answer_own: false,
-        rate: Some(DEFAULT_RATE),
-        broadcasts: BROADCASTS,
-    };
+    fn rules(rate: u32) -> Rules {
+        Rules::of_server(false, false, Some(rate))
+    }
 
     fn plan(answer: Option<Answer>) -> Plan {
         Plan {
@@ -336,7 +332,7 @@ mod tests {
                 receive_buffer: (1, None),
             },
             notices: Vec::new(),
-            answer: answer.map(|answer| (answer, Guard::new(RULES, 1060))),
+            answer: answer.map(|answer| (answer, Guard::new(rules(DEFAULT_RATE), 1060))),
             filter: Filter::default(),
             ends: Ends::default(),
             fail_on_loss: false,
@@ -460,7 +456,7 @@ mod tests {
     fn a_loss_is_a_failure_only_where_that_was_asked_for() {
         let verdict = |fail_on_loss, kernel_drops, output_drops| {
             let mut server = Server::new(Plan { fail_on_loss, ..plan(None) });
-            let ending = Ending { kernel_drops, output_drops, broken: None };
+            let ending = Ending { kernel_drops, output_drops, ..Ending::default() };
             server.finish(at(1), &ending, &mut Said::default());
             server.stats().verdict
         };
@@ -558,7 +554,7 @@ mod tests {
             steps in proptest::collection::vec((0u64..5, 0u8..5, 0usize..9, 0u8..9), 1..100),
         ) {
             let answer = Answer { base, upper, prefix: b">".to_vec() };
-            let guard = Guard::new(Rules { rate: Some(5), ..RULES }, 1060);
+            let guard = Guard::new(rules(5), 1060);
             let plan = Plan { answer: Some((answer, guard)), ends: Ends { count, ..Ends::default() }, ..plan(None) };
             let (mut server, mut said) = (Server::new(plan), Said::default());
             let (mut now, came) = (0, steps.len() as u64);

@@ -50,7 +50,7 @@ pub(crate) struct Said {
     pub(crate) bad: Vec<RecordError>,
     pub(crate) notices: Vec<Notice>,
     /// What was noted of a series: a word, and the interface where it is about one.
-    pub(crate) course: Vec<String>,
+    pub(crate) ways: Vec<String>,
     /// The time so far, in milliseconds, where a test keeps it here.
     pub(crate) now: u64,
 }
@@ -71,7 +71,7 @@ impl Out for Said {
             Event::Failed(_) => self.failed += 1,
             Event::Refused(_) => self.refused += 1,
             Event::Notice(notice) => {
-                self.course.extend(word(notice));
+                self.ways.extend(word(notice));
                 self.notices.push(notice.clone());
             }
             Event::BadRecord(error) => self.bad.push((*error).clone()),

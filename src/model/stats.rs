@@ -93,6 +93,8 @@ pub struct Ending {
     /// Received datagrams of which nothing was written, because the reader of the output was too slow; `None` where the
     /// run waits for its reader.
     pub output_drops: Option<u64>,
+    /// Datagrams that were still in the queue when the engine had ended.
+    pub unread: u64,
     /// What broke the run deserves, if something did.
     pub broken: Option<Verdict>,
 }
@@ -136,7 +138,8 @@ pub struct Stats {
     pub truncated: u64,
     /// Received datagrams that a filter of the user's left out; they are not in `received`.
     pub filtered: u64,
-    /// Datagrams that had come when the run ended, and were not looked at any more; they are not in `received`.
+    /// Datagrams that were in the queue when the run ended, and were not looked at any more, by no filter either; they are not
+    /// in `received`.
     pub unread: u64,
     /// Received datagrams that got no answer, by reason; they are in `received`.
     pub ignored: BTreeMap<Ignored, u64>,
@@ -206,6 +209,7 @@ impl Stats {
         self.elapsed = elapsed;
         self.kernel_drops = ending.kernel_drops;
         self.output_drops = ending.output_drops;
+        self.unread += ending.unread;
         self.verdict = ending.broken.unwrap_or(verdict);
     }
 }

@@ -22,15 +22,15 @@ pub(super) const BYTES: Limit = Limit { per_second: 1 << 20, at_once: 4 << 20 };
 /// 134 Mbit/s is what a host can be made to send to everybody together, and not 5.2 Gbit/s.
 pub(super) const TOTAL_BYTES: Limit = Limit { per_second: 16 << 20, at_once: 64 << 20 };
 
-/// Places for sources, and as many for those they talk from. Two may share one, and then what is left there; strangers cannot
-/// make the table grow.
+/// Places for sources, as many for the addresses and ports they talk from, and as many for what those say. Two may share one,
+/// and then what is left there; strangers cannot make the tables grow.
 const SLOTS: usize = 4_096;
 
 /// Without a datagram for longer than this, an exchange is no loop that harms anybody: that goes round once in as long.
 const PAUSE: u64 = 500_000_000;
 
-/// A datagram that repeats the one before counts as so many in the account of an exchange.
-const ALIKE: u64 = 100;
+/// So many times as many answers as to the same bytes are given to whatever bytes, before one is left out.
+const WHATEVER: u64 = 100;
 
 /// So many tokens a second, and so many at once.
 #[derive(Clone, Copy, Debug)]
@@ -79,29 +79,25 @@ impl<const N: usize> Purse<N> {
     }
 }
 
-/// What one address and port asked without a pause.
+/// Datagrams that came without a pause: all of one address and port, or those of it with the same bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Exchange {
-    /// The last datagram, in short.
-    last: u64,
     at: u64,
-    /// Answers since the last pause or the last that was left out, those to the same bytes [`ALIKE`] times.
+    /// Answers since the last pause or the last that was left out.
     pub(super) suspicion: u64,
 }
 
 impl Exchange {
     /// Whether one more answer may be given. Whoever gets none begins anew: if it was a loop, it has ended.
-    fn goes_on(&mut self, now: u64, datagram: u64, most: u64) -> bool {
+    fn goes_on(&mut self, now: u64, most: u64) -> bool {
         let before = if now.saturating_sub(self.at) > PAUSE { 0 } else { self.suspicion };
-        let suspicion = before.saturating_add(if self.last == datagram { ALIKE } else { 1 });
-        let goes_on = suspicion <= most;
-        let suspicion = if goes_on { suspicion } else { 0 };
-        *self = Self { last: datagram, at: self.at.max(now), suspicion };
+        let goes_on = before < most;
+        *self = Self { at: self.at.max(now), suspicion: if goes_on { before + 1 } else { 0 } };
         goes_on
     }
 }
 
-/// What a source may have: answers, answers to what was sent to everybody, bytes of those, bytes.
+/// What a source may have: answers, of those answers to what was sent to everybody, bytes of those, bytes.
 const OF_SOURCE: usize = 4;
 
 /// What all may have together: answers, bytes.
@@ -113,11 +109,14 @@ pub(super) struct Limits {
     keys: RandomState,
     of_source: [Limit; OF_SOURCE],
     of_all: [Limit; OF_ALL],
-    /// The most suspicion that an exchange may raise.
-    suspicion: u64,
+    /// The most answers to the same bytes without a pause.
+    alike: u64,
     pub(super) all: Purse<OF_ALL>,
     pub(super) sources: Box<[Purse<OF_SOURCE>]>,
-    pub(super) exchanges: Box<[Exchange]>,
+    /// By address and port.
+    pub(super) askers: Box<[Exchange]>,
+    /// By address, port and bytes: what goes round with others is seen as well as what goes alone.
+    pub(super) questions: Box<[Exchange]>,
 }
 
 impl Limits {
@@ -132,10 +131,11 @@ impl Limits {
             keys: RandomState::new(),
             of_source,
             of_all,
-            suspicion: u64::from(rate.max(DEFAULT_RATE)) * ALIKE,
+            alike: rate.max(DEFAULT_RATE).into(),
             all: Purse::full(&of_all),
             sources: vec![Purse::full(&of_source); SLOTS].into(),
-            exchanges: vec![Exchange::default(); SLOTS].into(),
+            askers: vec![Exchange::default(); SLOTS].into(),
+            questions: vec![Exchange::default(); SLOTS].into(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Limits {
     pub(super) fn spend(&mut self, now: Duration, datagram: &Datagram<'_>, reply_len: usize) -> Result<(), Ignored> {
         // 2^64 nanoseconds are 584 years.
         let (now, len) = (u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), reply_len as u64);
-        let price = if is_to_everybody(datagram) { [0, 1, len, len] } else { [1, 0, 0, len] };
+        let price = if is_to_everybody(datagram) { [1, 1, len, len] } else { [1, 0, 0, len] };
         let asker = canonical(datagram.source);
         let source = self.place_of(asker.ip());
         self.sources[source].earn(now, &self.of_source);
@@ -166,8 +166,10 @@ impl Limits {
     }
 
     fn goes_on(&mut self, now: u64, asker: SocketAddr, payload: &[u8]) -> bool {
-        let exchange = self.place(asker);
-        self.exchanges[exchange].goes_on(now, self.keys.hash_one((asker, payload)), self.suspicion)
+        let (whose, what) = (self.place(asker), self.place((asker, payload)));
+        let whatever = self.askers[whose].goes_on(now, self.alike * WHATEVER);
+        let alike = self.questions[what].goes_on(now, self.alike);
+        whatever && alike
     }
 
     /// The place of a source.

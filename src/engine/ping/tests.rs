@@ -38,7 +38,7 @@ fn plan(destinations: Vec<Destination>) -> Plan {
 fn everybody(change: impl FnOnce(Plan) -> Plan) -> Pinger {
     let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 1060 };
     let destinations = broadcast::plan(&table(true), &choice).unwrap().destinations;
-    Pinger::new(change(plan(destinations))).following(Course::Everybody(choice, None), &table(true))
+    Pinger::new(change(plan(destinations))).following(Follows::Everybody(choice, None), &table(true))
 }
 
 /// Lets it do what is due, and says what became of each probe; those that leave are answered at once. Returns how many
@@ -75,7 +75,7 @@ fn probes_go_on_within_an_interval_and_what_was_not_tried_is_nobodys_loss() {
     // Silence slows probes down; that nothing was asked is no silence.
     let expected: Vec<u64> = (0..10_000).step_by(200).filter(|ms| !(1_030..5_030).contains(ms)).collect();
     assert_eq!(left, expected);
-    assert_eq!(said.course, ["e0 lost: down", "e0 back"]);
+    assert_eq!(said.ways, ["e0 lost: down", "e0 back"]);
     let stats = pinger.stats();
     assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(50), 30, 20));
     assert_eq!((stats.replies, stats.lost, stats.verdict), (Some(30), Some(0), Verdict::Partly));
@@ -92,7 +92,7 @@ fn a_flood_that_does_not_leave_slows_down() {
         tries += step(&mut pinger, at(ms), refused, &mut said);
     }
     // A burst, and then at 100, 300, 700, 1500 and 3100 ms.
-    assert_eq!((tries, said.failed, &said.course[..]), (64 + 5, 1, &["slowed".to_owned()][..]));
+    assert_eq!((tries, said.failed, &said.ways[..]), (64 + 5, 1, &["slowed".to_owned()][..]));
     let stats = pinger.stats();
     assert_eq!((stats.attempted, stats.failed), (Some(tries as u64), tries as u64));
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::broadcast::{self, Choice, Form};
-use crate::engine::course::Way;
+use crate::engine::places::Way;
 use crate::engine::testing::{Said, at, reply_from};
 use crate::model::interface::{Facts, Interface, directed};
 use crate::model::{Fault, Repeat, error::FaultKind, event::Unreachable};
@@ -122,6 +122,21 @@ fn answers_are_collected_until_the_deadline_and_counted_once() {
     assert_eq!(verdict(&mut sender, at(51)), Verdict::Done);
     let stats = sender.stats();
     assert_eq!((stats.received, stats.replies, stats.duplicates), (3, Some(2), Some(1)));
+}
+
+#[test]
+fn what_comes_behind_the_last_answer_that_was_wanted_is_counted_apart() {
+    let mut plan = plan(Some(50 * MS));
+    plan.answers.most = Some(1);
+    let mut sender = Sender::new(plan, records(&["a"]));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    deliver(&mut sender, at(0), &mut said);
+    for _ in 0..40 {
+        sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+    }
+    let stats = sender.stats();
+    assert_eq!((said.replies.len(), stats.received, stats.replies, stats.unread), (1, 1, Some(1), 39));
 }
 
 #[test]
@@ -254,16 +269,22 @@ fn strict_source_leaves_others_out_and_counts_them() {
 #[test]
 fn a_refusal_is_the_result_only_when_nobody_answered() {
     let refusal = Refusal { destination: "10.0.0.2:1060".parse().unwrap(), by: None, what: Unreachable::Port };
-    let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
-    let mut said = Said::default();
-    sender.start(at(0), &mut said);
-    deliver(&mut sender, at(0), &mut said);
-    sender.refused(at(1), &refusal, &mut said);
-    sender.due(at(1), &mut said);
-    assert_eq!(sender.next(), Next::Done);
-    assert_eq!(verdict(&mut sender, at(1)), Verdict::PeerRefused);
-    sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
-    assert_eq!(verdict(&mut sender, at(2)), Verdict::Done);
+    for (answers, expected) in [(0, Verdict::PeerRefused), (1, Verdict::Done)] {
+        let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        deliver(&mut sender, at(0), &mut said);
+        sender.due(at(0), &mut said);
+        for _ in 0..answers {
+            sender.received(at(1), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+        }
+        sender.refused(at(1), &refusal, &mut said);
+        assert_eq!(sender.next(), Next::Done);
+        assert_eq!(verdict(&mut sender, at(1)), expected);
+        // What comes behind that is not waited for.
+        sender.received(at(2), &reply_from("10.0.0.2:1060", b"A"), &mut said);
+        assert_eq!((said.replies.len(), sender.stats().unread, verdict(&mut sender, at(2))), (answers, 1, expected));
+    }
 }
 
 #[test]
@@ -305,8 +326,8 @@ fn what_did_not_leave_is_told_and_decides_the_code() {
         let mut sender = Sender::new(Plan { lenient, ..plan(None) }, records(&["a", "b"]));
         let mut said = Said::default();
         sender.start(at(0), &mut said);
-        sender.sent(at(0), &outcome(course::ticket(0, 0), Err(fault)), &mut said);
-        sender.sent(at(0), &outcome(course::ticket(1, 0), second), &mut said);
+        sender.sent(at(0), &outcome(places::ticket(0, 0), Err(fault)), &mut said);
+        sender.sent(at(0), &outcome(places::ticket(1, 0), second), &mut said);
         assert!(said.failed >= 1);
         assert_eq!(verdict(&mut sender, at(0)), verdict_wanted);
     }
@@ -321,7 +342,7 @@ fn one_interface_that_fails_does_not_end_the_wait_for_the_others() {
         let mut sender = Sender::new(both.clone(), records(&["a"]));
         let mut said = Said::default();
         sender.start(at(0), &mut said);
-        for (ticket, result) in [(course::ticket(0, 0), Err(fault)), (course::ticket(1, 1), second)] {
+        for (ticket, result) in [(places::ticket(0, 0), Err(fault)), (places::ticket(1, 1), second)] {
             let destination = both.destinations[0].address;
             sender.sent(at(0), &Outcome { ticket, len: 1, destination, link: None, result }, &mut said);
         }
@@ -391,10 +412,15 @@ fn table(rows: &[Facts]) -> Table {
 
 /// A series to everybody on every interface of `start`.
 fn series(start: &Table, schedule: Schedule) -> Sender<std::vec::IntoIter<Record>> {
+    asking(start, schedule, Answers::NONE)
+}
+
+/// The same, with answers.
+fn asking(start: &Table, schedule: Schedule, answers: Answers) -> Sender<std::vec::IntoIter<Record>> {
     let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 9 };
     let destinations = broadcast::plan(start, &choice).unwrap().destinations;
-    let plan = Plan { schedule, ..Plan::to(destinations) };
-    Sender::new(plan, records(&["a"])).following(Course::Everybody(choice, None), start)
+    let plan = Plan { schedule, answers, ..Plan::to(destinations) };
+    Sender::new(plan, records(&["a"])).following(Follows::Everybody(choice, None), start)
 }
 
 fn every(interval: Duration, times: u64) -> Schedule {
@@ -445,10 +471,43 @@ fn a_series_goes_on_within_an_interval_and_every_datagram_is_accounted_for() {
     let expected: Vec<u64> = (0..=1000).chain(9_100..10_000).filter(|ms| ms % 100 == 0).collect();
     assert_eq!(times("10.0.0.255:9"), expected);
     assert_eq!(times("10.1.0.255:9"), [9_600, 9_700, 9_800, 9_900]);
-    assert_eq!(said.course, ["e0 lost: down", "e0 back", "e1 came"]);
+    assert_eq!(said.ways, ["e0 lost: down", "e0 back", "e1 came"]);
     let stats = sender.stats();
     assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(104), 24, 80));
     assert_eq!(verdict(&mut sender, at(10_000)), Verdict::Partly);
+}
+
+#[test]
+fn an_interface_that_comes_for_another_begins_its_own_account() {
+    let e0 = row(2, "e0", Some(("10.0.0.1", 24)));
+    let with = |index, name, address| table(&[e0.clone(), row(index, name, Some((address, 24)))]);
+    let answers = Answers { wait: Some(1000 * MS), ..Answers::NONE };
+    let mut sender = asking(&table(std::slice::from_ref(&e0)), every(100 * MS, 10), answers);
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    // Five datagrams on e1, none while there is no second interface, and then one on e2.
+    for (ms, now) in
+        [(50, with(3, "e1", "10.1.0.1")), (550, table(std::slice::from_ref(&e0))), (750, with(4, "e2", "10.2.0.1"))]
+    {
+        for due in (0..ms).step_by(100) {
+            all_that_is_due(&mut sender, at(due), &mut said);
+            deliver(&mut sender, at(due), &mut said);
+        }
+        sender.rewired(at(ms), &now, &mut said);
+    }
+    all_that_is_due(&mut sender, at(800), &mut said);
+    assert_eq!(
+        said.sends.iter().map(|(_, to, _)| to.to_string()).collect::<Vec<_>>(),
+        ["10.0.0.255:9", "10.2.0.255:9"]
+    );
+    deliver(&mut sender, at(800), &mut said);
+    let e2 = Some(Link { index: 4, name: "e2".into() });
+    let answer = Datagram { link: e2, ..reply_from("10.2.0.2:9", b"A") };
+    sender.received(at(801), &answer, &mut said);
+    sender.received(at(802), &answer, &mut said);
+    let shown: Vec<_> = said.replies.iter().map(|r| (r.round_trip, r.duplicate)).collect();
+    assert_eq!(shown, [(Some(MS), false), (None, true)]);
+    assert_eq!((sender.stats().replies, sender.stats().duplicates), (Some(1), Some(1)));
 }
 
 #[test]
@@ -460,10 +519,10 @@ fn nothing_but_what_was_not_tried_is_refused_before_sending_and_ends_no_later() 
         answers: Answers { wait: Some(9000 * MS), ..Answers::NONE },
         ..Plan::to(vec![way.start(&start).unwrap()])
     };
-    let mut sender = Sender::new(plan, records(&["a"])).following(Course::One(way), &start);
+    let mut sender = Sender::new(plan, records(&["a"])).following(Follows::One(way), &start);
     let mut said = Said::default();
     sender.start(at(0), &mut said);
-    assert_eq!((said.sends.len(), &said.course[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
+    assert_eq!((said.sends.len(), &said.ways[..]), (0, &["e0 lost: no_carrier".to_owned()][..]));
     assert_eq!((sender.next(), verdict(&mut sender, at(0))), (Next::Done, Verdict::RefusedToSend));
 }
 
@@ -493,7 +552,7 @@ fn a_series_whose_sends_all_fail_slows_down_until_one_leaves() {
     sender.start(at(0), &mut said);
     // A burst, and then at 100, 300, 700, 1500 and 3100 ms.
     assert_eq!(fail_for(&mut sender, 5_000, &mut said), 64 + 5);
-    assert_eq!((said.failed, &said.course[..]), (1, &["slowed".to_owned()][..]));
+    assert_eq!((said.failed, &said.ways[..]), (1, &["slowed".to_owned()][..]));
     // The interfaces are others: it is tried at once.
     sender.rewired(at(5_000), &Table::default(), &mut said);
     said.now = 5_000;

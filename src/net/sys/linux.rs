@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
-use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
 
@@ -17,6 +16,7 @@ use crate::model::{Cast, Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item, SLOTS};
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
+use crate::net::sys::room::Room;
 use crate::net::sys::{Bound, LinkFacts};
 use crate::net::{Batch, Outbox};
 
@@ -381,24 +381,13 @@ fn take_refusal(socket: &Socket) -> io::Result<Option<Refusal>> {
 /// Datagrams handed to the kernel with one system call.
 const TRAIN: usize = 32;
 
-/// A full queue on the way out (ENOBUFS) is waited for this often, 1 ms longer each time: 36 ms in all, in which a
-/// 10 Mbit/s link has sent 45 KB.
-const QUEUE_TRIES: u32 = 8;
-
-/// A full send buffer is waited for no longer than this at a time: a datagram to a neighbour that does not answer stays in
-/// it for 3 s (arp(7)), and whoever wants the run to end must not wait that long.
-const BUFFER_WAIT: libc::c_int = 250;
-
-/// So often: 2 s in all.
-const BUFFER_TRIES: u32 = 8;
-
 /// Sends everything in the outbox and adds one result for each datagram, in order.
 pub(crate) fn send<'b>(
     outbox: &Outbox,
     bound_for: impl Fn(&Item) -> Option<&'b Bound>,
     results: &mut Vec<Result<(), Fault>>,
 ) {
-    let mut items = outbox.items();
+    let (mut items, mut room) = (outbox.items(), Room::default());
     while let Some(first) = items.first() {
         let Some(bound) = bound_for(first) else {
             results.push(Err(Fault { kind: FaultKind::Unsupported, code: None }));
@@ -407,7 +396,7 @@ pub(crate) fn send<'b>(
         };
         let same = |item: &&Item| bound_for(item).is_some_and(|other| ptr::eq(bound, other));
         let run = items.iter().take(TRAIN).take_while(same).count().max(1);
-        let sent = send_train(bound, outbox, &items[..run]);
+        let sent = send_train(bound, outbox, &items[..run], &mut room);
         results.extend(std::iter::repeat_n(Ok(()), sent.count));
         if let Some(fault) = sent.fault {
             results.push(Err(fault));
@@ -422,7 +411,7 @@ struct Train {
     fault: Option<Fault>,
 }
 
-fn send_train(bound: &Bound, outbox: &Outbox, items: &[Item]) -> Train {
+fn send_train(bound: &Bound, outbox: &Outbox, items: &[Item], room: &mut Room) -> Train {
     let mut tries = 0;
     loop {
         match send_some(bound, outbox, items) {
@@ -431,7 +420,7 @@ fn send_train(bound: &Bound, outbox: &Outbox, items: &[Item]) -> Train {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 tries += 1;
-                if !may_try_again(bound, &error, tries) {
+                if !may_try_again(bound, &error, tries, room) {
                     return Train { count: 0, fault: Some(fault(&error)) };
                 }
             }
@@ -450,27 +439,25 @@ const SOFT_TRIES: u32 = 1;
 /// A refusal of an earlier datagram makes the next send fail, which then has sent nothing (udp(7)); it is simply sent
 /// again, and the refusal itself stays in the error queue to be read. Without a connection "refused" is never about this
 /// send; any other soft error may be, and is believed in the end. A full buffer or queue is given time, where nobody else
-/// waits for it.
-fn may_try_again(bound: &Bound, error: &io::Error, tries: u32) -> bool {
+/// waits for it; what finds none in that time fails at once.
+fn may_try_again(bound: &Bound, error: &io::Error, tries: u32, room: &mut Room) -> bool {
     match error.raw_os_error() {
-        Some(libc::EAGAIN) if bound.patient && tries <= BUFFER_TRIES => {
-            await_room(&bound.socket);
-            true
-        }
-        Some(libc::ENOBUFS) if bound.patient && tries <= QUEUE_TRIES => {
-            std::thread::sleep(Duration::from_millis(tries.into()));
-            true
-        }
+        Some(libc::EAGAIN) if bound.patient => await_room(&bound.socket, tries, room),
+        Some(libc::ENOBUFS) if bound.patient => room.rest(tries),
         Some(libc::ECONNREFUSED) => tries <= REFUSAL_TRIES,
         _ => tries <= SOFT_TRIES && is_soft(error),
     }
 }
 
-/// Waits for room in the send buffer. A signal or the time may end it without.
-fn await_room(socket: &Socket) {
+/// Waits for room in the send buffer. A signal may end it without, and so may an error of an earlier datagram, which stays.
+fn await_room(socket: &Socket, tries: u32, room: &mut Room) -> bool {
+    let Some(left) = room.left() else { return false };
     let mut wanted = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // Rounded up, so that it does not return before there is none left.
+    let milliseconds = libc::c_int::try_from(left.as_millis() + 1).unwrap_or(libc::c_int::MAX);
     // SAFETY: the pointer and the count describe `wanted`, which outlives the call.
-    unsafe { libc::poll(&raw mut wanted, 1, BUFFER_WAIT) };
+    unsafe { libc::poll(&raw mut wanted, 1, milliseconds) };
+    wanted.revents & libc::POLLERR == 0 || room.rest(tries)
 }
 
 /// Bytes of the control message that names source and interface: a header and `in6_pktinfo`, the larger of the two.

@@ -12,6 +12,7 @@ use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
+use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, fault};
 use crate::net::{Batch, Outbox};
@@ -162,19 +163,18 @@ pub(crate) fn send<'b>(
     bound_for: impl Fn(&Item) -> Option<&'b Bound>,
     results: &mut Vec<Result<(), Fault>>,
 ) {
+    let mut room = Room::default();
     for item in outbox.items() {
         let result = match bound_for(item) {
-            Some(bound) => send_one(bound, item, outbox.payload(item)),
+            Some(bound) => send_one(bound, item, outbox.payload(item), &mut room),
             None => Err(Fault { kind: FaultKind::Unsupported, code: None }),
         };
         results.push(result);
     }
 }
 
-/// A full queue, or a refusal of an earlier datagram, is tried again; this often at most.
-const TRIES: u32 = 8;
-
-fn send_one(bound: &Bound, item: &Item, payload: &[u8]) -> Result<(), Fault> {
+/// A full queue is waited for as long as the flush may, and a refusal of an earlier datagram tried again once.
+fn send_one(bound: &Bound, item: &Item, payload: &[u8], room: &mut Room) -> Result<(), Fault> {
     let mut tries = 0;
     loop {
         let sent = match bound.peer {
@@ -185,9 +185,7 @@ fn send_one(bound: &Bound, item: &Item, payload: &[u8]) -> Result<(), Fault> {
         tries += 1;
         let fault = fault(&error);
         match fault.kind {
-            FaultKind::QueueFull if bound.patient && tries <= TRIES => {
-                std::thread::sleep(Duration::from_millis(tries.into()));
-            }
+            FaultKind::QueueFull if bound.patient && room.rest(tries) => {}
             FaultKind::Refused if tries == 1 => {}
             _ => return Err(fault),
         }

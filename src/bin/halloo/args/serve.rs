@@ -67,8 +67,9 @@ pub(crate) struct Serve {
     pub(crate) answer_any_port: bool,
     /// At most so many answers a second to one source off this host; off is no limit
     ///
-    /// Below it, one datagram in 1000 gets no answer where the same bytes come again and again without a pause, since they may
-    /// be our own answers that come back. A higher N makes that rarer, and off lifts it as all limits.
+    /// Answers to broadcasts are among them, and never more than 10 a second. Below N, one datagram in 1000 gets no answer
+    /// where the same bytes come again and again without a pause, also with others in between, since they may be our own
+    /// answers that come back. A higher N makes that rarer, and off lifts it as all limits.
     #[arg(
         long,
         value_name = "N|off",

@@ -38,8 +38,8 @@ pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Er
         return dry_run(&plan, output);
     }
     let network = everybody::open(&args.everybody, &args.socket, &plan.destinations, table)?;
-    let course = everybody::course(&args.everybody, &args.socket);
-    send(plan, course, args.records.source(), network, output, Style::Broadcast)
+    let follows = everybody::follows(&args.everybody, &args.socket);
+    send(plan, follows, args.records.source(), network, output, Style::Broadcast)
 }
 
 /// Shows the table and sends nothing.

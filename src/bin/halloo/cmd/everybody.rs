@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use halloo::engine::broadcast::{self, Choice, Form};
-use halloo::engine::course::Course;
+use halloo::engine::places::Follows;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Destination, Error, Family, Selector};
 use halloo::net::{Fanout, Options};
@@ -37,9 +37,9 @@ pub(super) fn open(
 }
 
 /// How the list follows the interfaces.
-pub(super) fn course(everybody: &Everybody, socket: &Socket) -> Course {
+pub(super) fn follows(everybody: &Everybody, socket: &Socket) -> Follows {
     let source = source_asked(socket).filter(|source| !source.is_unspecified());
-    Course::Everybody(choice(everybody, socket), source)
+    Follows::Everybody(choice(everybody, socket), source)
 }
 
 /// The IP version of everybody.

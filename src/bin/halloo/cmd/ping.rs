@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use halloo::discovery::random;
 use halloo::engine::broadcast;
-use halloo::engine::course::Course;
 use halloo::engine::ping::{Match, Pinger, Plan};
+use halloo::engine::places::Follows;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Error, Family, Host, Sink, Target, TooLong, Verdict};
 use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, batch, interfaces};
@@ -22,7 +22,7 @@ use crate::report::{Human, Live, Options, Show, Style};
 pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> {
     check_header(args.size)?;
     let table = interfaces::list()?;
-    let (way, course, mut network) = match &args.target {
+    let (way, follows, mut network) = match &args.target {
         Some(target) => to_one(args, target, table)?,
         None => to_everybody(args, table)?,
     };
@@ -31,14 +31,14 @@ pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> 
         // Where there is no news of them, those of the start are used.
         let _unheeded = network.watch_interfaces();
     }
-    let course = if FOLLOWS_INTERFACES { course } else { Course::Fixed };
-    let mut pinger = Pinger::new(plan(args, way)?).following(course, network.table());
+    let follows = if FOLLOWS_INTERFACES { follows } else { Follows::Nothing };
+    let mut pinger = Pinger::new(plan(args, way)?).following(follows, network.table());
     run_to_the_end(&mut pinger, &mut network, setup, sink(args, output))?;
     Ok(pinger.stats().verdict)
 }
 
 /// Where the probes of one host go.
-fn to_one(args: &args::Ping, target: &Target, table: Table) -> Result<(broadcast::Plan, Course, Fanout), Error> {
+fn to_one(args: &args::Ping, target: &Target, table: Table) -> Result<(broadcast::Plan, Follows, Fanout), Error> {
     let interface = args.everybody.interface.first();
     let address = address(target, args.family(), interface, &table)?;
     if is_broadcast(address, &table) || Cast::by_form(address.ip()) != Cast::Unicast {
@@ -56,7 +56,7 @@ fn to_one(args: &args::Ping, target: &Target, table: Table) -> Result<(broadcast
     let network = Fanout::open(&options, &sources, table)?;
     let notices = resolved(target, address).into_iter().collect();
     let plan = broadcast::Plan { destinations: vec![destination], notices, ..broadcast::Plan::default() };
-    Ok((plan, Course::One(way), network))
+    Ok((plan, Follows::One(way), network))
 }
 
 /// How everybody at this address is asked.
@@ -74,11 +74,11 @@ fn everybody_at(address: IpAddr) -> String {
 }
 
 /// Where the probes of everybody go.
-fn to_everybody(args: &args::Ping, table: Table) -> Result<(broadcast::Plan, Course, Fanout), Error> {
+fn to_everybody(args: &args::Ping, table: Table) -> Result<(broadcast::Plan, Follows, Fanout), Error> {
     check_size(args.size, everybody::family(&args.everybody))?;
     let plan = everybody::plan(&args.everybody, &args.socket, &table)?;
     let network = everybody::open(&args.everybody, &args.socket, &plan.destinations, table)?;
-    Ok((plan, everybody::course(&args.everybody, &args.socket), network))
+    Ok((plan, everybody::follows(&args.everybody, &args.socket), network))
 }
 
 fn plan(args: &args::Ping, way: broadcast::Plan) -> Result<Plan, Error> {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo::engine::broadcast::{self, Choice, Form};
-use halloo::engine::course::Course;
+use halloo::engine::places::Follows;
 use halloo::engine::send::{Answers, CountBy, Plan, Sender};
 use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
     let address = address(&args.target, args.family(), args.interface.as_ref(), &table)?;
-    let (destination, course, mut notices) = destination(args, address, &table)?;
+    let (destination, follows, mut notices) = destination(args, address, &table)?;
     notices.extend(resolved(&args.target, address));
     notices.extend(perhaps_meant(args));
     let plan = Plan {
@@ -51,13 +51,13 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
     };
     let sources: Vec<IpAddr> = destination.source.into_iter().collect();
     let network = Fanout::open(&options, &sources, table)?;
-    send(plan, course, args.records.source(), network, output, Style::Send)
+    send(plan, follows, args.records.source(), network, output, Style::Send)
 }
 
 /// What `send` and `broadcast` end with: the records, the run, the result.
 pub(super) fn send(
     plan: Plan,
-    course: Course,
+    follows: Follows,
     source: args::Source,
     mut network: Fanout,
     output: &Output,
@@ -73,8 +73,8 @@ pub(super) fn send(
         // Where there is no news of them, those of the start are used.
         let _unheeded = network.watch_interfaces();
     }
-    let course = if FOLLOWS_INTERFACES { course } else { Course::Fixed };
-    let mut sender = Sender::new(plan, feed).following(course, network.table());
+    let follows = if FOLLOWS_INTERFACES { follows } else { Follows::Nothing };
+    let mut sender = Sender::new(plan, feed).following(follows, network.table());
     run_to_the_end(&mut sender, &mut network, setup, sink)?;
     Ok(sender.stats().verdict)
 }
@@ -132,12 +132,12 @@ fn destination(
     args: &args::Send,
     address: SocketAddr,
     table: &Table,
-) -> Result<(Destination, Course, Vec<Notice>), Error> {
+) -> Result<(Destination, Follows, Vec<Notice>), Error> {
     if is_broadcast(address, table) {
         return to_everybody(args, address, table);
     }
     let way = way(address, args.interface.as_ref(), &args.socket, table)?;
-    Ok((way.start(table)?, Course::One(way), Vec::new()))
+    Ok((way.start(table)?, Follows::One(way), Vec::new()))
 }
 
 /// A broadcast address leaves by the interface that has it; 255.255.255.255 by the one that was named, by the only one
@@ -146,7 +146,7 @@ fn to_everybody(
     args: &args::Send,
     address: SocketAddr,
     table: &Table,
-) -> Result<(Destination, Course, Vec<Notice>), Error> {
+) -> Result<(Destination, Follows, Vec<Notice>), Error> {
     let IpAddr::V4(ip) = address.ip() else {
         return Err(Error::NotADestination { address: address.to_string(), why: Unsendable::NoBroadcast });
     };
@@ -187,11 +187,11 @@ fn to_everybody(
 }
 
 /// It stays with the interface that was found, whatever else comes.
-fn by_that_interface(mut choice: Choice, found: &Destination) -> Course {
+fn by_that_interface(mut choice: Choice, found: &Destination) -> Follows {
     if choice.interfaces.is_empty() {
         choice.interfaces = found.link.iter().map(|link| Selector::Name(link.name.to_string())).collect();
     }
-    Course::Everybody(choice, None)
+    Follows::Everybody(choice, None)
 }
 
 /// How long to stay for a refusal. From this host itself it is there when the send returns; from a group or a broadcast

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halloo::engine::broadcast::ALL_NODES;
-use halloo::engine::guard::{BROADCASTS, Guard, Rules};
+use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::serve::{Answer, Base, Ends, Filter, Plan, Server};
 use halloo::model::error::{Action, FaultKind};
 use halloo::model::event::{Listening, Notice, Role};
@@ -52,16 +52,11 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
     if args.answer_broadcast {
         notices.extend(hears_no_broadcast(network.table(), listening.local.ip()));
     }
-    let rules = Rules {
-        any_port: args.answer_any_port,
-        answer_broadcast: args.answer_broadcast,
-        answer_own: false,
-        rate: match args.rate_limit {
-            RateLimit::PerSecond(rate) => Some(rate.get()),
-            RateLimit::Off => None,
-        },
-        broadcasts: BROADCASTS,
+    let rate = match args.rate_limit {
+        RateLimit::PerSecond(rate) => Some(rate.get()),
+        RateLimit::Off => None,
     };
+    let rules = Rules::of_server(args.answer_any_port, args.answer_broadcast, rate);
     let filter = Filter { interfaces: names(network.table(), &args.interface)?, ..Filter::default() };
     let plan = Plan {
         answer: Some((answer, Guard::new(rules, listening.local.port()))),

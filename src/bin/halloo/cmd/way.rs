@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use halloo::engine::course::Way;
+use halloo::engine::places::Way;
 use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;

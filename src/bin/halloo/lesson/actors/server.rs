@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::{Builder, JoinHandle};
 
 use halloo::drive::{self, Stop, SystemClock};
-use halloo::engine::guard::{BROADCASTS, Guard, Rules};
+use halloo::engine::guard::{Guard, Rules};
 use halloo::engine::serve::{Answer, Base, Ends, Filter, Server as Engine};
 use halloo::model::Stats;
 use halloo::model::event::{Listening, Role};
@@ -178,13 +178,7 @@ fn open(local: SocketAddr, serves: &Serves) -> Result<Opened, Trouble> {
     let table = interfaces::list().doing("list the interfaces")?;
     let mut network = Fanout::new(vec![endpoint], table);
     let waker = network.waker().doing("prepare to wait")?;
-    let rules = Rules {
-        any_port: false,
-        answer_broadcast: serves.answers_broadcast,
-        answer_own: false,
-        rate: None,
-        broadcasts: BROADCASTS,
-    };
+    let rules = Rules::of_server(false, serves.answers_broadcast, None);
     let base = if serves.role == Role::Length { Base::Length } else { Base::Same };
     let answer = Answer { base, upper: serves.upper, prefix: Vec::new() };
     let engine = Engine::new(halloo::engine::serve::Plan {

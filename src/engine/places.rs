@@ -5,6 +5,7 @@
 //! the reason, until it can be reached again.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::engine::broadcast::{self, Choice};
 use crate::model::event::{Notice, Unsent};
@@ -24,15 +25,15 @@ pub struct Way {
     pub route: Option<(Link, u32)>,
 }
 
-/// Where the datagrams of a run go.
+/// What the places of a run follow, as interfaces and addresses come and go.
 #[derive(Clone, Debug, Default)]
-pub enum Course {
-    /// To the destinations of the start, whatever becomes of the interfaces.
+pub enum Follows {
+    /// They stay those of the start, whatever becomes of the interfaces.
     #[default]
-    Fixed,
-    /// To everybody of this choice, from this source only if one was named.
+    Nothing,
+    /// Everybody of this choice, from this source only if one was named.
     Everybody(Choice, Option<IpAddr>),
-    /// To one address.
+    /// The way to one address.
     One(Way),
 }
 
@@ -194,6 +195,15 @@ pub(super) struct Place {
     state: State,
     /// It was not there at the start, so it has a turn only while its interface exists.
     came: bool,
+    went: Went,
+}
+
+/// What has left for a place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Went {
+    pub(super) datagrams: u64,
+    /// When the last of them did, in the time of the run.
+    pub(super) last: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -222,24 +232,24 @@ pub(super) const fn of_ticket(ticket: u64) -> (u64, usize) {
 /// The places of a series. Each keeps its number for the whole run.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
-    course: Course,
+    follows: Follows,
     places: Vec<Place>,
 }
 
 impl Places {
     /// Those of the start.
     pub(super) fn new(destinations: Vec<Destination>) -> Self {
-        let reached = |to| Place { to, state: State::Reached, came: false };
-        Self { course: Course::Fixed, places: destinations.into_iter().take(MOST).map(reached).collect() }
+        let reached = |to| Place { to, state: State::Reached, came: false, went: Went::default() };
+        Self { follows: Follows::Nothing, places: destinations.into_iter().take(MOST).map(reached).collect() }
     }
 
-    /// They follow the interfaces by this course from now on; what that changes already.
-    pub(super) fn follow(&mut self, course: Course, table: &Table) -> Vec<Notice> {
-        let told = match (&course, self.places.first_mut()) {
-            (Course::One(way), Some(place)) => way.lost_at_start(table).and_then(|why| place.turn(State::Lost(why))),
+    /// They follow this from now on; what that changes already.
+    pub(super) fn follow(&mut self, follows: Follows, table: &Table) -> Vec<Notice> {
+        let told = match (&follows, self.places.first_mut()) {
+            (Follows::One(way), Some(place)) => way.lost_at_start(table).and_then(|why| place.turn(State::Lost(why))),
             _ => None,
         };
-        self.course = course;
+        self.follows = follows;
         told.into_iter().collect()
     }
 
@@ -267,15 +277,22 @@ impl Places {
         self.places.get(number).map(|place| &place.to)
     }
 
-    /// How many numbers there are.
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
+    /// What has left for a place.
+    pub(super) fn went(&self, number: usize) -> Option<Went> {
+        self.places.get(number).map(|place| place.went)
+    }
+
+    /// A datagram has left for a place, at this time of the run.
+    pub(super) fn left(&mut self, number: usize, now: Duration) {
+        if let Some(place) = self.places.get_mut(number) {
+            place.went = Went { datagrams: place.went.datagrams + 1, last: now };
+        }
     }
 
     /// The interface that a destination is reached by, with its own name or by the route.
     pub(super) fn link<'a>(&'a self, to: &'a Destination) -> Option<&'a Link> {
-        let route = || match &self.course {
-            Course::One(way) => way.route.as_ref().map(|(link, _)| link),
+        let route = || match &self.follows {
+            Follows::One(way) => way.route.as_ref().map(|(link, _)| link),
             _ => None,
         };
         to.link.as_ref().or_else(route)
@@ -283,16 +300,16 @@ impl Places {
 
     /// The interfaces are others than before: what has changed.
     pub(super) fn rewired(&mut self, table: &Table) -> Vec<Notice> {
-        match std::mem::take(&mut self.course) {
-            Course::Fixed => Vec::new(),
-            Course::One(way) => {
+        match std::mem::take(&mut self.follows) {
+            Follows::Nothing => Vec::new(),
+            Follows::One(way) => {
                 let told = self.one(table, &way);
-                self.course = Course::One(way);
+                self.follows = Follows::One(way);
                 told
             }
-            Course::Everybody(choice, source) => {
+            Follows::Everybody(choice, source) => {
                 let told = self.everybody(table, everybody(table, &choice, source));
-                self.course = Course::Everybody(choice, source);
+                self.follows = Follows::Everybody(choice, source);
                 told
             }
         }
@@ -339,7 +356,7 @@ impl Places {
     }
 
     fn take_place(&mut self, to: Destination) {
-        let place = Place { to, state: State::Reached, came: true };
+        let place = Place { to, state: State::Reached, came: true, went: Went::default() };
         let vacant = self.places.iter().position(|place| place.state == State::Vacant);
         match vacant {
             Some(number) => self.places[number] = place,

@@ -22,13 +22,13 @@ fn choice(interfaces: &[&str]) -> Choice {
 fn everybody(interfaces: &[&str], start: &Table) -> Places {
     let choice = choice(interfaces);
     let mut places = Places::new(broadcast::plan(start, &choice).unwrap().destinations);
-    assert!(places.follow(Course::Everybody(choice, None), start).is_empty());
+    assert!(places.follow(Follows::Everybody(choice, None), start).is_empty());
     places
 }
 
 fn to_one(way: Way, start: &Table) -> Places {
     let mut places = Places::new(vec![way.start(start).unwrap()]);
-    places.follow(Course::One(way), start);
+    places.follow(Follows::One(way), start);
     places
 }
 
@@ -93,7 +93,7 @@ fn what_comes_is_used_and_has_a_turn_while_it_exists() {
         assert_eq!(count(&places.rewired(&table(std::slice::from_ref(&e0)))), (1, 0, 0));
         assert_eq!(turns(&places), ["0 e0#2 10.1.0.1 reached"]);
     }
-    assert_eq!(places.len(), 2, "places of those that are gone are used again");
+    assert_eq!(places.all().count(), 2, "places of those that are gone are used again");
 }
 
 #[test]
