@@ -293,19 +293,22 @@ fn what_a_stalled_reader_gets_in_the_end_is_whole_and_so_is_the_capture() {
     let capture = directory.path().join("x.pcapng");
     let (reader, writer) = pipe().unwrap();
     // Each with its length in front.
-    let args =
-        ["listen", "127.0.0.1:0", "--idle", "1s", "--raw", "--frame", "len32", "--pcap", capture.to_str().unwrap()];
+    let args = ["listen", "127.0.0.1:0", "--raw", "--frame", "len32", "--pcap", capture.to_str().unwrap()];
     let listener = halloo(args).stdout(writer).start_elsewhere();
     let note = listener.wait_note(|line| line.contains("listening on "));
+    let address = note.split(' ').nth(2).unwrap();
+    let port = [address.rsplit(':').next().unwrap().parse().unwrap()];
     let catcher = Catcher::new();
     for number in 0..MANY {
-        catcher.send(LONG, note.split(' ').nth(2).unwrap());
+        catcher.send(LONG, address);
         if number % 10 == 0 {
             // What the queue of the kernel does not hold is not the question here.
-            thread::sleep(Duration::from_millis(2));
+            flood::read(&port, PATIENCE);
         }
     }
+    flood::drained(&port, PATIENCE);
     let page = read_all(reader);
+    listener.signal("TERM");
     let output = listener.finish().expect_code(0);
     let page = page.join().unwrap();
     let whole = [&(LONG.len() as u32).to_be_bytes()[..], &LONG].concat();
