@@ -58,7 +58,7 @@ fn everybody_has_an_account_for_each_address_with_its_interface() {
         let row = |line: &str| line.starts_with(&format!("{address}  {iface} "));
         assert!(text.out().lines().any(row), "no row for {address}: {text}");
     }
-    text.says(&["-- 3 probes (6 sent), 4 responders: 12 answers, 0 lost"]);
+    text.says(&["-- 3 probes (6 sent), 4 responders: 12 replies, 0 lost"]);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_stateful_firewall_drops_answers_to_a_broadcast_and_a_fixed_port_lets_them_i
         "--answer-broadcast",
         "firewall",
         "--from :",
-        "-- 2 probes, 0 responders: 0 answers, 0 lost",
+        "-- 2 probes, 0 responders: 0 replies, 0 lost",
     ]);
     let silent = run(&["--json", "--from", ":4747"]).expect_code(1);
     assert_eq!(numbers(&silent.summary(), ["sent", "received", "replies", "responders"]), [2, 0, 0, 0]);

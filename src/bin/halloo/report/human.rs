@@ -361,7 +361,7 @@ mod tests {
             assert!(notes[2].starts_with("note: group 239.1.2.3 is not joined"), "{notes:?}");
             assert!(notes[3].starts_with("note: several services are called"), "{notes:?}");
             assert!(notes[4].starts_with("note: 12 datagrams were dropped by the kernel (4700 in all)"), "{notes:?}");
-            assert!(notes[5].starts_with("note: 4711 datagrams are missing here"), "{notes:?}");
+            assert!(notes[5].starts_with("note: 4711 datagrams were dropped by the output here"), "{notes:?}");
             assert!(notes[6].starts_with("halloo: record 2 is not hexadecimal"), "{notes:?}");
             assert!(notes[8].starts_with("-- "), "{notes:?}");
         });
