@@ -25,7 +25,7 @@ use support::catcher::Catcher;
 use support::flood;
 use support::forge::{EVERYBODY, Forger, Naive, datagram, hardware, icmp};
 use support::lan::{Host, Lan, link_local};
-use support::program::{Output, Process, Run, Server};
+use support::program::{Output, Process, Run, Server, number, sum};
 
 /// The program in a host, where nothing is kept.
 fn halloo(host: Host<'_>, args: &[&str]) -> Run {
@@ -36,19 +36,11 @@ fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn number(summary: &Value, key: &str) -> u64 {
-    summary[key].as_u64().unwrap_or_else(|| panic!("no {key} in {summary}"))
-}
-
-fn ignored(summary: &Value) -> u64 {
-    summary["ignored"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
-}
-
 /// The summary of a server, in which everything that came is in one counter.
 fn account(output: Output) -> Value {
     let summary = output.expect_code(0).summary();
     let [received, sent, failed] = ["received", "sent", "failed"].map(|key| number(&summary, key));
-    assert_eq!(received, sent + failed + ignored(&summary), "{summary}");
+    assert_eq!(received, sent + failed + sum(&summary["ignored"]), "{summary}");
     summary
 }
 
@@ -332,7 +324,10 @@ fn who_announces_answers_no_forged_source() {
     }
     assert_eq!(reasons, expected, "{summary}");
     let answered = &summary["answered"];
-    assert_eq!(number(&summary, "received"), number(answered, "sent") + number(answered, "failed") + ignored(&summary));
+    assert_eq!(
+        number(&summary, "received"),
+        number(answered, "sent") + number(answered, "failed") + sum(&summary["ignored"])
+    );
 }
 
 // ---- ports of services ---------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ use std::time::Duration;
 use halloo::lab::wire::{Tap, Way};
 use halloo::lab::{Address, Frame, HostPlan, Packet, Plan, Plug};
 use serde_json::Value;
-use support::lan::Lan;
-use support::program::Process;
+use support::lan::{Lan, two_hosts};
+use support::program::{Process, number, sum};
 
 fn address(text: &str) -> Address {
     text.parse().unwrap()
@@ -79,26 +79,12 @@ fn without_an_address_nothing_leaves() {
     assert!(sources(&mut tap).is_empty());
 }
 
-fn number(summary: &Value, key: &str) -> u64 {
-    summary[key].as_u64().unwrap_or_else(|| panic!("{key} in {summary}"))
-}
-
-fn sum(counts: &Value) -> u64 {
-    counts.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
-}
-
 /// What was to leave is what left, what failed and what was not tried.
 #[track_caller]
 fn adds_up(summary: &Value) {
     let all = number(summary, "sent") + number(summary, "failed") + sum(&summary["unsent"]);
     assert_eq!(number(summary, "attempted"), all, "{summary}");
     assert_eq!(number(summary, "failed"), sum(&summary["failed_by"]), "{summary}");
-}
-
-/// `h1` and `h2` on one switch.
-fn two_hosts() -> Plan {
-    let host = |name, text| HostPlan::new(name).plug(Plug::new("e0", "br0").address(address(text)));
-    Plan::new().host(host("h1", "10.77.0.1/24")).host(host("h2", "10.77.0.2/24"))
 }
 
 /// So long from one datagram of a series to the next, here: the fastest that needs no --flood.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::catcher::{Catcher, closed_port};
-use support::program::{HALLOO, Output, Process, Run, Server, halloo, mortal, serve};
+use support::program::{HALLOO, Output, Process, Run, Server, halloo, mortal, number, numbers, serve};
 use support::relay::{Delivered, Relay};
 
 fn echo() -> Server {
@@ -29,14 +29,6 @@ fn start(to: &str, args: &[&str]) -> Process {
     let mut command = mortal(HALLOO);
     command.args(["ping", to]).args(args);
     Run::new(command).start()
-}
-
-fn number(event: &Value, key: &str) -> u64 {
-    event[key].as_u64().unwrap_or_else(|| panic!("{key} in {event}"))
-}
-
-fn numbers<const N: usize>(event: &Value, keys: [&str; N]) -> [u64; N] {
-    keys.map(|key| number(event, key))
 }
 
 /// The account of the one responder.

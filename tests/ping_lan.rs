@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::Value;
 use support::lan::{Host, Lan, link_local};
-use support::program::{Output, Run, Server};
+use support::program::{Output, Run, Server, number, numbers};
 
 /// Three probes, a fifth of a second apart.
 const ALL: [&str; 6] = ["ping", "--broadcast", "--count", "3", "--interval", "200ms"];
@@ -14,14 +14,6 @@ const ALL: [&str; 6] = ["ping", "--broadcast", "--count", "3", "--interval", "20
 fn echoes(lan: &Lan, hosts: &[&str]) -> Vec<Server> {
     let serve = |host: &&str| lan.host(host).serve(&["echo", "--lan", "--answer-broadcast", "--rate-limit", "off"]);
     hosts.iter().map(serve).collect()
-}
-
-fn number(event: &Value, key: &str) -> u64 {
-    event[key].as_u64().unwrap_or_else(|| panic!("{key} in {event}"))
-}
-
-fn numbers<const N: usize>(event: &Value, keys: [&str; N]) -> [u64; N] {
-    keys.map(|key| number(event, key))
 }
 
 /// Address and interface of each responder, none of which has lost anything.

@@ -65,6 +65,12 @@ fn with_traps() -> Plan {
     plan
 }
 
+/// `h1` and `h2` on one switch.
+pub(crate) fn two_hosts() -> Plan {
+    let host = |name, text| HostPlan::new(name).plug(plug("e0", "br0", text));
+    Plan::new().host(host("h1", "10.77.0.1/24")).host(host("h2", "10.77.0.2/24"))
+}
+
 fn plug(interface: &str, switch: &str, text: &str) -> Plug {
     Plug::new(interface, switch).address(address(text))
 }

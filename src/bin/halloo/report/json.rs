@@ -45,6 +45,7 @@
 
 mod replay;
 mod shape;
+mod summary;
 
 use std::io::{self, BufWriter, Write};
 
