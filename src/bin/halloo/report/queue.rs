@@ -359,7 +359,10 @@ mod tests {
         let pcap = Pcap::new(queue.inlet(Kept(kept))).unwrap();
         let tee = Tee(Box::new(json), Box::new(pcap));
         let mut sink = queue.start(Box::new(tee), move || wake.send(()).unwrap()).unwrap();
-        datagram(&mut sink, 0, b"the last one");
+        let datagram = samples::datagram(b"the last one");
+        sink.event(samples::now(), &Event::Received(Received { seq: 0, datagram: &datagram })).unwrap();
+        // It may fail at once, or a moment later.
+        let _unheeded = sink.flush();
         woken.recv().unwrap();
         assert_eq!(sink.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(sink);
