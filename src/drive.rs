@@ -114,17 +114,16 @@ impl<S: Sink + ?Sized> Out for Desk<'_, S> {
     }
 
     fn tell(&mut self, event: &Event<'_>) {
-        if self.broken.is_none() {
-            self.broken = self.sink.event(self.now, event).err();
-        }
+        // A sink that fails may have other writers that work: they get all that comes before the run ends, and its end.
+        let failed = self.sink.event(self.now, event).err();
+        self.broken = self.broken.take().or(failed);
     }
 }
 
 impl<S: Sink + ?Sized> Desk<'_, S> {
     fn flush(&mut self) {
-        if self.broken.is_none() {
-            self.broken = self.sink.flush().err();
-        }
+        let failed = self.sink.flush().err();
+        self.broken = self.broken.take().or(failed);
     }
 
     fn check(&mut self) -> Result<(), Broken> {

@@ -290,7 +290,7 @@ fn who_answers_is_shown_with_its_interface() {
         "REPLY   10.78.0.4:1060  via e1  ",
         " ms  13 B  \"who is there?\"",
     ]);
-    text.says(&["-- 2 sent; 4 replies from 4 addresses"]);
+    text.says(&["-- 2 sent; 4 replies from 4 responders"]);
     h1.run(&["broadcast", "hi", "--expect", "5", "--wait", "200ms"]).expect_code(1);
 }
 
@@ -481,7 +481,7 @@ fn it_runs_without_any_rights_in_a_lan_that_was_built_without_any() {
     let wait = ["--expect", "2", "--wait", "30s"];
     for form in [&[][..], &["--limited"]] {
         let args = [&["broadcast", "hi"], form, &wait].concat();
-        h1.halloo_without_rights(&args).output().expect_code(0).says(&["2 replies from 2 addresses"]);
+        h1.halloo_without_rights(&args).output().expect_code(0).says(&["2 replies from 2 responders"]);
     }
     h1.halloo_without_rights(&["broadcast", "hi", "--ipv6"]).output().expect_code(0).says(&["-- 2 sent"]);
     h1.halloo_without_rights(&["send", "10.77.0.33", "hi", "--expect", "1"]).output().expect_code(0);

@@ -8,22 +8,9 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use halloo::lab::{HostPlan, Plan, Plug};
 use serde_json::Value;
-use support::lan::{Host, Lan};
-use support::program::{Output, Run};
-
-/// `h1` and `h2` on one switch.
-fn two_hosts() -> Plan {
-    let host = |name, text: &str| {
-        HostPlan::new(name).plug(Plug::new("e0", "br0").address(text.parse::<halloo::lab::Address>().unwrap()))
-    };
-    Plan::new().host(host("h1", "10.77.0.1/24")).host(host("h2", "10.77.0.2/24"))
-}
-
-fn number(summary: &Value, key: &str) -> u64 {
-    summary[key].as_u64().unwrap_or_else(|| panic!("{key} in {summary}"))
-}
+use support::lan::{Host, Lan, two_hosts};
+use support::program::{Output, Run, number};
 
 /// Every datagram failed, for this reason; it was told once, with this text.
 #[track_caller]

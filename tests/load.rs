@@ -4,6 +4,8 @@
 
 mod support;
 
+use support::PATIENCE;
+use support::flood;
 use support::program::{halloo, serve};
 
 const MANY: u64 = 100_000;
@@ -14,11 +16,12 @@ const RUNS: u32 = 3;
 /// halloo sends to halloo as fast as it can. Returns how many of all runs were dropped.
 fn flood(size: &str, flags: &[&str]) -> u64 {
     let flood = || {
-        let listener = serve(&[&["listen", "127.0.0.1:0", "-q", "--idle", "2s"], flags].concat());
+        let listener = serve(&[&["listen", "127.0.0.1:0", "-q"], flags].concat());
         let (to, count) = (listener.address(), MANY.to_string());
         let sender = halloo(["send", &to, "--size", size, "--count", &count, "--interval", "0", "-q"]).output();
         assert_eq!(sender.expect_code(0).summed_up(" sent"), MANY);
-        let listener = listener.finish().expect_code(0);
+        flood::drained(&[listener.port()], PATIENCE);
+        let listener = listener.stop().expect_code(0);
         let (received, dropped) = (listener.summed_up(" datagrams, "), listener.summed_up(" dropped by the kernel"));
         assert_eq!(received + dropped, MANY, "{listener}");
         dropped

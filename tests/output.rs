@@ -11,8 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use support::PATIENCE;
 use support::catcher::Catcher;
-use support::program::{HALLOO, Process, Run, halloo, mortal, serve};
+use support::flood;
+use support::program::{HALLOO, Output, Process, Run, halloo, mortal, number, serve, sum};
 
 #[test]
 fn a_signal_ends_a_run_in_order_with_its_summary() {
@@ -220,6 +222,60 @@ fn a_reader_that_stalls_costs_lines_and_neither_datagrams_nor_answers() {
     assert!(shown > 0 && count("output_drops") > 0, "{summary}");
 }
 
+/// Who announces on loopback, at a port of discovery of one test, with standard error where standard output is.
+fn announcing(port: u16, words: &str) -> Run {
+    let announce = format!("announce chat --port 7 --interface lo -4 --discovery-port {port}");
+    let mut command = mortal("sh");
+    command.args(["-c", &format!("exec {HALLOO} {announce} {words} 2>&1")]);
+    command.env("XDG_STATE_HOME", "/dev/null").env_remove("HALLOO_SECRET_FILE");
+    Run::new(command)
+}
+
+/// Sends to who announces what is no question, and looks for it then: nobody has read a word yet.
+fn is_found_behind(junk: u32, port: u16) {
+    flood::bound(&[port], PATIENCE);
+    let (catcher, to) = (Catcher::new(), format!("127.0.0.1:{port}"));
+    for number in 0..junk {
+        catcher.send("junk", &to);
+        if number % 100 == 0 {
+            // What the queue of the kernel does not hold would not be told of.
+            flood::read(&[port], PATIENCE);
+        }
+    }
+    flood::read(&[port], PATIENCE);
+    let port = port.to_string();
+    let args =
+        ["discover", "chat", "--expect", "1", "--wait", "10s", "--interface", "lo", "-4", "--discovery-port", &port];
+    halloo(args).env("HALLOO_SECRET_FILE", "").output().expect_code(0);
+}
+
+#[test]
+fn who_announces_is_found_though_nobody_reads_its_output() {
+    let (reader, writer) = pipe().unwrap();
+    let announcer = announcing(21_301, "--json").stdout(writer).start_elsewhere();
+    // Each line takes some 290 bytes, and 8 MiB of them wait.
+    is_found_behind(40_000, 21_301);
+    announcer.signal("TERM");
+    let page = read_all(reader);
+    announcer.finish().expect_code(0);
+    let page = String::from_utf8(page.join().unwrap()).unwrap();
+    let lines: Vec<Value> = page.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |event: &str| lines.iter().filter(|line| line["event"] == event).count() as u64;
+    let summary = lines.last().unwrap();
+    let dropped = number(summary, "output_drops");
+    assert!(dropped > 0 && told("ignored") > 0, "{summary}");
+    // Of each datagram that came or left there is a line, or it is counted.
+    let all = sum(&summary["ignored"]) + number(summary, "sent");
+    assert_eq!(told("ignored") + told("sent") + dropped, all, "{summary}");
+}
+
+#[test]
+fn who_announces_a_program_is_found_though_nobody_reads_standard_error() {
+    let (_reader, writer) = pipe().unwrap();
+    let _announcer = announcing(21_302, "--json -- sleep 600").stdout(writer).start_elsewhere();
+    is_found_behind(2_000, 21_302);
+}
+
 #[test]
 fn a_server_whose_output_nobody_reads_ends_at_the_second_signal() {
     // More than a pipe holds, and less than the queue does.
@@ -236,19 +292,22 @@ fn what_a_stalled_reader_gets_in_the_end_is_whole_and_so_is_the_capture() {
     let capture = directory.path().join("x.pcapng");
     let (reader, writer) = pipe().unwrap();
     // Each with its length in front.
-    let args =
-        ["listen", "127.0.0.1:0", "--idle", "1s", "--raw", "--frame", "len32", "--pcap", capture.to_str().unwrap()];
+    let args = ["listen", "127.0.0.1:0", "--raw", "--frame", "len32", "--pcap", capture.to_str().unwrap()];
     let listener = halloo(args).stdout(writer).start_elsewhere();
     let note = listener.wait_note(|line| line.contains("listening on "));
+    let address = note.split(' ').nth(2).unwrap();
+    let port = [address.rsplit(':').next().unwrap().parse().unwrap()];
     let catcher = Catcher::new();
     for number in 0..MANY {
-        catcher.send(LONG, note.split(' ').nth(2).unwrap());
+        catcher.send(LONG, address);
         if number % 10 == 0 {
             // What the queue of the kernel does not hold is not the question here.
-            thread::sleep(Duration::from_millis(2));
+            flood::read(&port, PATIENCE);
         }
     }
+    flood::drained(&port, PATIENCE);
     let page = read_all(reader);
+    listener.signal("TERM");
     let output = listener.finish().expect_code(0);
     let page = page.join().unwrap();
     let whole = [&(LONG.len() as u32).to_be_bytes()[..], &LONG].concat();
@@ -257,7 +316,7 @@ fn what_a_stalled_reader_gets_in_the_end_is_whole_and_so_is_the_capture() {
     let shown = (page.len() / whole.len()) as u64;
     let received = output.summed_up(" datagrams, ");
     assert_eq!(received + output.summed_up(" dropped by the kernel"), MANY, "{output}");
-    assert_eq!(shown + output.summed_up(" not shown"), received, "{output}");
+    assert_eq!(shown + output.summed_up(" dropped by the output"), received, "{output}");
     // The packet of a line is kept or dropped with it, and each is whole.
     let mut tshark = Command::new("tshark");
     tshark.args(["-r", capture.to_str().unwrap(), "-T", "fields", "-e", "udp.length"]);
@@ -289,12 +348,12 @@ fn a_full_disk_does_not_end_with_0() {
     ] {
         let output = halloo(args).stdout(full()).output_elsewhere();
         assert_eq!(output.code, Some(4), "{output}");
-        output.says(&["halloo: cannot write", "No space left"]);
+        output.says(&["halloo: cannot write standard output", "No space left"]);
     }
     let listener = halloo(["listen", "127.0.0.1:0"]).stdout(full()).start_elsewhere();
     let note = listener.wait_note(|line| line.contains("listening on "));
     catcher.send("hi", note.split(' ').nth(2).unwrap());
-    listener.finish().expect_code(4).says(&["cannot write"]);
+    listener.finish().expect_code(4).says(&["cannot write standard output", "-- 1 datagram, "]);
 }
 
 #[test]
@@ -303,7 +362,34 @@ fn a_capture_file_that_cannot_be_written_is_refused_before_the_run() {
     output.says(&["/nonexistent/x.pcap"]);
     let listener = serve(&["listen", "127.0.0.1:0", "--pcap", "/dev/full"]);
     Catcher::new().send("hi", &listener.address());
-    listener.finish().expect_code(4).says(&["cannot write"]);
+    listener.finish().expect_code(4).says(&["cannot write /dev/full", "-- "]);
+}
+
+/// A listener whose capture file gets no longer than some packets, and the end of it.
+fn listened_beyond(capture: &str, flags: &[&str]) -> Output {
+    let mut command = mortal("sh");
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    command.args(["-c", limited, "sh", HALLOO, "listen", "127.0.0.1:0", "--pcap", capture]).args(flags);
+    let listener = Run::new(command).serve();
+    let (address, catcher) = (listener.address(), Catcher::new());
+    listener.process.finish_while(|| catcher.send("hi", &address)).expect_code(4)
+}
+
+#[test]
+fn a_file_that_cannot_be_written_ends_the_run_by_name_and_the_rest_adds_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = directory.path().join("x.pcapng");
+    let capture = capture.to_str().unwrap();
+    let output = listened_beyond(capture, &["--json"]);
+    let (summary, lines) = (output.summary(), output.events("recv").len());
+    assert_eq!((&summary["received"], lines > 0), (&lines.into(), true), "{output}");
+    let why = output.events("error").remove(0);
+    assert_eq!((&why["reason"], &why["exit"]), (&"output".into(), &4.into()));
+    assert!(why["why"].as_str().unwrap().contains(capture), "{why}");
+    output.says(&[&format!("halloo: cannot write {capture}: File too large")]);
+    let output = listened_beyond(capture, &[]);
+    output.says(&[&format!("halloo: cannot write {capture}: File too large")]);
+    assert_eq!(output.summed_up(" datagrams, "), output.out().lines().count() as u64, "{output}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::catcher::{Catcher, closed_port};
-use support::program::{HALLOO, Output, Process, Run, Server, halloo, mortal, serve};
+use support::program::{HALLOO, Output, Process, Run, Server, halloo, mortal, number, numbers, serve};
 use support::relay::{Delivered, Relay};
 
 fn echo() -> Server {
@@ -29,14 +29,6 @@ fn start(to: &str, args: &[&str]) -> Process {
     let mut command = mortal(HALLOO);
     command.args(["ping", to]).args(args);
     Run::new(command).start()
-}
-
-fn number(event: &Value, key: &str) -> u64 {
-    event[key].as_u64().unwrap_or_else(|| panic!("{key} in {event}"))
-}
-
-fn numbers<const N: usize>(event: &Value, keys: [&str; N]) -> [u64; N] {
-    keys.map(|key| number(event, key))
 }
 
 /// The account of the one responder.
@@ -156,7 +148,7 @@ fn a_service_that_does_not_echo_counts_if_anything_does() {
 fn a_closed_port_refuses() {
     let to = closed_port();
     let output = ping(&to, &["--count", "1", "--wait", "200ms"]).expect_code(5);
-    output.shows(&[&format!("REFUSED {to}"), "1 (100.0%)"]).says(&["-- 1 probe, 0 responders: 0 answers, 1 lost"]);
+    output.shows(&[&format!("REFUSED {to}"), "1 (100.0%)"]).says(&["-- 1 probe, 0 responders: 0 replies, 1 lost"]);
     // Every probe is refused, and once is enough to read; all of them are counted, and -v shows each.
     let three = ["--count", "3", "--interval", "10ms", "--flood", "--wait", "200ms"];
     let output = ping(&to, &three).expect_code(5);
@@ -329,8 +321,8 @@ fn ctrl_c_ends_with_the_table_and_the_summary() {
     ping.signal("INT");
     ping.finish()
         .expect_code(1)
-        .says(&["-- 1 probe, 0 responders: 0 answers, 0 lost, 1 still open in "])
-        .shows(&["1 open"]);
+        .says(&["-- 1 probe, 0 responders: 0 replies, 0 lost, 1 in flight in "])
+        .shows(&["1 in flight"]);
 }
 
 // ---- what it says --------------------------------------------------------------------------------------------------
@@ -346,7 +338,7 @@ fn people_see_a_line_for_each_answer_and_a_table() {
         assert!(line.starts_with(&format!("64 B from {to}  via lo  seq {seq}  ")) && line.ends_with(" ms"), "{line:?}");
     }
     assert!(lines[2].starts_with("responder") && lines[3].starts_with(&to), "{output}");
-    output.says(&["-- 2 probes, 1 responder: 2 answers, 0 lost in "]);
+    output.says(&["-- 2 probes, 1 responder: 2 replies, 0 lost in "]);
     assert!(!output.out().contains("<0."), "no histogram unless asked");
 }
 
@@ -372,7 +364,7 @@ fn quiet_is_one_line() {
     let server = echo();
     let output = ping(&server.address(), &["--count", "2", "--interval", "1ms", "-q"]).expect_code(0);
     assert_eq!((output.out().lines().count(), output.err().lines().count()), (0, 1), "{output}");
-    output.says(&["-- 2 probes, 1 responder: 2 answers, 0 lost"]);
+    output.says(&["-- 2 probes, 1 responder: 2 replies, 0 lost"]);
     // A refusal is told by the code and counted in the line.
     let output = ping(&closed_port(), &["--count", "1", "--wait", "100ms", "-q"]).expect_code(5);
     assert_eq!((output.out().lines().count(), output.err().lines().count()), (0, 1), "{output}");

@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::Value;
 use support::lan::{Host, Lan, link_local};
-use support::program::{Output, Run, Server};
+use support::program::{Output, Run, Server, number, numbers};
 
 /// Three probes, a fifth of a second apart.
 const ALL: [&str; 6] = ["ping", "--broadcast", "--count", "3", "--interval", "200ms"];
@@ -14,14 +14,6 @@ const ALL: [&str; 6] = ["ping", "--broadcast", "--count", "3", "--interval", "20
 fn echoes(lan: &Lan, hosts: &[&str]) -> Vec<Server> {
     let serve = |host: &&str| lan.host(host).serve(&["echo", "--lan", "--answer-broadcast", "--rate-limit", "off"]);
     hosts.iter().map(serve).collect()
-}
-
-fn number(event: &Value, key: &str) -> u64 {
-    event[key].as_u64().unwrap_or_else(|| panic!("{key} in {event}"))
-}
-
-fn numbers<const N: usize>(event: &Value, keys: [&str; N]) -> [u64; N] {
-    keys.map(|key| number(event, key))
 }
 
 /// Address and interface of each responder, none of which has lost anything.
@@ -58,7 +50,7 @@ fn everybody_has_an_account_for_each_address_with_its_interface() {
         let row = |line: &str| line.starts_with(&format!("{address}  {iface} "));
         assert!(text.out().lines().any(row), "no row for {address}: {text}");
     }
-    text.says(&["-- 3 probes (6 sent), 4 responders: 12 answers, 0 lost"]);
+    text.says(&["-- 3 probes (6 sent), 4 responders: 12 replies, 0 lost"]);
 }
 
 #[test]
@@ -208,7 +200,7 @@ fn a_stateful_firewall_drops_answers_to_a_broadcast_and_a_fixed_port_lets_them_i
         "--answer-broadcast",
         "firewall",
         "--from :",
-        "-- 2 probes, 0 responders: 0 answers, 0 lost",
+        "-- 2 probes, 0 responders: 0 replies, 0 lost",
     ]);
     let silent = run(&["--json", "--from", ":4747"]).expect_code(1);
     assert_eq!(numbers(&silent.summary(), ["sent", "received", "replies", "responders"]), [2, 0, 0, 0]);

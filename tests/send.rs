@@ -6,10 +6,9 @@ mod support;
 
 use std::thread;
 
-use serde_json::Value;
 use support::catcher::{Catcher, closed_port};
 use support::lan::{Lan, link_local};
-use support::program::{Output, halloo, serve};
+use support::program::{Output, halloo, number, serve};
 
 fn send(to: &str, args: &[&str]) -> Output {
     halloo([&["send", to], args].concat()).output()
@@ -30,10 +29,6 @@ fn answered(asked: &Catcher, answers: &[(&Catcher, &str)], args: &[&str]) -> Out
         }
         running.join().unwrap()
     })
-}
-
-fn number(summary: &Value, key: &str) -> u64 {
-    summary[key].as_u64().unwrap_or_else(|| panic!("{key} in {summary}"))
 }
 
 #[test]

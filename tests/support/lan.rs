@@ -5,6 +5,7 @@
 //! and goes on. What stands before this line runs in both; nothing behind it can reach an interface of the machine. And
 //! nobody needs root.
 
+use std::io::Write;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -62,6 +63,12 @@ fn with_traps() -> Plan {
     h4.plugs.push(plug("plain0", "plain", "10.82.0.4/24"));
     h4.plugs.push(Plug::new("odd0", "odd").address(odd("10.83.0.4/24")));
     plan
+}
+
+/// `h1` and `h2` on one switch.
+pub(crate) fn two_hosts() -> Plan {
+    let host = |name, text| HostPlan::new(name).plug(plug("e0", "br0", text));
+    Plan::new().host(host("h1", "10.77.0.1/24")).host(host("h2", "10.77.0.2/24"))
 }
 
 fn plug(interface: &str, switch: &str, text: &str) -> Plug {
@@ -251,6 +258,24 @@ fn again_as_nobody() {
     let mut command = as_nobody(this.to_str().unwrap());
     command.args([thread::current().name().unwrap(), "--exact", "--nocapture"]).env(HALLOO_VARIABLE, halloo);
     Run::new(command).output().expect_code(0).shows(&["running 1 test"]);
+}
+
+/// The variable that skips tests which need another user.
+const NO_ROOT: &str = "HALLOO_NO_ROOT";
+
+/// Whether `HALLOO_NO_ROOT=1` skips a test that needs another user, where there is none: a user namespace of a plain user's has
+/// one. Then it says so by name; not asked for, it fails.
+#[track_caller]
+pub(crate) fn is_skipped_without_root() -> bool {
+    if is_root() {
+        return false;
+    }
+    let asked_for = std::env::var_os(NO_ROOT).is_some_and(|value| value == "1");
+    assert!(asked_for, "this needs another user, and so root; {NO_ROOT}=1 skips it");
+    let line = format!("SKIP {}: {NO_ROOT}=1\n", thread::current().name().unwrap_or("a test"));
+    // The runner keeps to itself what the macros print, and this is not to be missed.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    true
 }
 
 /// Whether the test runs as root, and can become nobody: within a user namespace there may be no other user.

@@ -398,6 +398,24 @@ fn local_in_line(line: &str) -> SocketAddr {
     word.trim_end_matches([',', ';']).parse().unwrap_or_else(|_| panic!("no address in {line:?}"))
 }
 
+/// The number with this key in a JSON object.
+#[track_caller]
+pub(crate) fn number(object: &Value, key: &str) -> u64 {
+    object[key].as_u64().unwrap_or_else(|| panic!("no number {key} in {object}"))
+}
+
+/// The numbers with these keys.
+#[track_caller]
+pub(crate) fn numbers<const N: usize>(object: &Value, keys: [&str; N]) -> [u64; N] {
+    keys.map(|key| number(object, key))
+}
+
+/// All numbers in a JSON object, summed up: a count by reason.
+#[track_caller]
+pub(crate) fn sum(counts: &Value) -> u64 {
+    counts.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+}
+
 /// What a process wrote, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Output {

@@ -51,7 +51,7 @@ pub(crate) struct Listen {
     /// End when nothing arrived for so long [default: no end]
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = "End")]
     pub(crate) idle: Option<Duration>,
-    /// Exit code 1 if a datagram was lost here: dropped by the kernel, or not shown because the reader of the output was too slow
+    /// Exit code 1 if a datagram was lost here: dropped by the kernel, or by the output because its reader was too slow
     #[arg(long, help_heading = "End")]
     pub(crate) fail_on_loss: bool,
 

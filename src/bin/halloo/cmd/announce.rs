@@ -12,10 +12,10 @@ use halloo::net::{Batch, host_name, interfaces};
 use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args::{self, RateLimit};
-use crate::cmd::run::{Output, Setup, run as run_to_the_end};
+use crate::cmd::run::{Output, Setup, run_queued};
 use crate::cmd::secret;
 use crate::cmd::task::{Code, Task};
-use crate::report::Style;
+use crate::report::{Queue, Style};
 
 /// Announces a service until it is told to end, or a program has ended. Says the exit code.
 pub(super) fn run(args: &args::Announce, output: &Output) -> u8 {
@@ -46,20 +46,23 @@ fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     };
     let Announcing { mut engine, mut network, .. } = announcing(service, &table)?;
     let batch = Batch::new(MOST_BYTES + 1);
+    let mut queue = Queue::new();
     if args.command.is_empty() {
         let setup = Setup::new(&mut network, batch, true)?;
-        run_to_the_end(&mut engine, &mut network, setup, output.sink(Style::Announce))?;
-        return Ok(engine.inner().stats().verdict.code());
+        let sink = output.queued(Style::Announce, &mut queue);
+        let unwritten = run_queued(&mut engine, &mut network, setup, (queue, sink))?;
+        return Ok(unwritten.unwrap_or(engine.inner().stats().verdict).code());
     }
     let stop = Stop::default();
     let task = Task::start(&args.command, stop.clone(), network.waker()?)?;
     // Standard output is the program's own.
-    let sink = Box::new(Beneath { inner: output.sink_aside(Style::Announce), code: task.code() });
-    let ended = run_to_the_end(&mut engine, &mut network, Setup { batch, stop }, sink);
+    let inner = output.queued_aside(Style::Announce, &mut queue);
+    let sink: Box<dyn Sink> = Box::new(Beneath { inner, code: task.code() });
+    let unwritten = run_queued(&mut engine, &mut network, Setup { batch, stop }, (queue, sink));
     let code = task.end();
-    ended.map(|()| match engine.inner().stats().verdict {
+    Ok(match unwritten?.unwrap_or(engine.inner().stats().verdict) {
         Verdict::Done => code,
-        // The network broke before the program ended.
+        // The network broke before the program ended, or what was said of it could not be written.
         other => other.code(),
     })
 }

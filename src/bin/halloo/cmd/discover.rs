@@ -15,7 +15,7 @@ use crate::cmd::announce::reach;
 use crate::cmd::resolve::{self, One};
 use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
 use crate::cmd::secret;
-use crate::report::{Board, Human, Options, Part, Print, Style, Told};
+use crate::report::{Board, Human, Options, Part, Print, Style, Told, stderr, stdout};
 
 /// Finds services.
 pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Error> {
@@ -46,7 +46,9 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     };
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
     let mut engine = Pulse::new(engine, board);
-    run_to_the_end(&mut engine, &mut network, setup, sink)?;
+    if let Some(unwritten) = run_to_the_end(&mut engine, &mut network, setup, sink) {
+        return Ok(unwritten);
+    }
     let verdict = engine.inner().stats().verdict;
     let several = args.resolve.is_some() && resolve::two_of(engine.inner().services(), has_secret).is_some();
     Ok(if several { resolve::not_one(verdict) } else { verdict })
@@ -72,17 +74,17 @@ fn check_source_port(port: Option<u16>, reach: &Reach) -> Result<(), Error> {
 fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink> {
     let options = Options { width: columns(), ..output.options(Style::Discover) };
     if board {
-        let above = Human::new(options, io::stdout(), io::stderr());
-        return Box::new(Board::new(above, io::stdout(), Box::new(size), output.verbose));
+        let above = Human::new(options, stdout(), stderr());
+        return Box::new(Board::new(above, stdout(), Box::new(size), output.verbose));
     }
     let inner: Box<dyn Sink> = match args.print {
         Some(print) => {
             // Standard output is for what was asked for alone.
-            let notes = Human::new(output.options(Style::Discover), io::stderr(), io::stderr());
-            Box::new(Print { part: part(print), verified, notes, data: io::stdout() })
+            let notes = Human::new(output.options(Style::Discover), stderr(), stderr());
+            Box::new(Print { part: part(print), verified, notes, data: stdout() })
         }
         None if output.json => output.sink(Style::Discover),
-        None => Box::new(Human::new(options, io::stdout(), io::stderr())),
+        None => Box::new(Human::new(options, stdout(), stderr())),
     };
     Box::new(Told { watch: args.watch, inner })
 }

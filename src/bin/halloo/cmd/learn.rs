@@ -149,7 +149,7 @@ fn teach(lessons: &[&'static Lesson], course: &mut Course, args: &args::Learn) -
         let page = between(at, manner, &mut desk).and_then(|()| course.teach(lesson, manner, &mut desk));
         match page {
             Ok(run) => runs.push(run),
-            Err(error) => return written(error).map(|()| runs),
+            Err(error) => return written(&error).map(|()| runs),
         }
     }
     written_out(desk.shown.flush()).map(|()| runs)
@@ -182,7 +182,7 @@ fn check(
         let told = sink.event(now(), &Event::Lesson(&run)).and_then(|()| sink.flush());
         runs.push(run);
         if let Err(error) = told {
-            return written(error).map(|()| runs);
+            return written(&error).map(|()| runs);
         }
     }
     let mut tally = Tally::default();
@@ -212,7 +212,7 @@ fn show(lines: &[String]) -> Result<(), Error> {
 }
 
 fn written_out(result: io::Result<()>) -> Result<(), Error> {
-    result.or_else(written)
+    result.or_else(|error| written(&error))
 }
 
 #[cfg(test)]

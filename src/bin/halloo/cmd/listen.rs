@@ -13,7 +13,7 @@ use halloo::net::{Batch, batch};
 use crate::args;
 use crate::cmd::run::{Output, to_terminal};
 use crate::cmd::serve::{Open, Wish, ends, hears_no_broadcast, names, needs_destination, open, serve};
-use crate::report::{Frame, Human, Options, Pcap, Queue, Raw, Show, Style, Tee};
+use crate::report::{Frame, Human, Named, Options, Pcap, Queue, Raw, Show, Style, Tee, stderr, stdout};
 
 /// Prints every datagram.
 pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error> {
@@ -49,7 +49,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
     let sink = sink(args, output, &mut queue)?;
     let ends = ends(args.count, args.timeout, args.idle);
     let plan = Plan { listening, notices, answer: None, filter, ends, fail_on_loss: args.fail_on_loss };
-    serve(plan, network, Batch::new(args.max_size.unwrap_or(batch::SLOT)), queue, sink)
+    serve(plan, network, Batch::new(args.max_size.unwrap_or(batch::SLOT)), (queue, sink))
 }
 
 const fn only(only: args::Only) -> Only {
@@ -67,7 +67,7 @@ fn sink(args: &args::Listen, output: &Output, queue: &mut Queue) -> Result<Box<d
         args::Show::None => Show::None,
     };
     let options = Options { show, ..output.options(Style::Receive) };
-    let (data, notes) = (queue.inlet(io::stdout()), queue.inlet(io::stderr()));
+    let (data, notes) = (queue.inlet(stdout()), queue.inlet(stderr()));
     let lines: Box<dyn Sink> = match args.raw() {
         Some(frame) => Box::new(Raw::new(raw_frame(frame), options, data, notes)),
         None if output.json => output.sink_to(Style::Receive, data, notes),
@@ -76,6 +76,7 @@ fn sink(args: &args::Listen, output: &Output, queue: &mut Queue) -> Result<Box<d
     let Some(path) = &args.pcap else { return Ok(lines) };
     let failed = |error: io::Error| Error::Output { name: path.display().to_string(), why: error.to_string() };
     let file = File::create(path).map_err(failed)?;
+    let file = Named::new(path.display().to_string(), file);
     let capture = Pcap::new(queue.inlet(file)).map_err(failed)?;
     Ok(Box::new(Tee(lines, Box::new(capture))))
 }

@@ -1,6 +1,5 @@
 //! `halloo ping`.
 
-use std::io;
 use std::net::IpAddr;
 
 use halloo::discovery::random;
@@ -16,7 +15,7 @@ use crate::args;
 use crate::cmd::everybody;
 use crate::cmd::run::{Output, Setup, columns, notes_to_terminal, run as run_to_the_end};
 use crate::cmd::way::{address, is_broadcast, options, resolved, way};
-use crate::report::{Human, Live, Options, Show, Style};
+use crate::report::{Human, Live, Options, Show, Style, stderr, stdout};
 
 /// Probes, and reports each responder.
 pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> {
@@ -33,8 +32,8 @@ pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> 
     }
     let follows = if FOLLOWS_INTERFACES { follows } else { Follows::Nothing };
     let mut pinger = Pinger::new(plan(args, way)?).following(follows, network.table());
-    run_to_the_end(&mut pinger, &mut network, setup, sink(args, output))?;
-    Ok(pinger.stats().verdict)
+    let unwritten = run_to_the_end(&mut pinger, &mut network, setup, sink(args, output));
+    Ok(unwritten.unwrap_or(pinger.stats().verdict))
 }
 
 /// Where the probes of one host go.
@@ -131,9 +130,9 @@ fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink> {
     // The bytes of a probe say nothing to a person; those of another answer may.
     let show = if args.matching == args::Match::Any { Show::Text } else { Show::None };
     let options = Options { show, histogram: args.histogram, width: columns(), ..output.options(Style::Ping) };
-    let lines = Human::new(options, io::stdout(), io::stderr());
+    let lines = Human::new(options, stdout(), stderr());
     if output.quiet || output.verbose || !notes_to_terminal() {
         return Box::new(lines);
     }
-    Box::new(Live::new(lines, io::stderr()))
+    Box::new(Live::new(lines, stderr()))
 }

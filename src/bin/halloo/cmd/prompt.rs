@@ -11,6 +11,7 @@ use rustyline::{DefaultEditor, ExternalPrinter};
 
 use crate::cmd::feed::{Gone, Out};
 use crate::cmd::terminal;
+use crate::report::{stderr, stdout};
 
 /// What stands in front of the line that is typed.
 const PROMPT: &str = "halloo> ";
@@ -97,7 +98,7 @@ pub(super) fn open() -> Result<Prompt, Error> {
         terminal::keep();
         let mut editor = DefaultEditor::new()?;
         let redraw = redrawing(editor.create_external_printer()?)?;
-        let (data, notes) = (Above::new(redraw.clone(), io::stdout()), Above::new(redraw, io::stderr()));
+        let (data, notes) = (Above::new(redraw.clone(), stdout()), Above::new(redraw, stderr()));
         Ok(Prompt { editor, data, notes })
     };
     opened().map_err(|error| Error::Input { name: "the terminal".to_owned(), why: error.to_string() })

@@ -1,16 +1,15 @@
 //! What every command shares: where its output goes, the run itself, its signals and its end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use halloo::drive::{self, Clock, Stop, SystemClock};
 use halloo::engine::Engine;
-use halloo::model::error::Broken;
 use halloo::model::{Error, Event, Now, Sink, Stats, Verdict};
 use halloo::net::{Batch, Fanout};
 
 use crate::args::Args;
 use crate::cmd::signals;
-use crate::report::{Human, Json, Options, Style, failure};
+use crate::report::{Human, Json, Options, Queue, Style, failure, not_written, stderr, stdout};
 
 /// Where output goes, and how much of it.
 pub(super) struct Output {
@@ -34,15 +33,20 @@ impl Output {
 
     /// The report of a command: lines for people, or JSON.
     pub(super) fn sink(&self, style: Style) -> Box<dyn Sink> {
-        self.sink_to(style, io::stdout(), io::stderr())
+        self.sink_to(style, stdout(), stderr())
+    }
+
+    /// The same, by a queue: then nobody waits for the readers.
+    pub(super) fn queued(&self, style: Style, queue: &mut Queue) -> Box<dyn Sink> {
+        self.sink_to(style, queue.inlet(stdout()), queue.inlet(stderr()))
     }
 
     /// The same where standard output is another program's: everything to standard error, and as JSON nothing twice.
-    pub(super) fn sink_aside(&self, style: Style) -> Box<dyn Sink> {
+    pub(super) fn queued_aside(&self, style: Style, queue: &mut Queue) -> Box<dyn Sink> {
         if self.json {
-            Box::new(Json::new(io::stderr(), io::sink()))
+            Box::new(Json::new(queue.inlet(stderr()), io::sink()))
         } else {
-            self.sink_to(style, io::stderr(), io::stderr())
+            self.sink_to(style, queue.inlet(stderr()), queue.inlet(stderr()))
         }
     }
 
@@ -60,7 +64,7 @@ impl Output {
         }
     }
 
-    /// Says why there is no run, or why nothing more can be told of it.
+    /// Says why there is no run.
     pub(super) fn fail(&self, error: &Error) -> Verdict {
         self.fail_to(error, io::stdout(), io::stderr())
     }
@@ -103,14 +107,14 @@ impl Output {
 pub(super) fn tell<'e>(mut sink: Box<dyn Sink>, events: impl IntoIterator<Item = Event<'e>>) -> Result<(), Error> {
     let now = now();
     let told = events.into_iter().try_for_each(|event| sink.event(now, &event)).and_then(|()| sink.flush());
-    told.or_else(written)
+    told.or_else(|error| written(&error))
 }
 
 /// A reader who has left has read enough; anything else is an error.
-pub(super) fn written(error: io::Error) -> Result<(), Error> {
+pub(super) fn written(error: &io::Error) -> Result<(), Error> {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Error::Output { name: "the output".to_owned(), why: error.to_string() }),
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(not_written(error)),
     }
 }
 
@@ -154,21 +158,117 @@ impl Setup {
     }
 }
 
-/// Runs an engine to its end.
-///
-/// # Errors
-/// What broke the run, unless that was the reader of the output who left: then the code is by the result.
+/// Runs an engine to its end. Returns the verdict of output that could not be written, which has been told; where that was
+/// the reader of it who left, the code is by the result.
 pub(super) fn run(
     engine: &mut impl Engine,
     network: &mut Fanout,
     setup: Setup,
-    mut sink: Box<dyn Sink>,
-) -> Result<(), Error> {
+    sink: Box<dyn Sink>,
+) -> Option<Verdict> {
     let Setup { batch, stop } = setup;
-    match drive::run(engine, network, batch, sink.as_mut(), &mut SystemClock::start(), &stop) {
-        Ok(()) => Ok(()),
-        Err(Broken::Sink(error)) => written(error),
-        // Told in its place, before the summary, which has its verdict.
-        Err(Broken::Network(_)) => Ok(()),
+    let mut sink = ToTheEnd::new(sink);
+    // What broke it was told in its place, before the summary, which has its verdict.
+    let _told = drive::run(engine, network, batch, &mut sink, &mut SystemClock::start(), &stop);
+    sink.verdict()
+}
+
+/// The same without waiting for whoever reads what `sink` writes to the queue.
+///
+/// # Errors
+/// The system has no thread to spare.
+pub(super) fn run_queued(
+    engine: &mut impl Engine,
+    network: &mut Fanout,
+    setup: Setup,
+    (queue, sink): (Queue, Box<dyn Sink>),
+) -> Result<Option<Verdict>, Error> {
+    let waker = network.waker()?;
+    let sink = queue.start(sink, move || waker.wake()).map_err(|error| not_written(&error))?;
+    Ok(run(engine, network, setup, Box::new(sink)))
+}
+
+/// Tells the end of a run to the writers that still work, where another has failed: why, and the summary with that verdict.
+struct ToTheEnd {
+    inner: Box<dyn Sink>,
+    /// The first failure.
+    failed: Option<Failed>,
+    /// When something was last told.
+    now: Now,
+}
+
+/// A writer that failed.
+enum Failed {
+    /// Whoever read it has left, and has read enough.
+    ReaderLeft,
+    /// It is to be told.
+    For(Error),
+    /// It was told.
+    Told(Verdict),
+}
+
+impl ToTheEnd {
+    fn new(inner: Box<dyn Sink>) -> Self {
+        Self { inner, failed: None, now: now() }
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        match self.failed.as_ref()? {
+            Failed::ReaderLeft => None,
+            Failed::For(error) => Some(error.verdict()),
+            Failed::Told(verdict) => Some(*verdict),
+        }
+    }
+
+    fn remember(&mut self, error: io::Error) -> io::Error {
+        let failed = || written(&error).map_or_else(Failed::For, |()| Failed::ReaderLeft);
+        self.failed.get_or_insert_with(failed);
+        error
+    }
+
+    /// Says why, once. That it cannot be said where it happened is known.
+    fn say_why(&mut self) {
+        if let Some(Failed::For(error)) = &self.failed {
+            let _known = self.inner.event(self.now, &Event::Broken(error));
+            self.failed = Some(Failed::Told(error.verdict()));
+        }
+    }
+
+    fn sum_up(&mut self, stats: &Stats) -> io::Result<()> {
+        if self.failed.is_none() {
+            // What stands before it first: the summary is not told twice to a writer that works.
+            match self.inner.flush().and_then(|()| self.inner.event(self.now, &Event::Summary(stats))) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.remember(error),
+            };
+        }
+        self.say_why();
+        let stats = Stats { verdict: self.verdict().unwrap_or(stats.verdict), ..stats.clone() };
+        self.inner.event(self.now, &Event::Summary(&stats))
+    }
+}
+
+impl Sink for ToTheEnd {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        self.now = now;
+        match event {
+            Event::Summary(stats) => self.sum_up(stats),
+            event => self.inner.event(now, event).map_err(|error| self.remember(error)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush().map_err(|error| self.remember(error))
+    }
+
+    fn drops(&self) -> Option<u64> {
+        self.inner.drops()
+    }
+}
+
+impl Drop for ToTheEnd {
+    /// The summary itself may be what could not be written.
+    fn drop(&mut self) {
+        self.say_why();
     }
 }

@@ -75,8 +75,8 @@ pub(super) fn send(
     }
     let follows = if FOLLOWS_INTERFACES { follows } else { Follows::Nothing };
     let mut sender = Sender::new(plan, feed).following(follows, network.table());
-    run_to_the_end(&mut sender, &mut network, setup, sink)?;
-    Ok(sender.stats().verdict)
+    let unwritten = run_to_the_end(&mut sender, &mut network, setup, sink);
+    Ok(unwritten.unwrap_or(sender.stats().verdict))
 }
 
 /// When datagrams leave.

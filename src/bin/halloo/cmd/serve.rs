@@ -1,6 +1,5 @@
 //! `halloo echo` and `halloo length`, and the socket they share with `listen`.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Network, Options, batch, interfaces};
 
 use crate::args::{self, RateLimit};
-use crate::cmd::run::{Output, Setup, run};
+use crate::cmd::run::{Output, Setup, run_queued};
 use crate::report::{Queue, Style};
 
 /// Answers with the same bytes.
@@ -67,28 +66,24 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         fail_on_loss: args.fail_on_loss,
     };
     let mut queue = Queue::new();
-    let sink = output.sink_to(Style::Receive, queue.inlet(io::stdout()), queue.inlet(io::stderr()));
-    serve(plan, network, Batch::new(batch::SLOT), queue, sink)
+    let sink = output.queued(Style::Receive, &mut queue);
+    serve(plan, network, Batch::new(batch::SLOT), (queue, sink))
 }
 
-/// Runs a server to its end. It never waits for whoever reads what `sink` writes to the queue.
+/// Runs a server to its end. It never waits for whoever reads what is written to the queue.
 pub(super) fn serve(
     plan: Plan,
     mut network: Fanout,
     batch: Batch,
-    queue: Queue,
-    sink: Box<dyn Sink>,
+    output: (Queue, Box<dyn Sink>),
 ) -> Result<Verdict, Error> {
     if plan.fail_on_loss && network.drops().is_none() {
         return Err(Error::Unsupported { what: "to count what the kernel drops" });
     }
     let setup = Setup::new(&mut network, batch, true)?;
-    let waker = network.waker()?;
-    let no_thread = |error: io::Error| Error::Output { name: "the output".to_owned(), why: error.to_string() };
-    let sink = queue.start(sink, move || waker.wake()).map_err(no_thread)?;
     let mut server = Server::new(plan);
-    run(&mut server, &mut network, setup, Box::new(sink))?;
-    Ok(server.stats().verdict)
+    let unwritten = run_queued(&mut server, &mut network, setup, output)?;
+    Ok(unwritten.unwrap_or(server.stats().verdict))
 }
 
 /// What ends the run.

@@ -41,18 +41,18 @@ impl<D: Write, N: Write> Sink for Human<D, N> {
         }
         // On a terminal both writers are one screen: what was said first must be seen first.
         if is_note(self.lines.options.style, event) {
-            write_out(&mut self.data)?;
-            self.lines.write(now, event, &mut self.notes)
+            let data = write_out(&mut self.data);
+            self.lines.write(now, event, &mut self.notes).and(data)
         } else {
-            write_out(&mut self.notes)?;
-            self.lines.write(now, event, &mut self.data)
+            let notes = write_out(&mut self.notes);
+            self.lines.write(now, event, &mut self.data).and(notes)
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.lines.table(&mut self.data)?;
-        self.data.flush()?;
-        self.notes.flush()
+        // The one that fails does not keep the other back.
+        let data = self.lines.table(&mut self.data).and_then(|()| self.data.flush());
+        self.notes.flush().and(data)
     }
 }
 
@@ -361,7 +361,7 @@ mod tests {
             assert!(notes[2].starts_with("note: group 239.1.2.3 is not joined"), "{notes:?}");
             assert!(notes[3].starts_with("note: several services are called"), "{notes:?}");
             assert!(notes[4].starts_with("note: 12 datagrams were dropped by the kernel (4700 in all)"), "{notes:?}");
-            assert!(notes[5].starts_with("note: 4711 datagrams are missing here"), "{notes:?}");
+            assert!(notes[5].starts_with("note: 4711 datagrams were dropped by the output here"), "{notes:?}");
             assert!(notes[6].starts_with("halloo: record 2 is not hexadecimal"), "{notes:?}");
             assert!(notes[8].starts_with("-- "), "{notes:?}");
         });

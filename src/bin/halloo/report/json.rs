@@ -39,12 +39,13 @@
 //! | `notice` | `notice` (a stable word), `text` |
 //! | `interface` | `iface`, `ifindex`, `label` ?, `addr`, `prefix`, `broadcast`, `broadcast_from` (`system`, `computed`), `usable`, `reason`, `why`, `mtu` |
 //! | `lesson` (of `learn`) | `lesson` (its name), `status` (`ok`, `surprise`, `skip`), `why` (of a surprise or a skip, else `null`), `facts` (each with its name as `fact`, `claim` (in the language of the course), `expected`, `observed`, `ok`; `null` where it is not known or could not be seen), `observed` ? (with `--events`: everything that was observed, by name), `took_ms` |
-//! | `summary` | `sent`, `sent_bytes`, `answered` (`announce`: of the answers, how many were `sent` and how many `failed`), `attempted` (`= sent + failed` + all of `unsent`; `null` where nothing is sent by a schedule), `failed`, `failed_by` (reason to count), `unsent` (what was not sent, which is no failure: reason to count), `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `unread` (were in the queue when the run ended, and not looked at), `ignored` (reason to count), `kernel_drops`, `output_drops` (received, but not written because the reader was too slow), `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `lessons` ? (of `learn`: how many were `ok`, `surprise`, `skip`), `elapsed_s`, `exit` |
+//! | `summary` | `sent`, `sent_bytes`, `answered` (`announce`: of the answers, how many were `sent` and how many `failed`), `attempted` (`= sent + failed` + all of `unsent`; `null` where nothing is sent by a schedule), `failed`, `failed_by` (reason to count), `unsent` (what was not sent, which is no failure: reason to count), `skipped`, `received`, `bytes`, `peers`, `peers_at_least` ? (`true` if there were more), `truncated`, `filtered`, `unread` (were in the queue when the run ended, and not looked at), `ignored` (reason to count), `kernel_drops`, `output_drops` (datagrams whose lines were not written because the reader was too slow), `duplicates`, `late`, `lost`, `in_flight` (summed over the responders), `reordered`, `replies`, `responders`, `refused`, `lessons` ? (of `learn`: how many were `ok`, `surprise`, `skip`), `elapsed_s`, `exit` |
 //!
 //! The words of `reason` are those of [`super::words`], of [`super::failure::reason`] and of `Ignored::name` in the library.
 
 mod replay;
 mod shape;
+mod summary;
 
 use std::io::{self, BufWriter, Write};
 
@@ -89,8 +90,9 @@ impl<D: Write, N: Write> Sink for Json<D, N> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.data.flush()?;
-        self.notes.flush()
+        // The one that fails does not keep the other back.
+        let data = self.data.flush();
+        self.notes.flush().and(data)
     }
 }
 

@@ -8,7 +8,8 @@
 //! - [`raw`]: payload bytes alone.
 //! - [`pcap`]: a capture file for Wireshark and tcpdump.
 //! - [`junit`]: a file for those who collect test results.
-//! - [`queue`]: a thread that writes what was told, so that nobody waits for a reader.
+//! - [`queue`]: a thread that writes what was told, so that nobody waits for a reader. [`named`]: writers that say what they
+//!   write.
 //! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
 //! - [`lessons`]: which lesson shows what went wrong.
 //! - [`words`]: what things are called, for people and in JSON.
@@ -29,6 +30,7 @@ pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod lessons;
 mod live;
+mod named;
 mod notice;
 pub(crate) mod pcap;
 mod queue;
@@ -47,6 +49,7 @@ pub(crate) use board::Board;
 pub(crate) use human::Human;
 pub(crate) use json::{Json, replay};
 pub(crate) use live::Live;
+pub(crate) use named::{Named, not_written, stderr, stdout};
 pub(crate) use pcap::Pcap;
 pub(crate) use queue::Queue;
 pub(crate) use raw::{Frame, Raw};

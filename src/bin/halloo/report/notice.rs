@@ -142,9 +142,9 @@ pub(crate) fn text(notice: &Notice) -> String {
             Counted(*new, "datagram was", "datagrams were")
         ),
         Notice::OutputDrops(count) => format!(
-            "{} missing here: whoever reads this output is too slow for what comes; the summary counts them, -q writes none of \
-             them, and a file is a faster reader than a pipe",
-            Counted(*count, "datagram is", "datagrams are")
+            "{} dropped by the output here: whoever reads it is too slow for what comes; the summary counts them, -q writes none \
+             of them, and a file is a faster reader than a pipe",
+            Counted(*count, "datagram was", "datagrams were")
         ),
         Notice::GroupNotJoined(group, link, fault) => {
             let name = Name(&link.name);

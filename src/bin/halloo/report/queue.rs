@@ -13,6 +13,8 @@ use std::thread::{Builder, JoinHandle};
 use halloo::model::event::Notice;
 use halloo::model::{Event, Now, Sink};
 
+use super::named;
+
 /// Bytes that wait to be written, beside the buffers of the sinks and one event. The JSON of a small datagram takes some 320
 /// bytes: these are 26,000 of them, 2.6 s at 10,000 datagrams a second, which is longer than a pipe's other end pauses
 /// that works at all; and half of the 16 MiB that a server may take up.
@@ -87,9 +89,11 @@ impl Queue {
             pieces,
             behind,
             failure,
+            failed: false,
             stalled: false,
             dropped: 0,
             told: 0,
+            receives: false,
             over: false,
             _thread: Joined(Some(thread)),
         })
@@ -149,19 +153,25 @@ pub(crate) struct Queued {
     pieces: Sender<Piece>,
     behind: Arc<AtomicUsize>,
     failure: Arc<OnceLock<io::Error>>,
+    /// Whether the failure was returned.
+    failed: bool,
     /// Whether output is being dropped.
     stalled: bool,
     /// Datagrams whose output was dropped, and how many of them were told.
     dropped: u64,
     told: u64,
+    /// Whether what comes is told as received. Then what is told of it besides is of a datagram that was counted.
+    receives: bool,
     /// Whether everything has been told.
     over: bool,
     _thread: Joined,
 }
 
 impl Queued {
-    fn check(&self) -> io::Result<()> {
-        self.failure.get().map_or(Ok(()), |error| Err(io::Error::new(error.kind(), error.to_string())))
+    fn check(&mut self) -> io::Result<()> {
+        let Some(error) = self.failure.get() else { return Ok(()) };
+        self.failed = true;
+        Err(named::again(error))
     }
 
     /// Whether there is no room. Once there was none, it is half of it that must be free again: a reader who takes a line
@@ -179,7 +189,7 @@ impl Queued {
     }
 
     /// Waits until everything so far has been written.
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
         let (mark, reached) = channel();
         if self.pieces.send(Piece::Mark(mark)).is_ok() {
             let _written_or_gone = reached.recv();
@@ -188,29 +198,45 @@ impl Queued {
     }
 }
 
-impl Sink for Queued {
-    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
-        self.check()?;
-        match event {
-            // As many of these as strangers like.
-            Event::Received(_) | Event::Sent(_) | Event::Ignored(..) => {
-                if self.is_full() {
-                    self.dropped += u64::from(matches!(event, Event::Received(_)));
-                    return Ok(());
-                }
-                self.tell_gap(now)?;
-            }
-            // It says how many are missing in all.
-            Event::Summary(_) => self.over = true,
-            _ => {}
+impl Queued {
+    /// What strangers can have told as often as they like: left out where there is no room.
+    fn pour(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        let receives = matches!(event, Event::Received(_));
+        self.receives |= receives;
+        if self.is_full() {
+            self.dropped += u64::from(receives || !self.receives);
+            return Ok(());
         }
+        self.tell_gap(now)?;
         self.inner.event(now, event)
     }
 
+    /// Tells the summary when it is known that all before it was written, or when it was said that this is not so: it then
+    /// is for the writers that still work.
+    fn sum_up(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        self.over = true;
+        if !self.failed {
+            self.inner.flush()?;
+            self.wait()?;
+        }
+        self.inner.event(now, event)
+    }
+}
+
+impl Sink for Queued {
+    fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Received(_) | Event::Sent(_) | Event::Ignored(..) => self.pour(now, event)?,
+            // It says how many are missing in all.
+            Event::Summary(_) => return self.sum_up(now, event),
+            _ => self.inner.event(now, event)?,
+        }
+        self.check()
+    }
+
     fn flush(&mut self) -> io::Result<()> {
-        self.check()?;
         self.inner.flush()?;
-        if self.over { self.wait() } else { Ok(()) }
+        if self.over { self.wait() } else { self.check() }
     }
 
     fn drops(&self) -> Option<u64> {
@@ -333,7 +359,10 @@ mod tests {
         let pcap = Pcap::new(queue.inlet(Kept(kept))).unwrap();
         let tee = Tee(Box::new(json), Box::new(pcap));
         let mut sink = queue.start(Box::new(tee), move || wake.send(()).unwrap()).unwrap();
-        datagram(&mut sink, 0, b"the last one");
+        let datagram = samples::datagram(b"the last one");
+        sink.event(samples::now(), &Event::Received(Received { seq: 0, datagram: &datagram })).unwrap();
+        // It may fail at once, or a moment later.
+        let _unheeded = sink.flush();
         woken.recv().unwrap();
         assert_eq!(sink.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(sink);

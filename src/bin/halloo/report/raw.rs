@@ -67,8 +67,9 @@ impl<D: Write, N: Write> Sink for Raw<D, N> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.data.flush()?;
-        self.notes.flush()
+        // The one that fails does not keep the other back.
+        let data = self.data.flush();
+        self.notes.flush().and(data)
     }
 }
 

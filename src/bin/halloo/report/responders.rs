@@ -159,7 +159,7 @@ fn lost(responder: &Responder<'_>) -> String {
 
 fn marks(responder: &Responder<'_>) -> String {
     let since = (responder.since_seq > 0).then(|| format!("since seq {}", responder.since_seq));
-    let open = (responder.in_flight > 0).then(|| format!("{} open", responder.in_flight));
+    let open = (responder.in_flight > 0).then(|| format!("{} in flight", responder.in_flight));
     let another = responder.from_another.then(|| "from another address".to_owned());
     let own = responder.own.then(|| "self".to_owned());
     let silent = (responder.received + responder.late + responder.duplicates == 0).then(|| "no answer".to_owned());
@@ -220,7 +220,8 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0][..10].join(" "), "responder via sent received lost dup reordered late corrupt min");
-        let row = "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, 2 open, self";
+        let row =
+            "10.77.0.2:1060 eth0 4 2 1 (25.0%) 3 5 1 6 0.400 0.400 0.600 0.600 0.013 since seq 7, 2 in flight, self";
         assert_eq!(lines[1].join(" "), row);
         let row = "10.77.0.2:1060 - 4 0 4 (100.0%) 0 5 0 6 - - - - - no answer";
         assert_eq!(lines[2].join(" "), row);

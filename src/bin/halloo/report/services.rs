@@ -256,8 +256,9 @@ impl<S: Sink, D: Write> Sink for Print<S, D> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.data.flush()?;
-        self.notes.flush()
+        // The one that fails does not keep the other back.
+        let data = self.data.flush();
+        self.notes.flush().and(data)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The objects, key by key in the order they are written. Their meaning is in the table of [`super`].
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -11,15 +10,15 @@ use halloo::model::event::{
 };
 use halloo::model::interface::BroadcastFrom;
 use halloo::model::latency::Figures;
-use halloo::model::lesson::{Fact, LessonRun, Observed, Tally, Value};
+use halloo::model::lesson::{Fact, LessonRun, Observed, Value};
 use halloo::model::service::Change;
-use halloo::model::stats::Answered;
 use halloo::model::target::canonical;
 use halloo::model::{
-    Attributes, Datagram, Error, Event, InstanceId, Interface, Link, Now, RecordError, Service, StampSource, Stats,
+    Attributes, Datagram, Error, Event, InstanceId, Interface, Link, Now, RecordError, Service, StampSource,
 };
 use serde::{Serialize, Serializer};
 
+use super::summary::Summary;
 use crate::report::clock::Timestamp;
 use crate::report::services::Host;
 use crate::report::words::{self, WhatIcmpSays, WhyUnusable};
@@ -399,48 +398,6 @@ impl<'a> Content<'a> {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Summary {
-    ts: Ts,
-    sent: u64,
-    sent_bytes: u64,
-    answered: Option<Answers>,
-    attempted: Option<u64>,
-    failed: u64,
-    failed_by: BTreeMap<&'static str, u64>,
-    unsent: BTreeMap<&'static str, u64>,
-    skipped: u64,
-    received: u64,
-    bytes: u64,
-    peers: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peers_at_least: Option<bool>,
-    truncated: u64,
-    filtered: u64,
-    unread: u64,
-    ignored: BTreeMap<&'static str, u64>,
-    kernel_drops: Option<u64>,
-    output_drops: Option<u64>,
-    duplicates: Option<u64>,
-    late: Option<u64>,
-    lost: Option<u64>,
-    in_flight: Option<u64>,
-    reordered: Option<u64>,
-    replies: Option<u64>,
-    responders: Option<u64>,
-    refused: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lessons: Option<Lessons>,
-    elapsed_s: f64,
-    exit: u8,
-}
-
-#[derive(Serialize)]
-struct Answers {
-    sent: u64,
-    failed: u64,
-}
-
 /// The object of an event.
 pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> {
     let ts = Ts(now.wall);
@@ -461,7 +418,7 @@ pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> 
         Event::Notice(told) => Shape::Notice { ts, notice: notice::word(told), text: notice::text(told) },
         Event::Interface(row) => interface(ts, row),
         Event::Lesson(run) => lesson(ts, run),
-        Event::Summary(stats) => Shape::Summary(summary(ts, stats)),
+        Event::Summary(stats) => Shape::Summary(Summary::of(ts, stats)),
         // New events of the library, until they get their own shape here.
         _ => return None,
     })
@@ -634,49 +591,6 @@ fn interface(ts: Ts, row: &Interface) -> Shape<'_> {
         reason: row.unusable.map(words::unusable),
         why: row.unusable.map(|why| Text(WhyUnusable(why))),
         mtu: facts.mtu,
-    }
-}
-
-/// Lessons by how they went.
-#[derive(Serialize)]
-struct Lessons {
-    ok: u64,
-    surprise: u64,
-    skip: u64,
-}
-
-fn summary(ts: Ts, stats: &Stats) -> Summary {
-    Summary {
-        ts,
-        sent: stats.sent,
-        sent_bytes: stats.sent_bytes,
-        answered: stats.answered.map(|Answered { sent, failed }| Answers { sent, failed }),
-        attempted: stats.attempted,
-        failed: stats.failed,
-        failed_by: stats.failed_by.iter().map(|(kind, count)| (words::fault(*kind), *count)).collect(),
-        unsent: stats.unsent.iter().map(|(why, count)| (why.name(), *count)).collect(),
-        skipped: stats.skipped,
-        received: stats.received,
-        bytes: stats.bytes,
-        peers: stats.peers.len(),
-        peers_at_least: stats.peers.is_full().then_some(true),
-        truncated: stats.truncated,
-        filtered: stats.filtered,
-        unread: stats.unread,
-        ignored: stats.ignored.iter().map(|(why, count)| (why.name(), *count)).collect(),
-        kernel_drops: stats.kernel_drops,
-        output_drops: stats.output_drops,
-        duplicates: stats.duplicates,
-        late: stats.late,
-        lost: stats.lost,
-        in_flight: stats.in_flight,
-        reordered: stats.reordered,
-        replies: stats.replies,
-        responders: stats.responders,
-        refused: stats.refused,
-        lessons: stats.lessons.map(|Tally { ok, surprise, skip }| Lessons { ok, surprise, skip }),
-        elapsed_s: stats.elapsed.as_secs_f64(),
-        exit: stats.exit(),
     }
 }
 
