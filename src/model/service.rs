@@ -274,7 +274,7 @@ pub struct Service {
     pub full: bool,
     /// How far that can be believed.
     pub trust: Trust,
-    /// Every way it was heard by; never empty.
+    /// Every way it was heard by, in the order of their first answers; never empty. A run that watches leaves out those that have fallen silent while others answer.
     pub paths: Vec<Path>,
     /// When it was last heard.
     pub heard: Now,
@@ -314,7 +314,7 @@ pub enum Change {
     Found,
     /// It answered by another way as well.
     Path,
-    /// It says something else, is believed otherwise, or answers again after silence.
+    /// It says something else, is believed otherwise, answers again after silence, or has fallen silent on one of its ways.
     Updated,
     /// It did not answer when everybody was asked.
     Stale,

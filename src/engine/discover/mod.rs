@@ -4,7 +4,7 @@
 //! ends when all ways are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
 //! watching run then waits, and asks everybody again when a third of the shortest time to live has passed, but 3 s at the
 //! least. A service that does not answer then is stale, and gone when it has been silent for its whole time and was asked in
-//! vain once more.
+//! vain once more. An address that it does not answer from twice, while it answers from another, is none of its own any more.
 //!
 //! **What is believed.** With a secret, only what is signed for this run's own challenge counts: the rest is told as
 //! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
@@ -316,6 +316,9 @@ impl Discoverer {
                 let at = self.clock.time(now.run);
                 for id in self.found.now_stale(self.cycle) {
                     self.tell(id, Change::Stale, out);
+                }
+                for id in self.found.without_silent_paths() {
+                    self.tell(id, Change::Updated, out);
                 }
                 self.expire(at, out);
                 self.pace.done(now.run, self.found.has_overdue(at));
