@@ -69,8 +69,8 @@ pub struct Plan {
     /// So many services end the run, once answers to what was asked are heard out, and fewer are an error. With a secret,
     /// verified ones. More than some ten thousand also make the first round careful.
     pub expect: Option<u64>,
-    /// The end of the run. Where fewer than expected are found, or new ones come still, it goes on asking until then. Without
-    /// one, a run that does not watch ends after [`BUDGET`].
+    /// The end of the run. Where fewer than expected are found, or nobody, or new ones come still, it goes on asking until then.
+    /// Without one, a run that does not watch ends after [`BUDGET`].
     pub deadline: Option<Duration>,
     /// Some sent and some not is good enough.
     pub lenient: bool,
@@ -373,7 +373,17 @@ impl Discoverer {
     }
 
     fn is_short(&self) -> bool {
-        self.plan.expect.is_some_and(|expect| self.found.believed() < expect)
+        self.found.believed() < self.wanted()
+    }
+
+    /// So many are to be found: somebody, where nothing else is expected.
+    fn wanted(&self) -> u64 {
+        self.plan.expect.unwrap_or(1)
+    }
+
+    /// Whether it is an error that too few are there at the end: who watches without an end has no time by which they should.
+    const fn must_find(&self) -> bool {
+        !self.plan.watch || self.plan.deadline.is_some()
     }
 
     /// Who was heard by one way may be heard by others, as long as answers to what was asked may come: then what is told of
@@ -551,8 +561,8 @@ impl Discoverer {
 
     /// What is known of services that were not found, if there are fewer than were wanted.
     fn missing(&self) -> Option<Missing> {
-        let (found, expected) = (self.found.believed(), self.plan.expect.unwrap_or(1));
-        let port = self.source_port.filter(|_| !self.plan.watch && found < expected)?;
+        let (found, expected) = (self.found.believed(), self.wanted());
+        let port = self.source_port.filter(|_| self.must_find() && found < expected)?;
         let Others { names, nearly, unverified, mismatched } = self.found.others();
         let secret = self.plan.secret.is_some();
         let ignored = |why| self.stats.ignored.get(&why).copied().unwrap_or(0);
@@ -579,7 +589,7 @@ impl Discoverer {
         match () {
             () if sent == 0 && failed > 0 => Verdict::SystemRefused,
             () if found == 0 && refused > 0 => Verdict::PeerRefused,
-            () if found < self.plan.expect.unwrap_or(1) && !self.plan.watch => Verdict::TooFew,
+            () if found < self.wanted() && self.must_find() => Verdict::TooFew,
             () if failed > 0 && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
         }

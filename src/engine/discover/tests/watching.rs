@@ -337,3 +337,18 @@ fn of_two_ways_the_one_that_is_silent_is_dropped_and_who_is_silent_on_all_keeps_
     lan.until(45_000);
     assert_eq!(addresses(&lan, 10).0, ["10.0.2.10"]);
 }
+
+#[test]
+fn who_watches_to_an_end_at_which_nobody_is_there_has_found_too_few() {
+    let verdict = |deadline, hosts| {
+        let mut lan = Lan::new(Plan { deadline, ..watching(None) }, hosts);
+        assert_eq!(lan.until(2_000), deadline.is_some());
+        lan.finish();
+        let told = lan.said.notices.iter().any(|notice| matches!(notice, Notice::ServicesMissing(_)));
+        (lan.asker.stats().verdict, told)
+    };
+    let end = Some(Duration::from_secs(1));
+    assert_eq!(verdict(end, Vec::new()), (Verdict::TooFew, true));
+    assert_eq!(verdict(end, vec![host(2, &[1], None)]), (Verdict::Done, false));
+    assert_eq!(verdict(None, Vec::new()), (Verdict::Done, false));
+}
