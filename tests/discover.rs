@@ -466,6 +466,7 @@ fn on_a_terminal_a_table_is_kept_up_to_date() {
     let mut command = h1.command("script", &["-qefc", &watch, "/dev/null"]);
     command.env("TERM", "xterm");
     let process = Run::new(command).start();
+    process.wait_text("nobody yet; Ctrl-C ends", 1);
     let server = serve(&lan, "h2", &[]);
     process.wait_text("10.77.0.2:7000", 1);
     server.stop().expect_code(0);
