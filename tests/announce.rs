@@ -351,6 +351,9 @@ fn only_those_with_the_secret_are_verified_and_answered() {
     bench.discover(&["--secret-file", &other]).expect_code(1);
     let variable = bench.run(&["discover", "--print", "port"]).env("HALLOO_SECRET_FILE", &key).output();
     assert_eq!(variable.expect_code(0).out(), "1\n");
+    // Who has not typed the name of a file is told where it comes from.
+    let stale = bench.run(&["discover"]).env("HALLOO_SECRET_FILE", &bench.file("gone")).output();
+    stale.expect_code(3).says(&[&format!("{} (from HALLOO_SECRET_FILE)", bench.file("gone"))]);
 }
 
 #[test]
