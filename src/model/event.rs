@@ -292,7 +292,7 @@ pub enum Ignored {
     BadSignature,
     /// A signed answer from another address than it was signed for, of a service that answers from its own.
     Relayed,
-    /// It asks for services of another type.
+    /// It is about services of another type: it asks for them, or tells of one.
     OtherType,
     /// It asks another part of the services.
     OtherPlace,
