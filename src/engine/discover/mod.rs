@@ -574,6 +574,7 @@ impl Discoverer {
             typed: self.plan.kind.is_some(),
             on_loopback: self.plan.on_loopback,
             name: self.plan.names.text().map(Into::into),
+            exact: matches!(self.plan.names, Names::One(_)),
             other_names: names,
             nearly,
             secret,
