@@ -249,13 +249,31 @@ fn which_of_two_with_the_same_name_is_meant_is_not_guessed() {
     let resolve = |args: &[&str]| bench.discover(&[args, &["--resolve", "n"]].concat());
     let refused = resolve(&["chat", "--print", "addr:port"]).expect_code(1);
     assert_eq!(refused.out(), "", "{refused}");
-    refused.says(&["127.0.0.1:7001", "127.0.0.1:7002", "--secret-file"]);
+    refused.says(&["127.0.0.1:7001", "127.0.0.1:7002", "--secret-file", "halloo announce --name"]);
+    assert!(!refused.err().contains("TYPE") && !refused.err().contains("--interface"), "{refused}");
     let json = resolve(&["chat", "--json"]).expect_code(1);
     assert_eq!((json.events("service").len(), json.summary()["exit"].clone()), (2, 1.into()), "{json}");
     assert!(json.events("notice").iter().any(|notice| notice["notice"] == "ambiguous"), "{json}");
     assert_eq!(resolve(&["web", "--print", "port"]).expect_code(0).out(), "80\n");
     let verified = resolve(&["chat", "--print", "port", "--secret-file", &key]).expect_code(0);
     assert_eq!(verified.out(), "7000\n");
+}
+
+#[test]
+fn what_is_announced_is_said_at_the_start_also_beside_a_program() {
+    let bench = Bench::new(21_031);
+    let told = "announcing chat, named \"blue room\", to be used by";
+    let args = ["announce", "chat", "--port", "7000", "--name", "blue room"];
+    let plain = bench.run(&[&args[..], &["--timeout", "10ms"]].concat()).output().expect_code(0);
+    plain.says(&[told, "port 7000 of the address that answers"]);
+    let advertised = bench.run(&[&args[..], &["--advertise", "10.0.0.9", "--timeout", "10ms", "--json"]].concat());
+    let json = advertised.output().expect_code(0);
+    let notice = json.events("notice").remove(0);
+    assert_eq!(notice["notice"], "announcing", "{json}");
+    assert!(notice["text"].as_str().unwrap().ends_with("to be used by 10.0.0.9:7000"), "{notice}");
+    let beside = bench.run(&[&args[..], &["--", "true"]].concat()).output().expect_code(0);
+    assert_eq!(beside.out(), "", "{beside}");
+    beside.says(&[told]);
 }
 
 #[test]
@@ -351,6 +369,9 @@ fn only_those_with_the_secret_are_verified_and_answered() {
     bench.discover(&["--secret-file", &other]).expect_code(1);
     let variable = bench.run(&["discover", "--print", "port"]).env("HALLOO_SECRET_FILE", &key).output();
     assert_eq!(variable.expect_code(0).out(), "1\n");
+    // Who has not typed the name of a file is told where it comes from.
+    let stale = bench.run(&["discover"]).env("HALLOO_SECRET_FILE", &bench.file("gone")).output();
+    stale.expect_code(3).says(&[&format!("{} (from HALLOO_SECRET_FILE)", bench.file("gone"))]);
 }
 
 #[test]

@@ -158,6 +158,24 @@ fn who_watches_outlives_the_last_interface() {
 }
 
 #[test]
+fn who_gets_another_address_is_told_with_that_one_and_the_old_one_is_left_out() {
+    let plan = Plan::new().host(host("me", &[1], 1)).host(host("near", &[1], 2));
+    let Some(lan) = Lan::of(&plan) else { return };
+    let (me, near) = (lan.host("me"), lan.host("near"));
+    // Everybody is asked every 3 s.
+    let _server = halloo(near, &["announce", "chat", "--port", "5", "--name", "near", "--ttl", "6s"]).serve();
+    let watch = halloo(me, &["discover", "chat", "--watch", "--json", "-4"]).start();
+    watch.wait_line(|line| line.contains("\"found\"") && line.contains("\"addr\":\"10.1.0.2\""));
+    near.ip("-4 addr flush dev e0").expect_code(0);
+    near.ip("addr add 10.1.0.22/24 brd + dev e0").expect_code(0);
+    let told = watch.wait_line(|line| line.contains("\"updated\"") && line.contains("\"addr\":\"10.1.0.22\""));
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["paths"].as_array().unwrap().len(), 1, "{told}");
+    watch.signal("INT");
+    watch.finish().expect_code(0);
+}
+
+#[test]
 fn who_announces_follows_the_interfaces_too() {
     let mut server = host("server", &[1, 2], 2);
     server.plugs[1].down = true;
@@ -448,6 +466,7 @@ fn on_a_terminal_a_table_is_kept_up_to_date() {
     let mut command = h1.command("script", &["-qefc", &watch, "/dev/null"]);
     command.env("TERM", "xterm");
     let process = Run::new(command).start();
+    process.wait_text("nobody yet; Ctrl-C ends", 1);
     let server = serve(&lan, "h2", &[]);
     process.wait_text("10.77.0.2:7000", 1);
     server.stop().expect_code(0);

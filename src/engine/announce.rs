@@ -305,6 +305,7 @@ impl Engine for Announcer {
     fn start(&mut self, now: Now, out: &mut dyn Out) {
         self.stats.skipped = self.plan.skipped.len() as u64;
         out.tell(&Event::Listening(self.plan.listening.clone()));
+        out.tell(&Event::Notice(Notice::Announcing(Box::new(self.plan.about.clone()))));
         for skipped in std::mem::take(&mut self.plan.skipped) {
             out.tell(&Event::Skipped(skipped));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::lesson::LessonRun;
 use crate::model::service::{Change, InstanceId, Service, ServiceName};
-use crate::model::{Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
+use crate::model::{About, Cast, Datagram, Error, Fault, Interface, Latency, Link, RecordError, Stats, Unusable};
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -292,7 +292,7 @@ pub enum Ignored {
     BadSignature,
     /// A signed answer from another address than it was signed for, of a service that answers from its own.
     Relayed,
-    /// It asks for services of another type.
+    /// It is about services of another type: it asks for them, or tells of one.
     OtherType,
     /// It asks another part of the services.
     OtherPlace,
@@ -437,8 +437,10 @@ pub enum Notice {
     InterfaceWent(Link),
     /// No interface can be used yet; the first that comes is.
     NoInterfaceYet,
-    /// Several services have the name of the one that is looked for: the name, and where two of them are.
-    Ambiguous(ServiceName, SocketAddr, SocketAddr),
+    /// What is announced, at the start.
+    Announcing(Box<About>),
+    /// Several services have the name of the one that is looked for.
+    Ambiguous(Box<Ambiguity>),
     /// A secret was written: into this file.
     SecretWritten(String),
     /// A file with a secret belongs to another user than this program's: the file, and the user's number.
@@ -512,6 +514,21 @@ pub enum Notice {
     OutputDrops(u64),
 }
 
+/// Two services of one name, and what tells them apart.
+#[derive(Clone, Debug)]
+pub struct Ambiguity {
+    /// The name of both.
+    pub name: ServiceName,
+    /// Where they are.
+    pub addresses: [SocketAddr; 2],
+    /// They are of different types.
+    pub by_type: bool,
+    /// They were heard on different interfaces.
+    pub by_interface: bool,
+    /// Nothing was to be proved: it may be that only one has the secret.
+    pub by_secret: bool,
+}
+
 /// What is known of services that were not found.
 #[derive(Clone, Debug, Default)]
 pub struct Missing {
@@ -529,6 +546,8 @@ pub struct Missing {
     pub on_loopback: bool,
     /// The name, or the pattern of names, that was wanted.
     pub name: Option<Box<str>>,
+    /// It was a name, and no pattern.
+    pub exact: bool,
     /// So many other names answered.
     pub other_names: u64,
     /// One of these, which differs from what was wanted by nothing but upper and lower case.

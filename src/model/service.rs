@@ -51,16 +51,33 @@ pub enum ServiceError {
     #[error("a service holds for whole seconds from 1 to 65535, not for {_0:?}")]
     Ttl(Duration),
     /// Nobody would find it: bytes of its shortest answer, and of the question, which is never shorter than its answer.
-    #[error(
-        "nobody would find it: its name, its type and the address it advertises make an answer of {answer} bytes, and \
-         none is longer than its question of {question}; the name or the type has to be {} bytes shorter", answer.saturating_sub(*question)
-    )]
+    #[error("{}", too_long(*answer, *question, *advertised, *sealed))]
     Long {
         /// Bytes of the shortest answer that says all it must.
         answer: usize,
         /// Bytes of a question.
         question: usize,
+        /// It advertises an address.
+        advertised: bool,
+        /// It has a secret, whose seal is a part of the answer.
+        sealed: bool,
     },
+}
+
+/// What makes the answer so long, and how much shorter it has to be.
+fn too_long(answer: usize, question: usize, advertised: bool, sealed: bool) -> String {
+    let parts = match (advertised, sealed) {
+        (true, true) => "its name, its type, the address it advertises and the seal of the secret",
+        (true, false) => "its name, its type and the address it advertises",
+        (false, true) => "its name, its type and the seal of the secret",
+        (false, false) => "its name and its type",
+    };
+    let surplus = answer.saturating_sub(question);
+    let bytes = if surplus == 1 { "byte" } else { "bytes" };
+    format!(
+        "nobody would find it: {parts} make an answer of {answer} bytes, and none is longer than its question of {question}; \
+         the name or the type has to be {surplus} {bytes} shorter"
+    )
 }
 
 /// The name that people know a service by. It names nothing to a program: two services may have the same.
@@ -274,7 +291,7 @@ pub struct Service {
     pub full: bool,
     /// How far that can be believed.
     pub trust: Trust,
-    /// Every way it was heard by; never empty.
+    /// Every way it was heard by, in the order of their first answers; never empty. A run that watches leaves out those that have fallen silent while others answer.
     pub paths: Vec<Path>,
     /// When it was last heard.
     pub heard: Now,
@@ -314,7 +331,7 @@ pub enum Change {
     Found,
     /// It answered by another way as well.
     Path,
-    /// It says something else, is believed otherwise, or answers again after silence.
+    /// It says something else, is believed otherwise, answers again after silence, or has fallen silent on one of its ways.
     Updated,
     /// It did not answer when everybody was asked.
     Stale,
@@ -361,6 +378,18 @@ mod tests {
         assert_eq!(Attributes::new([("a", &*"x".repeat(201))]), Err(ServiceError::Value("a".into(), 201)));
         let keys: Vec<String> = (0..17).map(|n| n.to_string()).collect();
         assert_eq!(Attributes::new(keys.iter().map(|k| (&**k, ""))), Err(ServiceError::TooMany(17)));
+    }
+
+    #[test]
+    fn what_makes_an_answer_too_long_is_named() {
+        let said =
+            |answer, advertised, sealed| ServiceError::Long { answer, question: 192, advertised, sealed }.to_string();
+        let secret = said(193, false, true);
+        assert!(secret.contains("its type and the seal of the secret make an answer of 193 bytes"), "{secret}");
+        assert!(secret.ends_with("has to be 1 byte shorter") && !secret.contains("advertises"), "{secret}");
+        let both = said(220, true, true);
+        assert!(both.contains("advertises and the seal") && both.ends_with("28 bytes shorter"), "{both}");
+        assert!(!said(204, true, false).contains("secret"));
     }
 
     /// So many seconds by the clock of the run, and by that on the wall.

@@ -24,7 +24,8 @@ const MOST_OF_ONE: u32 = 256;
 /// Ways to one service.
 const MOST_PATHS: usize = 16;
 
-/// Whoever is gone has not answered so many askings of everybody: one may have come when the host was busy, or asleep.
+/// Whoever is gone has not answered so many askings of everybody: one may have come when the host was busy, or asleep. So it
+/// is with an address.
 const SILENT: u32 = 2;
 
 /// An answer, and when and on what question it came.
@@ -112,6 +113,8 @@ struct Entry {
     answered: Vec<(u32, Echo)>,
     /// Askings of everybody in a row that it did not answer. From the first one on it is stale.
     silent: u32,
+    /// For each of its paths, the askings of everybody that have ended since it answered by it.
+    unheard: Vec<u32>,
     /// It is said to have gone.
     doubted: bool,
     /// Whose count it is in.
@@ -276,6 +279,19 @@ impl Found {
         ids
     }
 
+    /// Leaves out the addresses that services do not answer from any more, now that an asking of everybody has ended; says
+    /// which ones had any, and are wanted.
+    pub(super) fn without_silent_paths(&mut self) -> Vec<InstanceId> {
+        let mut ids: Vec<InstanceId> = Vec::new();
+        for entry in self.entries.values_mut() {
+            if entry.drop_silent_paths() && self.names.fits(&entry.service.about.name) {
+                ids.push(entry.service.about.id);
+            }
+        }
+        ids.sort_unstable();
+        ids
+    }
+
     /// Takes out those whose time is over: silent when everybody was asked, and asked again, and for the whole time they gave
     /// themselves.
     pub(super) fn take_expired(&mut self, now: Duration) -> Vec<Service> {
@@ -370,6 +386,7 @@ impl Entry {
             heard: time,
             answered: Vec::new(),
             silent: 0,
+            unheard: vec![0],
             doubted: false,
             counted,
         };
@@ -422,6 +439,7 @@ impl Entry {
         if better {
             // The ways that led past a relay are not its own.
             self.service.paths.clear();
+            self.unheard.clear();
         }
         self.service.trust = trust;
         better
@@ -463,11 +481,28 @@ impl Entry {
 
     fn add(&mut self, path: Path) -> bool {
         let same = |known: &Path| known.source == path.source && known.link == path.link;
-        if self.service.paths.iter().any(same) || self.service.paths.len() >= MOST_PATHS {
+        let known = self.service.paths.iter().position(same);
+        if let Some(unheard) = known.and_then(|at| self.unheard.get_mut(at)) {
+            *unheard = 0;
+        }
+        if known.is_some() || self.service.paths.len() >= MOST_PATHS {
             return false;
         }
         self.service.paths.push(path);
+        self.unheard.push(0);
         true
+    }
+
+    /// An asking of everybody has ended. Takes out the paths that lead nowhere any more: silent this time and the times
+    /// before, while it was heard by another one. Says whether there were any.
+    fn drop_silent_paths(&mut self) -> bool {
+        self.unheard.iter_mut().for_each(|ended| *ended = ended.saturating_add(1));
+        let (heard, before) = (self.unheard.contains(&1), self.unheard.len());
+        let leads = |ended: &u32| !heard || *ended <= SILENT;
+        let mut ended = self.unheard.iter();
+        self.service.paths.retain(|_| ended.next().is_none_or(leads));
+        self.unheard.retain(leads);
+        self.unheard.len() < before
     }
 
     fn hear(&mut self, walk: usize, cycle: u32, echo: Echo) {

@@ -4,7 +4,7 @@
 //! ends when all ways are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
 //! watching run then waits, and asks everybody again when a third of the shortest time to live has passed, but 3 s at the
 //! least. A service that does not answer then is stale, and gone when it has been silent for its whole time and was asked in
-//! vain once more.
+//! vain once more. An address that it does not answer from twice, while it answers from another, is none of its own any more.
 //!
 //! **What is believed.** With a secret, only what is signed for this run's own challenge counts: the rest is told as
 //! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
@@ -69,8 +69,8 @@ pub struct Plan {
     /// So many services end the run, once answers to what was asked are heard out, and fewer are an error. With a secret,
     /// verified ones. More than some ten thousand also make the first round careful.
     pub expect: Option<u64>,
-    /// The end of the run. Where fewer than expected are found, or new ones come still, it goes on asking until then. Without
-    /// one, a run that does not watch ends after [`BUDGET`].
+    /// The end of the run. Where fewer than expected are found, or nobody, or new ones come still, it goes on asking until then.
+    /// Without one, a run that does not watch ends after [`BUDGET`].
     pub deadline: Option<Duration>,
     /// Some sent and some not is good enough.
     pub lenient: bool,
@@ -323,6 +323,9 @@ impl Discoverer {
                 for id in self.found.now_stale(self.cycle) {
                     self.tell(id, Change::Stale, out);
                 }
+                for id in self.found.without_silent_paths() {
+                    self.tell(id, Change::Updated, out);
+                }
                 self.expire(at, out);
                 self.pace.done(now.run, self.found.has_overdue(at));
                 self.doing = Doing::Resting;
@@ -376,7 +379,17 @@ impl Discoverer {
     }
 
     fn is_short(&self) -> bool {
-        self.plan.expect.is_some_and(|expect| self.found.believed() < expect)
+        self.found.believed() < self.wanted()
+    }
+
+    /// So many are to be found: somebody, where nothing else is expected.
+    fn wanted(&self) -> u64 {
+        self.plan.expect.unwrap_or(1)
+    }
+
+    /// Whether it is an error that too few are there at the end: who watches without an end has no time by which they should.
+    const fn must_find(&self) -> bool {
+        !self.plan.watch || self.plan.deadline.is_some()
     }
 
     /// Who was heard by one way may be heard by others, as long as answers to what was asked may come: then what is told of
@@ -563,8 +576,8 @@ impl Discoverer {
 
     /// What is known of services that were not found, if there are fewer than were wanted.
     fn missing(&self) -> Option<Missing> {
-        let (found, expected) = (self.found.believed(), self.plan.expect.unwrap_or(1));
-        let port = self.source_port.filter(|_| !self.plan.watch && found < expected)?;
+        let (found, expected) = (self.found.believed(), self.wanted());
+        let port = self.source_port.filter(|_| self.must_find() && found < expected)?;
         let Others { names, nearly, unverified, mismatched } = self.found.others();
         let secret = self.plan.secret.is_some();
         let ignored = |why| self.stats.ignored.get(&why).copied().unwrap_or(0);
@@ -576,6 +589,7 @@ impl Discoverer {
             typed: self.plan.kind.is_some(),
             on_loopback: self.plan.on_loopback,
             name: self.plan.names.text().map(Into::into),
+            exact: matches!(self.plan.names, Names::One(_)),
             other_names: names,
             nearly,
             secret,
@@ -591,7 +605,7 @@ impl Discoverer {
         match () {
             () if sent == 0 && failed > 0 => Verdict::SystemRefused,
             () if found == 0 && refused > 0 => Verdict::PeerRefused,
-            () if found < self.plan.expect.unwrap_or(1) && !self.plan.watch => Verdict::TooFew,
+            () if found < self.wanted() && self.must_find() => Verdict::TooFew,
             () if failed > 0 && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
         }

@@ -657,3 +657,17 @@ proptest! {
         prop_assert!(lan.asker.services().iter().all(|service| service.trust == Trust::Unverified));
     }
 }
+
+#[test]
+fn who_waits_asks_until_somebody_is_there_or_the_end() {
+    let waiting = || Plan { deadline: Some(Duration::from_secs(5)), ..asking(None) };
+    let mut lan = Lan::new(waiting(), Vec::new());
+    assert!(!lan.until(4_900), "it ended at {} ms", lan.now);
+    assert!(lan.until(5_010));
+    // Who comes meanwhile is found, and then the wait is over.
+    let mut lan = Lan::new(waiting(), Vec::new());
+    lan.until(1_000);
+    lan.hosts.push(host(2, &[1], None));
+    assert!(lan.until(4_900), "it still asks");
+    assert_eq!(lan.asker.services().len(), 1);
+}

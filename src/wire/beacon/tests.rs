@@ -209,7 +209,7 @@ fn who_fits_into_no_question_is_told_so_before_he_waits_for_one() {
     let key = secret();
     let bytes = |about: &About, family, secret| match check_findable(about, family, secret) {
         Ok(()) => 0,
-        Err(ServiceError::Long { answer, question: LEAST_QUERY }) => answer,
+        Err(ServiceError::Long { answer, question: LEAST_QUERY, .. }) => answer,
         Err(other) => panic!("{other:?}"),
     };
     let whole = longest_about();
@@ -221,6 +221,20 @@ fn who_fits_into_no_question_is_told_so_before_he_waits_for_one() {
     assert_eq!(bytes(&whole, None, None), 204);
     let plain = About { advertised: None, attributes: none, ..whole.clone() };
     assert_eq!((bytes(&plain, None, Some(&key)), bytes(&plain, None, None)), (213, 0));
+    // What always fits, whatever else it says: the figures of the README. The type has 32 bytes, the name the rest.
+    let of = |sum: usize, advertised| {
+        let name = "n".repeat(sum - 32).parse().unwrap();
+        About { name, advertised, ..whole.clone() }
+    };
+    for (sum, advertised, secret) in
+        [(71, None, Some(&key)), (83, whole.advertised, None), (51, whole.advertised, Some(&key)), (95, None, None)]
+    {
+        assert_eq!(bytes(&of(sum, advertised), None, secret), 0, "{sum}");
+        // With all three, a name is so short by then that its length takes a byte less: one more fits.
+        if sum == 71 || sum == 83 {
+            assert_eq!(bytes(&of(sum + 1, advertised), None, secret), LEAST_QUERY + 1, "{sum}");
+        }
+    }
     let shorter = About { name: "n".repeat(ServiceName::MOST - 21).parse().unwrap(), ..plain };
     assert_eq!(bytes(&shorter, None, Some(&key)), 0);
     // Of the longest answer, which the longest question makes room for.

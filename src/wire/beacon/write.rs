@@ -129,7 +129,8 @@ pub fn check_findable(about: &About, family: Option<Family>, secret: Option<&Sec
     if Reply::longest(about, family).write_within(LEAST_QUERY, &Nonce([0; 32]), secret, &mut bytes) {
         return Ok(());
     }
-    Err(ServiceError::Long { answer: bytes.len(), question: LEAST_QUERY })
+    let (advertised, sealed) = (about.advertised.is_some(), secret.is_some());
+    Err(ServiceError::Long { answer: bytes.len(), question: LEAST_QUERY, advertised, sealed })
 }
 
 /// How many of its attributes, in their order, fit into an answer to the longest question: nobody hears of the others.

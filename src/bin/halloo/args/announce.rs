@@ -54,6 +54,9 @@ pub(crate) struct Announce {
     #[arg(long, help_heading = DESTINATION)]
     pub(crate) allow_routed: bool,
     /// At most so many answers a second to one source off this host; off is no limit
+    ///
+    /// Of questions to everybody, as halloo discover asks them, at most 50 a second and 100 at once are answered to one source
+    /// whatever N is, and fewer where N is less.
     #[arg(long, value_name = "N|off", value_parser = values::rate_limit, default_value = "1000", help_heading = "Trust")]
     pub(crate) rate_limit: RateLimit,
     /// End after so long [default: no end]

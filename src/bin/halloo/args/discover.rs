@@ -36,7 +36,7 @@ pub(crate) struct Discover {
     /// Ask with long questions, so that answers with many attributes come whole
     #[arg(long, help_heading = SERVICES)]
     pub(crate) full: bool,
-    /// End after so long at the latest [default: with --expect or --resolve 3s, else when nobody new comes, within 15s]
+    /// End after so long at the latest, and go on asking until then while nobody is found [default: with --expect or --resolve 3s, else when nobody new comes, within 15s]
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     wait: Option<Duration>,
     /// End when N are found; fewer are exit code 1
@@ -48,8 +48,9 @@ pub(crate) struct Discover {
     /// Go on, and tell who comes and goes; on a terminal, as a table
     ///
     /// found: it answered for the first time. path: it was heard by another way too. updated: it says something else, is
-    /// believed otherwise, or is back. stale: it did not answer when everybody was asked. gone: it is not there any more. age
-    /// is how long ago it was last heard.
+    /// believed otherwise, is back, or has left an address. stale: it did not answer when everybody was asked. gone: it is
+    /// not there any more. age is how long ago it was last heard. With --wait, exit code 1 says that nobody is there at the
+    /// end.
     #[arg(long, conflicts_with = "expect", help_heading = ANSWERS)]
     pub(crate) watch: bool,
     /// Where, and with whom.

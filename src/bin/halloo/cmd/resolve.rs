@@ -1,23 +1,25 @@
 //! The one service of a name.
 
 use std::io;
-use std::net::SocketAddr;
 
-use halloo::model::event::Notice;
+use halloo::model::event::{Ambiguity, Notice};
 use halloo::model::service::Change;
-use halloo::model::{Event, Now, Service, ServiceName, Sink, Stats, Trust, Verdict};
+use halloo::model::{Event, Now, Service, Sink, Stats, Trust, Verdict};
 
-/// Two services of those that can be believed which are used by different addresses, by the addresses.
-pub(super) fn two_of<'s>(
-    services: impl IntoIterator<Item = &'s Service>,
-    has_secret: bool,
-) -> Option<(ServiceName, SocketAddr, SocketAddr)> {
+/// Two services of those that can be believed which are used by different addresses.
+pub(super) fn two_of<'s>(services: impl IntoIterator<Item = &'s Service>, has_secret: bool) -> Option<Ambiguity> {
     let believed = |service: &&Service| !has_secret || service.trust == Trust::Verified;
-    let addressed = |service: &'s Service| Some((service, service.address(service.way()?)));
-    let mut addressed = services.into_iter().filter(believed).filter_map(addressed);
-    let (service, one) = addressed.next()?;
-    let (_, other) = addressed.find(|(_, other)| *other != one)?;
-    Some((service.about.name.clone(), one, other))
+    let reached = |service: &'s Service| service.way().map(|way| (service, way, service.address(way)));
+    let mut reached = services.into_iter().filter(believed).filter_map(reached);
+    let (one, way, address) = reached.next()?;
+    let (other, other_way, other_address) = reached.find(|(_, _, other)| *other != address)?;
+    Some(Ambiguity {
+        name: one.about.name.clone(),
+        addresses: [address, other_address],
+        by_type: one.about.kind != other.about.kind,
+        by_interface: way.link != other_way.link,
+        by_secret: !has_secret,
+    })
 }
 
 /// What becomes of the end of a run that looked for one service and found several.
@@ -50,8 +52,8 @@ impl One {
             let mut told = listed.iter();
             told.try_for_each(|(now, service)| self.inner.event(*now, &Event::Service(Change::Listed, service)))?;
         }
-        let Some((name, one, other)) = two else { return self.inner.event(now, &Event::Summary(stats)) };
-        self.inner.event(now, &Event::Notice(Notice::Ambiguous(name, one, other)))?;
+        let Some(two) = two else { return self.inner.event(now, &Event::Summary(stats)) };
+        self.inner.event(now, &Event::Notice(Notice::Ambiguous(Box::new(two))))?;
         let stats = Stats { verdict: not_one(stats.verdict), ..stats.clone() };
         self.inner.event(now, &Event::Summary(&stats))
     }

@@ -65,9 +65,20 @@ pub(super) struct Shared {
 /// [`Error::Secret`]: it cannot be read, others can read it, or it can be guessed.
 pub(super) fn shared(file: Option<&Path>) -> Result<Shared, Error> {
     let named = || std::env::var_os(VARIABLE).filter(|name: &OsString| !name.is_empty()).map(PathBuf::from);
-    match file.map(Path::to_owned).or_else(named) {
-        Some(file) => read(&file),
-        None => Ok(Shared::default()),
+    match (file, named()) {
+        (Some(file), _) => read(file),
+        (None, Some(file)) => read(&file).map_err(of_variable),
+        (None, None) => Ok(Shared::default()),
+    }
+}
+
+/// Says where the name of the file comes from, which nobody has typed.
+fn of_variable(error: Error) -> Error {
+    match error {
+        Error::Secret { file, why, instead } => {
+            Error::Secret { file: format!("{file} (from {VARIABLE})"), why, instead }
+        }
+        error => error,
     }
 }
 

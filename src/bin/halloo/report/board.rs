@@ -20,6 +20,10 @@ const USUAL: (usize, usize) = (80, 24);
 /// Who has gone is shown as gone for so long: time to see it.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// The lines where nobody is.
+const NOBODY: &str = "nobody yet; Ctrl-C ends";
+const NOBODY_LEFT: &str = "nobody any more; Ctrl-C ends";
+
 /// Places in the header.
 const TYPE: usize = 0;
 const NAME: usize = 1;
@@ -58,6 +62,8 @@ pub(crate) struct Board<S, T> {
     names: HashMap<InstanceId, ServiceName>,
     now: Option<Now>,
     drawn: Vec<String>,
+    /// Somebody was there.
+    had_some: bool,
     over: bool,
 }
 
@@ -89,10 +95,22 @@ impl<S: Sink, T: Write> Board<S, T> {
     /// The table on `terminal`, beneath what `inner` writes, which with `verbose` is each datagram, too.
     pub(crate) fn new(inner: S, terminal: T, size: Size, verbose: bool) -> Self {
         let (services, names) = (BTreeMap::new(), HashMap::new());
-        Self { inner, terminal, size, verbose, services, names, now: None, drawn: Vec::new(), over: false }
+        Self {
+            inner,
+            terminal,
+            size,
+            verbose,
+            services,
+            names,
+            now: None,
+            drawn: Vec::new(),
+            had_some: false,
+            over: false,
+        }
     }
 
     fn take(&mut self, now: Now, change: Change, service: &Service) {
+        self.had_some = true;
         let id = service.about.id;
         let before = self.names.remove(&id).and_then(|name| self.services.remove(&(name, id)));
         let stale = match change {
@@ -119,10 +137,11 @@ impl<S: Sink, T: Write> Board<S, T> {
 
     /// The lines of the table, as wide and as many as the terminal takes.
     fn lines(&self, now: Now) -> Vec<String> {
-        if self.services.is_empty() {
-            return Vec::new();
-        }
         let (width, height) = (self.size)().unwrap_or(USUAL);
+        if self.services.is_empty() {
+            let nobody = if self.had_some { NOBODY_LEFT } else { NOBODY };
+            return vec![cut(nobody, width.saturating_sub(1)).into_owned()];
+        }
         let room = height.saturating_sub(3).max(1);
         let rows: Vec<Row> = self.services.values().take(room).map(|entry| entry.row(now)).collect();
         // Behind the last column a terminal may begin a line.
@@ -152,9 +171,6 @@ impl<S: Sink, T: Write> Board<S, T> {
             return Ok(());
         }
         self.clear()?;
-        if lines.is_empty() {
-            return Ok(());
-        }
         let text = lines.join("\n");
         writeln!(self.terminal, "{NO_WRAP}{text}{WRAP}")?;
         self.drawn = lines;
@@ -167,6 +183,10 @@ fn fitted(rows: &[Row], room: usize) -> Vec<String> {
     let mut widths = widths(rows.iter().map(|row| &row.cells));
     let any = rows.iter().any(|row| !row.details.is_empty());
     for (number, (column, least)) in GIVE_WAY.into_iter().enumerate() {
+        // How old it is tells more than that there is more. Without a last column, no gap stands before it.
+        if column == AGE && total(&widths) <= room + GAP.len() {
+            break;
+        }
         let details = if number == 0 { SOME_DETAILS } else { DOTS };
         let surplus = (total(&widths) + if any { details } else { 0 }).saturating_sub(room);
         let narrower = widths[column].saturating_sub(surplus).max(least.min(widths[column]));
@@ -222,7 +242,9 @@ impl<S: Sink, T: Write> Sink for Board<S, T> {
             }
             // The last table stays, and the summary stands beneath.
             Event::Summary(_) => {
-                self.draw()?;
+                // That nobody is there is what the summary says.
+                let shown = if self.services.is_empty() { self.clear() } else { self.draw() };
+                shown?;
                 self.over = true;
                 // What the terminal shows of a typed Ctrl-C.
                 write!(self.terminal, "\r\x1b[J")?;
@@ -302,6 +324,31 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_is_yet_a_line_says_so_and_goes_with_the_run() {
+        let mut bench = Bench::new(90, 24);
+        let (service, stats) = (samples::service(), samples::stats());
+        assert_eq!(bench.tell(&Event::Tick), "\x1b[?7lnobody yet; Ctrl-C ends\x1b[?7h\n");
+        assert_eq!(bench.tell(&Event::Tick), "");
+        assert_eq!(bench.tell(&Event::Summary(&stats)), "\r\x1b[1A\x1b[J\r\x1b[J");
+        let mut bench = Bench::new(90, 24);
+        bench.tell(&Event::Tick);
+        let found = bench.tell(&Event::Service(Change::Found, &service));
+        assert!(found.starts_with("\r\x1b[1A\x1b[J") && !found.contains("nobody"), "{found:?}");
+    }
+
+    #[test]
+    fn the_age_is_worth_more_than_the_dots_of_what_is_said_beside() {
+        let mut bench = Bench::new(60, 24);
+        let mut service = samples::service();
+        (service.about.name, service.trust) = ("blue room".parse().unwrap(), Trust::Unverified);
+        service.about.attributes = Attributes::new([("room", "blue")]).unwrap();
+        service.paths.truncate(1);
+        let shown = bench.tell(&Event::Service(Change::Found, &service));
+        assert!(shown.contains("  age ") && shown.contains(" s  unverified"), "{shown}");
+        assert!(!shown.contains("room=") && !shown.contains("..."), "{shown}");
+    }
+
+    #[test]
     fn ages_go_on_and_who_has_gone_is_shown_as_gone_for_a_while() {
         let mut bench = Bench::new(90, 24);
         let mut service = samples::service();
@@ -315,7 +362,8 @@ mod tests {
         assert!(!bench.tell_at(6, &Event::Service(Change::Updated, &service)).contains("stale"));
         assert!(bench.tell_at(7, &Event::Service(Change::Gone, &service)).contains("mismatch, gone"));
         assert!(bench.tell_at(11, &Event::Tick).contains("gone"));
-        assert_eq!(bench.tell_at(12, &Event::Tick), "\r\x1b[2A\x1b[J");
+        let nobody = bench.tell_at(12, &Event::Tick);
+        assert_eq!(nobody, "\r\x1b[2A\x1b[J\x1b[?7lnobody any more; Ctrl-C ends\x1b[?7h\n");
         assert_eq!(bench.tell_at(13, &Event::Tick), "");
         // It came back with another name before it was forgotten.
         bench.tell_at(14, &Event::Service(Change::Gone, &service));

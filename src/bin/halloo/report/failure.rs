@@ -276,6 +276,7 @@ const QUEUE: &str = "it leaves faster than the link takes it: a lower --rate, or
 fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static str> {
     let everybody = destination.is_some_and(|address| matches!(address, IpAddr::V4(v4) if v4.is_broadcast()));
     let group = destination.is_some_and(|address| address.is_multicast());
+    let link_local = destination.is_some_and(|address| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()));
     Some(match kind {
         FaultKind::NotPermitted => {
             "a firewall or a security module of this host forbids it ('nft list ruleset'); SO_BROADCAST is set where it is needed"
@@ -302,6 +303,11 @@ fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static s
         FaultKind::Refused => "no program there has the port open; 'halloo echo' on that host opens one",
         FaultKind::Invalid if group => {
             "over IPv6, an address that is new is first tried out for a second or two; no group can be sent to from it until then"
+        }
+        // What is sent to a neighbour leaves from this host's own link-local address.
+        FaultKind::Invalid if link_local => {
+            "an IPv6 address that is new is first tried out for a second or two, and nothing leaves from it until then; nor can \
+             port 0 be sent to"
         }
         FaultKind::Invalid => "port 0 and addresses of another IP version than the source's cannot be sent to",
         FaultKind::Unsupported => "this IP version is switched off on this host",

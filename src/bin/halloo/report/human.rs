@@ -138,6 +138,8 @@ impl Lines {
         let Options { style, quiet, verbose, .. } = self.options;
         match event {
             Event::Listening(_) | Event::Planned(_) | Event::Interface(_) | Event::Summary(_) => true,
+            // Who asked may be gone when its answer comes, as is usual: the summary counts that.
+            Event::Refused(_) if matches!(style, Style::Announce) => verbose && !quiet,
             // Probes go on, and each would say it again: the summary counts them.
             Event::Refused(_) if matches!(style, Style::Ping) => !quiet,
             Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
@@ -253,6 +255,17 @@ mod tests {
         assert!(say(Options { verbose: true, ..options }, &events).0.starts_with("sent 13 B "));
         let (data, notes) = say(Options { quiet: true, ..options }, &events);
         assert_eq!((&*data, notes.lines().count()), ("", 1));
+    }
+
+    #[test]
+    fn that_an_asker_is_gone_is_no_news_of_who_announces() {
+        samples::with_all(|events| {
+            let refused: Vec<Event<'_>> =
+                events.iter().filter(|event| matches!(event, Event::Refused(_))).cloned().collect();
+            let lines = |options| say(options, &refused).0.lines().count();
+            assert_eq!(lines(Options::new(Style::Announce)), 0);
+            assert_eq!(lines(Options { verbose: true, ..Options::new(Style::Announce) }), refused.len());
+        });
     }
 
     const RECEIVE: Options = Options::new(Style::Receive);

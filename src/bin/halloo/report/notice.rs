@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use halloo::model::Link;
-use halloo::model::event::{Fragments, Missing, Notice};
+use halloo::model::event::{Ambiguity, Fragments, Missing, Notice};
 use halloo::model::target::canonical;
+use halloo::model::{About, Link};
 
 use super::escape::Name;
 use super::rows::milliseconds;
@@ -93,11 +93,8 @@ pub(crate) fn text(notice: &Notice) -> String {
             "no interface can be used yet; the first that comes is ('halloo interfaces' says why each cannot)"
                 .to_owned()
         }
-        Notice::Ambiguous(name, one, other) => format!(
-            "several services are called {}, at {one} and {other} for two, and which is meant is not guessed: a TYPE, \
-             --interface NAME or --secret-file FILE tells them apart",
-            Name(name.text())
-        ),
+        Notice::Announcing(about) => announcing(about),
+        Notice::Ambiguous(two) => ambiguous(two),
         Notice::SecretWritten(file) => format!(
             "wrote {}: 32 random bytes as text, for you alone to read (mode 600); every host of yours needs a copy",
             Name(file)
@@ -155,6 +152,35 @@ pub(crate) fn text(notice: &Notice) -> String {
     }
 }
 
+/// `announcing chat, named "blue room", to be used by port 7000`
+fn announcing(about: &About) -> String {
+    let (kind, name, port) = (about.kind.text(), quoted(about.name.text()), about.port);
+    let at = about.advertised.map_or_else(
+        || format!("port {port} of the address that answers"),
+        |address| SocketAddr::new(address, port).to_string(),
+    );
+    format!("announcing {kind}, named {name}, to be used by {at}")
+}
+
+/// What tells two services apart is said only where it can.
+fn ambiguous(two: &Ambiguity) -> String {
+    let Ambiguity { name, addresses: [one, other], by_type, by_interface, by_secret } = two;
+    let helps: Vec<&str> = [
+        (*by_type, "a TYPE tells them apart"),
+        (*by_interface, "--interface NAME tells them apart"),
+        (*by_secret, "--secret-file FILE tells them apart where only one has the secret"),
+        (true, "or give one another name (halloo announce --name)"),
+    ]
+    .into_iter()
+    .filter_map(|(can, help)| can.then_some(help))
+    .collect();
+    format!(
+        "several services are called {}, at {one} and {other} for two, and which is meant is not guessed: {}",
+        Name(name.text()),
+        helps.join(", ").trim_start_matches("or ")
+    )
+}
+
 fn cut_short(after: Duration, secret: bool) -> String {
     let (cause, instead) = if secret {
         ("the network is very large or loses much", "")
@@ -187,10 +213,17 @@ fn services_missing(missing: &Missing) -> String {
         Some(name) => format!("nobody was found who is named {}", quoted(name)),
         None => "nobody was found".to_owned(),
     };
-    let seen = [other_names(missing), unproved(missing)];
+    let seen = [pattern(missing), other_names(missing), unproved(missing)];
     // Who is there by almost that name need not be guessed about.
     let silent = missing.nearly.is_none().then(|| silent(missing));
     seen.into_iter().flatten().chain(silent).fold(lead, |text, sentence| format!("{text}. {sentence}"))
+}
+
+/// A name that was looked for as it is, and looks like a pattern.
+fn pattern(missing: &Missing) -> Option<String> {
+    let name = missing.name.as_ref().filter(|name| missing.exact && name.contains(['*', '?']))?;
+    let name = quoted(name);
+    Some(format!("--resolve takes {name} as it is; with --name, * is any text and ? one character"))
 }
 
 fn other_names(missing: &Missing) -> Option<String> {
@@ -290,6 +323,7 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::AttributesLeftOut { .. } => "attributes_left_out",
         Notice::HearsNoAnnouncements(..) => "hears_no_announcements",
         Notice::NoInterfaceYet => "no_interface_yet",
+        Notice::Announcing(_) => "announcing",
         Notice::Ambiguous(..) => "ambiguous",
         Notice::SecretWritten(_) => "secret_written",
         Notice::SecretOfAnother(..) => "secret_of_another",
@@ -376,6 +410,9 @@ mod tests {
             "{case}"
         );
         assert!(!case.contains("has to run there"), "{case}");
+        let glob = |exact| said(Missing { name: Some("a*".into()), exact, ..base() });
+        assert!(glob(true).contains("named a*. --resolve takes a* as it is; with --name, *"), "{}", glob(true));
+        assert!(!glob(false).contains("--resolve"), "{}", glob(false));
         assert!(case.contains("names are told apart by case, and \"Blue Room\" is there"), "{case}");
         let unsigned = said(Missing { secret: true, unsigned: 2, mismatched: 1, ..base() });
         assert!(
@@ -390,6 +427,33 @@ mod tests {
         let lo = said(Missing { on_loopback: true, ..base() });
         for text in [case, unsigned, few, typed, lo] {
             assert!(!text.contains("firewall") && !text.contains("udp dport"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_announced_is_said_by_type_name_and_port() {
+        let mut about = samples::service().about;
+        (about.name, about.port, about.advertised) = ("blue room".parse().unwrap(), 7000, None);
+        let said = |about: &About| text(&Notice::Announcing(Box::new(about.clone())));
+        let kind = about.kind.text().to_owned();
+        let lead = format!("announcing {kind}, named \"blue room\", to be used by ");
+        assert_eq!(said(&about), lead.clone() + "port 7000 of the address that answers");
+        about.advertised = "fd00::9".parse().ok();
+        assert_eq!(said(&about), lead + "[fd00::9]:7000");
+    }
+
+    #[test]
+    fn two_of_a_name_are_told_what_can_help_them_alone() {
+        let said = |by_type, by_interface, by_secret| {
+            let name = "n".parse().unwrap();
+            let addresses = ["10.0.0.1:1", "10.0.0.2:1"].map(|address| address.parse().unwrap());
+            text(&Notice::Ambiguous(Box::new(Ambiguity { name, addresses, by_type, by_interface, by_secret })))
+        };
+        let nothing = said(false, false, false);
+        assert!(nothing.ends_with("not guessed: give one another name (halloo announce --name)"), "{nothing}");
+        for (number, option) in ["TYPE", "--interface", "--secret-file"].into_iter().enumerate() {
+            assert!(!nothing.contains(option), "{nothing}");
+            assert!(said(number == 0, number == 1, number == 2).contains(option), "{option}");
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use halloo::model::error::{Fault, FaultKind};
 use halloo::model::event::{
-    Failed, Fragments, Ignored, Listening, Missing, Notice, Planned, Received, Refusal, Reply, Responder, Role, Sent,
-    Skipped, Unreachable, Unsent,
+    Ambiguity, Failed, Fragments, Ignored, Listening, Missing, Notice, Planned, Received, Refusal, Reply, Responder,
+    Role, Sent, Skipped, Unreachable, Unsent,
 };
 use halloo::model::interface::Facts;
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
@@ -159,7 +159,14 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::HearsNoAnnouncements(1061, Fault { kind: FaultKind::AddressInUse, code: None }),
         Notice::ServicesMissing(missing(2)),
         Notice::GroupNotJoined(group(), eth0(), Fault { kind: FaultKind::NoDevice, code: None }),
-        Notice::Ambiguous("print\u{1b}er".parse().unwrap(), anywhere, "10.77.0.3:80".parse().unwrap()),
+        Notice::Announcing(Box::new(service().about)),
+        Notice::Ambiguous(Box::new(Ambiguity {
+            name: "print\u{1b}er".parse().unwrap(),
+            addresses: [anywhere, "10.77.0.3:80".parse().unwrap()],
+            by_type: true,
+            by_interface: false,
+            by_secret: true,
+        })),
         Notice::KernelDrops { new: 12, total: 4700 },
         Notice::OutputDrops(4711),
     ]

@@ -49,6 +49,22 @@ pub(super) fn word(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Where to reach it by `path`, as people write it.
+fn address_by(service: &Service, path: &Path) -> String {
+    zoned(service.address(path), path.link.as_ref())
+}
+
+/// The way that has just come up, by its address and interface, where that is anything new to read.
+fn added(service: &Service) -> Option<[String; 2]> {
+    let (last, before) = service.paths.split_last()?;
+    let shown = |path: &Path| {
+        let via = path.link.as_ref().map_or_else(|| "-".to_owned(), |link| Name(&link.name).to_string());
+        [address_by(service, path), via]
+    };
+    let last = shown(last);
+    before.iter().all(|path| shown(path) != last).then_some(last)
+}
+
 /// The interfaces it was heard by, each once.
 fn via(service: &Service) -> String {
     let mut names: Vec<String> = Vec::new();
@@ -99,7 +115,7 @@ impl Row {
         let cells = [
             service.about.kind.text().to_owned(),
             word(service.about.name.text()).into_owned(),
-            service.way().map_or_else(|| "-".to_owned(), |path| zoned(service.address(path), path.link.as_ref())),
+            service.way().map_or_else(|| "-".to_owned(), |path| address_by(service, path)),
             via(service),
             seconds(service.age(now)),
             service.trust.name().to_owned(),
@@ -204,7 +220,11 @@ pub(super) fn change(
     width: Option<usize>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Row { cells: [kind, name, address, via, _, trust], details } = Row::of(now, service);
+    let Row { cells: [kind, name, mut address, mut via, _, trust], details } = Row::of(now, service);
+    if change == Change::Path {
+        let Some(added) = added(service) else { return Ok(()) };
+        [address, via] = added;
+    }
     let mut line =
         format!("{} {:<7} {kind}  {name}  {address}  via {via}  {trust}", TimeOfDay(now.wall), change.name());
     if !details.is_empty() {
@@ -348,6 +368,29 @@ mod tests {
         let mut line = Vec::new();
         change(samples::now(), Change::Found, &service, None, &mut line).unwrap();
         assert!(!String::from_utf8(line).unwrap().trim_end().chars().any(super::super::escape::is_harmful));
+    }
+
+    #[test]
+    fn a_new_way_is_shown_by_its_own_address_and_only_where_that_is_new() {
+        let way = |source: &str, index, name: &str| Path {
+            link: Some(Link { index, name: name.into() }),
+            source: source.parse().unwrap(),
+            claimed: None,
+            on_link: true,
+        };
+        let line = |paths: &[Path]| {
+            let service = Service { paths: paths.to_vec(), ..samples::service() };
+            let mut out = Vec::new();
+            change(samples::now(), Change::Path, &service, None, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let four = way("10.77.0.2:1061", 2, "e0");
+        let link_local = "[fe80::2%2]:1061";
+        let six = line(&[four.clone(), way(link_local, 2, "e0")]);
+        assert!(six.contains("  [fe80::2%e0]:7000  via e0  "), "{six}");
+        let other = line(&[four.clone(), way("10.77.0.2:1061", 3, "e1")]);
+        assert!(other.contains("  10.77.0.2:7000  via e1  "), "{other}");
+        assert_eq!(line(&[four, way("10.77.0.2:1062", 2, "e0")]), "");
     }
 
     /// Services that say what they can to be taken for others.

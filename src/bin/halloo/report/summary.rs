@@ -222,7 +222,7 @@ mod tests {
         let text = line(Style::Announce, &stats);
         assert!(text.contains(", 2 filtered out (other interfaces)\n"), "{text}");
         assert!(text.contains("\n   6 needed no answer: the asker knows this service already\n"), "{text}");
-        assert!(text.contains("\n   2 needed no answer: it is neither a question nor an answer"), "{text}");
+        assert!(text.contains("\n   2 needed no answer: it was said to others"), "{text}");
         assert!(text.contains("\n   1 not answered: its signature is wrong"), "{text}");
     }
 

@@ -149,13 +149,11 @@ pub(crate) const fn ignored(why: Ignored) -> &'static str {
         Ignored::Foreign => "it is of another run or another program",
         Ignored::Corrupt => "it is an answer that was changed on the way",
         Ignored::Malformed => "it is a message of discovery that breaks its format",
-        Ignored::WrongKind => {
-            "it is neither a question nor an answer that is awaited here: an announcement or a goodbye, for one"
-        }
+        Ignored::WrongKind => "it was said to others: an announcement, a goodbye, a question or an answer of theirs",
         Ignored::Unsigned => "it is not signed, and the secret is asked for here",
         Ignored::BadSignature => "its signature is wrong: another secret, a forgery, or changed on the way",
         Ignored::Relayed => "it is signed for another address than it came from",
-        Ignored::OtherType => "it asks for services of another type",
+        Ignored::OtherType => "it is about services of another type",
         Ignored::OtherPlace => "it asks another part of the services",
         Ignored::Known => "the asker knows this service already",
         Ignored::Answered => "the asker has its answer to this question",

@@ -282,3 +282,73 @@ fn who_takes_the_wanted_name_is_found_and_who_gives_it_up_is_gone() {
     lan.until(60_000);
     assert_eq!((lan.said.changes.len(), lan.asker.services().len()), (0, 0));
 }
+
+/// The addresses that the service answered from, and the one that is told first.
+fn addresses(lan: &Lan, id: u64) -> (Vec<String>, String) {
+    let services = lan.asker.services();
+    let service = services.iter().find(|service| service.about.id.0 == id).unwrap();
+    let sources = service.paths.iter().map(|path| path.source.ip().to_string()).collect();
+    (sources, service.way().unwrap().source.ip().to_string())
+}
+
+#[test]
+fn an_address_that_a_host_has_given_up_is_dropped_and_its_new_one_is_told() {
+    for secret in [None, Some(key(1))] {
+        let mut lan = Lan::new(watching(secret.clone()), vec![host(2, &[1], secret.clone()), host(3, &[1], secret)]);
+        lan.until(5_000);
+        lan.hosts[0].number = 22;
+        lan.until(15_000);
+        assert_eq!(addresses(&lan, 2), (vec!["10.0.1.2".into(), "10.0.1.22".into()], "10.0.1.2".into()));
+        // Once may be chance: the old one has been silent in two askings of everybody, the second at 20 s.
+        lan.until(22_000);
+        assert_eq!(addresses(&lan, 2), (vec!["10.0.1.22".into()], "10.0.1.22".into()));
+        let told: Vec<Change> =
+            lan.said.changes.iter().filter(|(.., s)| s.about.id.0 == 2).map(|(_, change, _)| *change).collect();
+        assert_eq!(told, [Change::Found, Change::Path, Change::Updated]);
+        assert_eq!(lan.said.service(2).unwrap().paths.len(), 1);
+        assert_eq!(lan.said.changes.iter().filter(|(.., s)| s.about.id.0 == 3).count(), 1);
+    }
+}
+
+#[test]
+fn who_comes_back_with_another_address_is_not_told_by_the_old_one_for_long() {
+    let mut lan = Lan::new(watching(None), vec![host(2, &[1], None)]);
+    lan.until(5_000);
+    let mut away = lan.hosts.remove(0);
+    lan.until(15_000);
+    away.number = 22;
+    lan.hosts.push(away);
+    lan.until(22_000);
+    assert_eq!(addresses(&lan, 2), (vec!["10.0.1.22".into()], "10.0.1.22".into()));
+    assert_eq!(lan.said.count(Change::Gone), 0);
+}
+
+#[test]
+fn of_two_ways_the_one_that_is_silent_is_dropped_and_who_is_silent_on_all_keeps_them() {
+    let mut lan = Lan::new(watching(None), vec![host(10, &[1, 2], None)]);
+    lan.until(5_000);
+    assert_eq!(addresses(&lan, 10).0.len(), 2);
+    lan.hosts[0].subnets = vec![2];
+    lan.until(15_000);
+    assert_eq!(addresses(&lan, 10).0.len(), 2, "one silence may be chance");
+    lan.until(22_000);
+    assert_eq!(addresses(&lan, 10).0, ["10.0.2.10"]);
+    lan.hosts.clear();
+    lan.until(45_000);
+    assert_eq!(addresses(&lan, 10).0, ["10.0.2.10"]);
+}
+
+#[test]
+fn who_watches_to_an_end_at_which_nobody_is_there_has_found_too_few() {
+    let verdict = |deadline, hosts| {
+        let mut lan = Lan::new(Plan { deadline, ..watching(None) }, hosts);
+        assert_eq!(lan.until(2_000), deadline.is_some());
+        lan.finish();
+        let told = lan.said.notices.iter().any(|notice| matches!(notice, Notice::ServicesMissing(_)));
+        (lan.asker.stats().verdict, told)
+    };
+    let end = Some(Duration::from_secs(1));
+    assert_eq!(verdict(end, Vec::new()), (Verdict::TooFew, true));
+    assert_eq!(verdict(end, vec![host(2, &[1], None)]), (Verdict::Done, false));
+    assert_eq!(verdict(None, Vec::new()), (Verdict::Done, false));
+}

@@ -197,3 +197,11 @@ fn a_full_table_of_neighbours_is_told_from_a_full_queue_where_it_can_be() {
         assert!(!said(to).contains("gc_thresh3") && said(to).contains("--rate"), "{}", said(to));
     }
 }
+
+#[test]
+fn what_cannot_be_sent_to_a_neighbour_over_ipv6_may_have_an_address_that_is_too_new() {
+    let invalid = Fault { kind: FaultKind::Invalid, code: None };
+    let said = |to: &str| fault(&invalid, to.parse().unwrap());
+    assert!(said("[fe80::1%2]:52156").contains("that is new is first tried out"));
+    assert!(!said("10.0.0.7:0").contains("tried out") && said("10.0.0.7:0").contains("port 0"));
+}
