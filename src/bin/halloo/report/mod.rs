@@ -10,6 +10,7 @@
 //! - [`junit`]: a file for those who collect test results.
 //! - [`queue`]: a thread that writes what was told, so that nobody waits for a reader.
 //! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
+//! - [`wrap`]: both broken at words, to the width of a terminal.
 //! - [`lessons`]: which lesson shows what went wrong.
 //! - [`words`]: what things are called, for people and in JSON.
 //! - [`escape`]: bytes made safe for a terminal. [`clock`]: times as text.
@@ -38,6 +39,7 @@ mod rows;
 mod services;
 mod summary;
 mod words;
+mod wrap;
 
 use std::io;
 
@@ -51,6 +53,7 @@ pub(crate) use pcap::Pcap;
 pub(crate) use queue::Queue;
 pub(crate) use raw::{Frame, Raw};
 pub(crate) use services::{Part, Print, Told};
+pub(crate) use wrap::wrapped;
 
 /// How the lines for people look.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) histogram: bool,
     /// How many characters of a table fit on a line; `None` where nobody would break it, as in a pipe.
     pub(crate) width: Option<usize>,
+    /// The same of notes, which are broken at words.
+    pub(crate) notes_width: Option<usize>,
 }
 
 impl Options {
@@ -85,6 +90,7 @@ impl Options {
             preview: Self::PREVIEW,
             histogram: false,
             width: None,
+            notes_width: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, Table};
 use halloo::model::event::Responder;
 
 use super::escape::Name;
-use super::rows::{milliseconds, plain_table, without_zone, write_table};
+use super::rows::{is_wider, milliseconds, plain_table, without_zone, write_table};
 
 /// Classes of a histogram: what fits on a screen beside the table.
 const CLASSES: u32 = 12;
@@ -91,10 +91,6 @@ impl Responders {
         }
         histograms.iter().try_for_each(|histogram| draw(histogram, out))
     }
-}
-
-fn is_wider(table: &Table, width: Option<usize>) -> bool {
-    width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width))
 }
 
 /// A line for each value of a row, but for those of the columns left out.
