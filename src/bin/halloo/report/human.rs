@@ -424,6 +424,7 @@ mod tests {
         let table = samples::interface_events(&rows);
         let within = |width| say(Options { width, ..Options::new(Style::Interfaces) }, &table).0;
         assert_eq!(within(Some(200)), within(None));
+        assert!(within(Some(60)).contains("\n    from computed MTU 1500\n"), "{}", within(Some(60)));
         for width in [79, 60, 40] {
             let data = within(Some(width));
             assert!(data.lines().all(|line| line.chars().count() <= width), "{width}:\n{data}");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, Table, presets};
 use halloo::model::event::{Failed, Ignored, Listening, Planned, Refusal, Reply, Role, Sent, Skipped};
 use halloo::model::interface::BroadcastFrom;
 use halloo::model::lesson::{LessonRun, Status};
@@ -308,8 +308,11 @@ const INTERFACES: [&str; 7] = ["interface", "index", "address", "broadcast", "fr
 /// The one of them that says why not.
 const USABLE: usize = 6;
 
-/// The table of interfaces. Where it is wider than it may be, why one is not usable stands beneath its row, and at last every
-/// value has a line.
+/// Those that are missed least in a row: from, MTU.
+const ASIDE: [usize; 2] = [4, 5];
+
+/// The table of interfaces. Where it is wider than it may be, why one is not usable stands beneath its row, then where the
+/// broadcast address is from and the MTU, too, and at last every value has a line.
 pub(crate) fn interfaces(width: Option<usize>, rows: &[Interface], out: &mut impl Write) -> io::Result<()> {
     let whole = plain_table(INTERFACES, rows.iter().map(cells));
     if !is_wider(&whole, width) {
@@ -320,7 +323,9 @@ pub(crate) fn interfaces(width: Option<usize>, rows: &[Interface], out: &mut imp
         cells[USABLE] = if row.unusable.is_none() { "yes" } else { "no" }.to_owned();
         cells
     };
-    let table = plain_table(INTERFACES, rows.iter().map(short));
+    let mut table = plain_table(INTERFACES, rows.iter().map(short));
+    let aside: &[usize] = if is_wider(&table, width) { &ASIDE } else { &[] };
+    hide(aside, &mut table);
     let Some(room) = width.map(|width| width.saturating_sub(BENEATH.len())) else { return Ok(()) };
     if is_wider(&table, width) {
         return rows.iter().try_for_each(|row| each_value(&cells(row), room, out));
@@ -329,8 +334,10 @@ pub(crate) fn interfaces(width: Option<usize>, rows: &[Interface], out: &mut imp
     lines.next().map_or(Ok(()), |head| writeln!(out, "{}", head.trim_end()))?;
     for (line, row) in lines.zip(rows) {
         writeln!(out, "{}", line.trim_end())?;
-        let why = row.unusable.map(|_| cells(row)[USABLE].clone()).unwrap_or_default();
-        for line in fold(why.split_whitespace(), room) {
+        let cells = cells(row);
+        let aside: Vec<&str> = aside.iter().flat_map(|column| [INTERFACES[*column], &cells[*column]]).collect();
+        let why = row.unusable.map(|_| cells[USABLE].split_whitespace());
+        for line in fold(aside, room).into_iter().chain(fold(why.into_iter().flatten(), room)) {
             writeln!(out, "{BENEATH}{line}")?;
         }
     }
@@ -350,6 +357,14 @@ fn each_value(cells: &[String; INTERFACES.len()], room: usize, out: &mut impl Wr
         lines.try_for_each(|line| writeln!(out, "{BENEATH}{BENEATH}{line}"))?;
     }
     Ok(())
+}
+
+pub(super) fn hide(columns: &[usize], table: &mut Table) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
 }
 
 /// Whether a table has a line that is wider than it may be.
