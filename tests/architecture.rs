@@ -29,7 +29,7 @@ const ROOMS: &[Room] = &[
     Room { name: "drive", rooms: &["model", "engine", "net"], crates: &[] },
     // Ready to use: engines with their sockets, a thread, and what is kept of a service.
     Room { name: "discovery", rooms: &["model", "wire", "engine", "net", "drive"], crates: &["getrandom"] },
-    Room { name: "bin args", rooms: &["model"], crates: &["clap", "humantime"] },
+    Room { name: "bin args", rooms: &["model"], crates: &["clap", "humantime", "strsim"] },
     Room {
         name: "bin report",
         rooms: &["model"],
@@ -399,6 +399,7 @@ const KNOWN_CRATES: &[&str] = &[
     "sha2",
     "signal_hook",
     "socket2",
+    "strsim",
     "sys_locale",
     "tempfile",
     "terminal_size",

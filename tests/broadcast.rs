@@ -435,12 +435,18 @@ fn faster_than_five_a_second_everybody_is_burdened_only_if_that_is_said() {
     let series = ["broadcast", "hi", "--interface", "e0", "--count", "30", "--interval", "10ms"];
     h1.run(&series).expect_code(2).says(&["say --flood"]);
     h1.run(&[&series[..], &["--flood"]].concat()).expect_code(0).says(&["-- 30 sent"]);
+    // As fast as --rate says, and without it at once: the pause between rounds is for those who do not flood.
+    let flood = ["broadcast", "hi", "--interface", "e0", "--count", "50", "--flood", "--json"];
+    for (pace, seconds) in [(&["--rate", "100/s"][..], 0.49), (&[], 0.0)] {
+        let summary = h1.run(&[&flood[..], pace].concat()).expect_code(0).summary();
+        assert!(summary["sent"] == 50 && summary["elapsed_s"].as_f64() >= Some(seconds), "{summary}");
+    }
     let endless = ["broadcast", "hi", "--interface", "e0", "--count", "1000000", "--interval", "10ms"];
-    let ended = h1.run(&[&endless[..], &["--flood", "--deadline", "250ms", "--json"]].concat()).expect_code(0);
-    let sent = ended.summary()["sent"].as_u64().unwrap();
-    assert!(sent > 0 && sent < 1_000_000, "{ended}");
+    let ended = h1.run(&[&endless[..], &["--flood", "--deadline", "250ms", "--json"]].concat()).expect_code(6);
+    let (sent, owed) = (ended.summary()["sent"].as_u64().unwrap(), ended.summary()["unsent"]["deadline"].as_u64());
+    assert!(sent > 0 && owed == Some(1_000_000 - sent) && ended.summary()["attempted"] == 1_000_000, "{ended}");
     end(h1, &["10.77.0.2"]);
-    assert_eq!(ear.up_to("end").len() as u64, 30 + sent);
+    assert_eq!(ear.up_to("end").len() as u64, 30 + 50 + 50 + sent);
 }
 
 #[test]

@@ -385,6 +385,25 @@ fn an_answer_of_another_kind_is_told_with_what_takes_it() {
     let server = serve(&["length", "127.0.0.1:0"]);
     let output = ping(&server.address(), &["--count", "1", "--wait", "100ms"]).expect_code(1);
     output.says(&["something answers there, but does not echo", "--match any"]).shows(&["no answer"]);
+    // Nor is it the probe where every letter comes back as a capital.
+    let server = serve(&["echo", "127.0.0.1:0", "--upper"]);
+    let output = ping(&server.address(), &["--count", "2", "--interval", "10ms", "--wait", "100ms"]).expect_code(1);
+    output.says(&["2 datagrams came that are no probes of this run as they were sent; --match any"]);
+}
+
+#[test]
+fn a_loss_is_a_failure_only_where_that_is_asked_for() {
+    for (more, code) in [(&[][..], 0), (&["--fail-on-loss"], 1)] {
+        let asked = Catcher::new();
+        let ping = start(&asked.address(), &[&["--count", "2", "--interval", "1s", "--wait", "500ms"], more].concat());
+        let (probe, source) = asked.next();
+        asked.send(&probe, &source.to_string());
+        let output = ping.finish().expect_code(code);
+        output.says(&["1 answer, 1 lost"]);
+        assert!(!output.err().contains("too few"), "{output}");
+    }
+    let server = echo();
+    ping(&server.address(), &["--count", "2", "--interval", "1ms", "--fail-on-loss"]).expect_code(0);
 }
 
 #[test]

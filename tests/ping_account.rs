@@ -322,6 +322,7 @@ fn plan(destinations: &[(SocketAddr, Cast)]) -> Plan {
         expect: None,
         matching: Match::Probe,
         flood: false,
+        fail_on_loss: false,
         fail_fast: false,
         lenient: false,
     }

@@ -176,6 +176,16 @@ fn an_answer_from_the_wrong_address_is_marked_and_the_asked_one_has_none() {
     assert_eq!([&accounts[0]["from_another"], &accounts[1]["from_another"]], [&true.into(), &Value::from(false)]);
 }
 
+#[test]
+fn answers_to_a_broadcast_that_are_no_probes_are_said_and_no_firewall_is_blamed() {
+    let Some(lan) = Lan::new() else { return };
+    let _server = lan.host("h2").serve(&["echo", "--lan", "--answer-broadcast", "--upper"]);
+    let args = ["ping", "--broadcast", "--interface", "e0", "--count", "2", "--interval", "200ms", "--wait", "300ms"];
+    let output = lan.host("h1").run(&args).expect_code(1);
+    output.says(&["2 datagrams came that are no probes of this run", "--match any"]);
+    assert!(!output.err().contains("irewall"), "{output}");
+}
+
 // ---- a firewall ----------------------------------------------------------------------------------------------------
 
 /// What lets in answers to what was sent, and nothing else: to the kernel, an answer from an address that was never

@@ -254,11 +254,19 @@ fn a_test_is_found_by_its_attribute() {
 
 #[test]
 fn every_promise_names_a_test_and_every_test_that_is_named_exists() {
-    let rows = rows(&readme(), "promise");
-    assert!(rows.len() > 15, "{} promises in README.md", rows.len());
-    for row in rows {
-        let tests: Vec<&str> = names(&row[2]).collect();
-        assert!(!tests.is_empty(), "README.md promises {:?}, and nothing holds it", row[0]);
+    let text = readme();
+    let (promises, tests) = (rows(&text, "no."), rows(&text, "no. of the promise"));
+    assert!(promises.len() > 15, "{} promises in README.md", promises.len());
+    let numbers = |rows: &[Vec<String>]| rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    let counted: Vec<String> = (1..=promises.len()).map(|number| number.to_string()).collect();
+    assert_eq!(
+        (&numbers(&promises), &numbers(&tests)),
+        (&counted, &counted),
+        "the numbers of the promises in README.md"
+    );
+    for row in tests {
+        let tests: Vec<&str> = names(&row[1]).collect();
+        assert!(!tests.is_empty(), "README.md promises number {}, and nothing holds it", row[0]);
         for test in tests {
             let path: Vec<&str> = test.split("::").collect();
             let (name, place) = path.split_last().unwrap();

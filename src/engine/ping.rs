@@ -125,7 +125,7 @@ pub struct Pinger {
     complete: u64,
     /// Who has answered anything; known at the end.
     answering: Answering,
-    /// Datagrams from the one who was asked that are no probes at all.
+    /// Datagrams from those who were asked that are no probes, or not as they were sent.
     no_probes: u64,
     bytes: Vec<u8>,
     source_port: Option<u16>,
@@ -346,10 +346,14 @@ impl Pinger {
                 probe::Seen::Probe(probe) if probe.run == self.plan.run && probe.seq < self.next_seq => {
                     self.answered(now, datagram, Some(probe.seq), out);
                 }
-                probe::Seen::Broken if datagram.wire_len == self.plan.size => self.corrupt(datagram, out),
+                probe::Seen::Broken if datagram.wire_len == self.plan.size => {
+                    self.is_no_probe(datagram);
+                    self.corrupt(datagram, out);
+                }
                 seen => {
-                    let from_target = self.target().is_some() && self.is_asked(datagram.source);
-                    self.no_probes += u64::from(from_target && matches!(seen, probe::Seen::Other));
+                    if matches!(seen, probe::Seen::Other) {
+                        self.is_no_probe(datagram);
+                    }
                     self.ignore(Ignored::Foreign, datagram, out);
                 }
             },
@@ -417,6 +421,12 @@ impl Pinger {
         }
     }
 
+    /// Somebody who was asked says something else than the probe.
+    fn is_no_probe(&mut self, datagram: &Datagram<'_>) {
+        let own = self.target().is_none() && datagram.is_self();
+        self.no_probes += u64::from(!own && self.is_asked(datagram.source));
+    }
+
     fn corrupt(&mut self, datagram: &Datagram<'_>, out: &mut dyn Out) {
         // From nobody who is known it may be anything.
         let Some(account) = self.accounts.get_mut(canonical(datagram.source)) else {
@@ -469,6 +479,14 @@ impl Pinger {
         }
     }
 
+    /// The deadline has come: counts the probes that were to leave and have not.
+    fn runs_out(&mut self) {
+        if let (Phase::Probing, Some(count)) = (self.phase, self.plan.count) {
+            let probes = u64::from(count.saturating_sub(self.next_seq));
+            self.stats.runs_out(probes.saturating_mul(self.places.turns().count() as u64));
+        }
+    }
+
     fn last_left(&self) -> Duration {
         self.left.back().copied().unwrap_or_default()
     }
@@ -490,6 +508,7 @@ impl Pinger {
             () if stats.sent == 0 && stats.not_tried() > 0 => Verdict::RefusedToSend,
             () if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
             () if answered < self.expected() => Verdict::TooFew,
+            () if self.plan.fail_on_loss && stats.lost > Some(0) => Verdict::TooFew,
             () if not_all && !self.plan.lenient => Verdict::Partly,
             () => Verdict::Done,
         }
@@ -513,7 +532,7 @@ impl Pinger {
     /// Why the code is 1, where the line of the summary does not say that.
     fn tell_too_few(&self, out: &mut dyn Out) {
         let (expected, Answering { in_time: answered, late, elsewhere }) = (self.expected(), self.answering);
-        if self.stats.verdict != Verdict::TooFew {
+        if self.stats.verdict != Verdict::TooFew || answered >= expected {
             return;
         }
         if self.plan.expect.is_some() || late > 0 || elsewhere > 0 {
@@ -637,6 +656,7 @@ impl Engine for Pinger {
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
         if self.plan.deadline.is_some_and(|deadline| now.run >= deadline) {
+            self.runs_out();
             self.phase = Phase::Over;
         }
         if self.phase == Phase::Waiting && now.run >= self.phase_ends() {
@@ -676,7 +696,7 @@ impl Engine for Pinger {
         self.tell_progress(now, out);
         self.close(now, out);
         self.stats.close(now.run, ending, self.verdict());
-        let silent = self.stats.responders == Some(0) && self.stats.sent > 0;
+        let silent = self.stats.responders == Some(0) && self.stats.sent > 0 && self.no_probes == 0;
         if let (None, true, Some(port)) = (self.target(), silent, self.source_port) {
             out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: true }));
         }

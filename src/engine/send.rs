@@ -16,8 +16,8 @@ use crate::model::interface::Table;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{
-    Cast, Datagram, Destination, Event, Family, Link, Now, Payload, Record, RecordError, Schedule, Stats, Transmit,
-    Verdict,
+    Cast, Datagram, Destination, Event, Family, Link, Now, Payload, Record, RecordError, Repeat, Schedule, Stats,
+    Transmit, Verdict,
 };
 
 use heard::Heard;
@@ -123,11 +123,20 @@ pub enum Pull {
 pub trait Records {
     /// The next record. Never waits.
     fn pull(&mut self) -> Pull;
+
+    /// How many are still to be pulled, as far as that is known: none where more may come.
+    fn left(&self) -> usize {
+        0
+    }
 }
 
 impl Records for std::vec::IntoIter<Record> {
     fn pull(&mut self) -> Pull {
         self.next().map_or(Pull::End, Pull::Record)
+    }
+
+    fn left(&self) -> usize {
+        self.len()
     }
 }
 
@@ -253,7 +262,8 @@ impl<R: Records> Sender<R> {
     fn send_or_hold(&mut self, now: Now, record: Record, out: &mut dyn Out) {
         let pace = self.plan.schedule.between_records;
         let gap = record.gap.map_or(pace, |gap| gap.max(pace));
-        let due = self.last_due.map_or(now.run, |last| last + gap);
+        let round = if let Phase::Sending(due) = self.phase { due } else { now.run };
+        let due = self.last_due.map_or(round, |last| last + gap);
         if due > now.run {
             self.held = Some(record);
             self.phase = Phase::Sending(due);
@@ -308,10 +318,22 @@ impl<R: Records> Sender<R> {
     fn end_of_round(&mut self, now: Now) {
         self.rounds_done += 1;
         self.position = 0;
-        self.last_due = None;
+        // A round that was a little late does not make the next one late.
+        let last = self.last_due.take().filter(|due| now.run - *due <= CATCH_UP).unwrap_or(now.run);
         let again = self.plan.schedule.rounds.more_after(self.rounds_done) && self.pulled > 0;
         self.phase =
-            if again { Phase::Sending(now.run + self.plan.schedule.between_rounds) } else { self.end_of_records(now) };
+            if again { Phase::Sending(last + self.plan.schedule.between_rounds) } else { self.end_of_records(now) };
+    }
+
+    /// Counts what the schedule still had to send when the deadline came.
+    fn owes(&mut self) {
+        let Repeat::Times(rounds) = self.plan.schedule.rounds else { return };
+        let done =
+            if self.rounds_done == 0 { self.pulled } else { self.rounds_done * self.pulled + self.position as u64 };
+        let done = done - u64::from(self.held.is_some());
+        let all = (self.pulled + self.records.left() as u64).saturating_mul(rounds);
+        let owed = all.saturating_sub(done).saturating_mul(self.places.turns().count() as u64);
+        self.stats.runs_out(owed);
     }
 
     fn end_of_records(&mut self, now: Now) -> Phase {
@@ -497,7 +519,11 @@ impl<R: Records> Engine for Sender<R> {
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
         let ended = self.phase == Phase::Waiting && now.run >= self.deadline();
-        if ended || self.plan.deadline.is_some_and(|deadline| now.run >= deadline) {
+        let cut_off = self.plan.deadline.is_some_and(|deadline| now.run >= deadline);
+        if cut_off && !matches!(self.phase, Phase::Waiting | Phase::Over) {
+            self.owes();
+        }
+        if ended || cut_off {
             self.phase = Phase::Over;
         }
         for _ in 0..self.burst() {

@@ -342,8 +342,8 @@ impl Ignored {
     }
 }
 
-/// Why a datagram did not leave where that is no failure. Of a series it was not tried: nothing would have left, or it would
-/// have reached nobody.
+/// Why a datagram did not leave where that is no failure. Of a series it was not tried: nothing would have left, it would
+/// have reached nobody, or there was no time.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Unsent {
     /// The interface does not exist any more.
@@ -356,6 +356,8 @@ pub enum Unsent {
     NoAddress,
     /// The interface, or the address that was chosen, no longer reaches everybody.
     NoBroadcast,
+    /// The deadline of the run came first.
+    Deadline,
 }
 
 impl Unsent {
@@ -367,6 +369,7 @@ impl Unsent {
             Self::NoCarrier => "no_carrier",
             Self::NoAddress => "no_address",
             Self::NoBroadcast => "no_broadcast",
+            Self::Deadline => "deadline",
         }
     }
 }

@@ -199,6 +199,14 @@ impl Stats {
         *self.unsent.entry(why).or_default() += 1;
     }
 
+    /// Counts so many datagrams that were to leave and for which the deadline left no time.
+    pub fn runs_out(&mut self, owed: u64) {
+        if owed > 0 {
+            self.attempted = self.attempted.map(|n| n.saturating_add(owed));
+            *self.unsent.entry(Unsent::Deadline).or_default() += owed;
+        }
+    }
+
     /// Datagrams that were not tried.
     pub fn not_tried(&self) -> u64 {
         self.unsent.values().sum()

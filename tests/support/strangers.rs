@@ -158,6 +158,7 @@ pub(crate) fn plan(cast: Cast, wait: Duration) -> Plan {
         expect: None,
         matching: Match::Probe,
         flood: true,
+        fail_on_loss: false,
         fail_fast: false,
         lenient: false,
     }

@@ -45,6 +45,8 @@ pub struct Plan {
     pub matching: Match,
     /// The interval is kept even if nobody answers.
     pub flood: bool,
+    /// A probe that is never answered is an error, whatever else was.
+    pub fail_on_loss: bool,
     /// The first probe that does not leave ends the run.
     pub fail_fast: bool,
     /// Some sent and some not is good enough.

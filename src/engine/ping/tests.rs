@@ -29,6 +29,7 @@ fn plan(destinations: Vec<Destination>) -> Plan {
         expect: None,
         matching: Match::Probe,
         flood: false,
+        fail_on_loss: false,
         fail_fast: false,
         lenient: false,
     }
@@ -79,6 +80,26 @@ fn probes_go_on_within_an_interval_and_what_was_not_tried_is_nobodys_loss() {
     let stats = pinger.stats();
     assert_eq!((stats.attempted, stats.sent, stats.not_tried()), (Some(50), 30, 20));
     assert_eq!((stats.replies, stats.lost, stats.verdict), (Some(30), Some(0), Verdict::Partly));
+}
+
+#[test]
+fn probes_that_the_deadline_leaves_no_time_for_are_counted() {
+    let run = |count| {
+        let mut pinger = everybody(|plan| Plan { count, deadline: Some(500 * MS), ..plan });
+        let mut said = Said::default();
+        pinger.start(at(0), &mut said);
+        for ms in (0..=500).step_by(10) {
+            step(&mut pinger, at(ms), Ok(None), &mut said);
+        }
+        assert_eq!(pinger.next(), Next::Done);
+        pinger.finish(at(500), &Ending::default(), &mut said);
+        let stats = pinger.stats();
+        (stats.attempted, stats.sent, stats.not_tried(), stats.verdict)
+    };
+    assert_eq!(run(Some(10)), (Some(10), 3, 7, Verdict::Partly));
+    assert_eq!(run(Some(3)), (Some(3), 3, 0, Verdict::Done));
+    // Who does not say how many has them all.
+    assert_eq!(run(None), (Some(3), 3, 0, Verdict::Done));
 }
 
 #[test]

@@ -8,8 +8,9 @@ use super::*;
 use crate::engine::broadcast::{self, Choice, Form};
 use crate::engine::places::Way;
 use crate::engine::testing::{Said, at, reply_from};
+use crate::model::event::{Unreachable, Unsent};
 use crate::model::interface::{Facts, Interface, directed};
-use crate::model::{Fault, Repeat, error::FaultKind, event::Unreachable};
+use crate::model::{Fault, error::FaultKind};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -78,6 +79,18 @@ fn rounds_and_records_are_paced() {
     sender.start(at(0), &mut said);
     let left = until_done(&mut sender, &mut said);
     assert_eq!(left, [(0, b'a'), (100, b'b'), (1100, b'a'), (1200, b'b')]);
+}
+
+#[test]
+fn a_late_round_is_made_up_for_like_a_late_record() {
+    let mut sender = Sender::new(Plan { schedule: every(10 * MS, 4), ..plan(None) }, records(&["a"]));
+    let mut said = Said::default();
+    sender.start(at(0), &mut said);
+    sender.due(at(13), &mut said);
+    assert_eq!((said.sends.len(), sender.next()), (2, Next::At(20 * MS)));
+    // After a long sleep the pace begins anew.
+    sender.due(at(90), &mut said);
+    assert_eq!((said.sends.len(), sender.next()), (3, Next::At(100 * MS)));
 }
 
 #[test]
@@ -585,10 +598,38 @@ fn a_deadline_ends_a_series_and_a_wait() {
     sender.start(at(0), &mut said);
     let left = until_done(&mut sender, &mut said);
     assert_eq!(left.iter().map(|(ms, _)| *ms).collect::<Vec<u64>>(), [0, 100, 200]);
+    assert_eq!(verdict(&mut sender, at(250)), Verdict::Partly);
+    let owed = |sender: &Sender<_>| (sender.stats().attempted, sender.stats().unsent.get(&Unsent::Deadline).copied());
+    assert_eq!(owed(&sender), (Some(9), Some(6)));
     let mut waiting = Sender::new(Plan { deadline, ..plan(Some(9000 * MS)) }, records(&["a"]));
     waiting.start(at(0), &mut said);
     deliver(&mut waiting, at(0), &mut said);
     assert_eq!(waiting.next(), Next::At(250 * MS));
+    waiting.due(at(250), &mut said);
+    waiting.finish(at(250), &Ending::default(), &mut said);
+    assert_eq!(owed(&waiting), (Some(1), None));
+}
+
+#[test]
+fn what_the_deadline_leaves_of_a_list_is_counted_and_what_nobody_knows_of_is_not() {
+    let schedule = Schedule { between_records: 100 * MS, ..every(100 * MS, 2) };
+    let cut = |lenient| Plan { deadline: Some(150 * MS), schedule, lenient, ..plan(None) };
+    let mut said = Said::default();
+    let mut list = Sender::new(cut(false), records(&["a", "b", "c"]));
+    list.start(at(0), &mut said);
+    assert_eq!(until_done(&mut list, &mut said), [(0, b'a'), (100, b'b')]);
+    assert_eq!(verdict(&mut list, at(150)), Verdict::Partly);
+    assert_eq!((list.stats().attempted, list.stats().not_tried()), (Some(6), 4));
+    let mut lenient = Sender::new(cut(true), records(&["a", "b", "c"]));
+    lenient.start(at(0), &mut said);
+    until_done(&mut lenient, &mut said);
+    assert_eq!(verdict(&mut lenient, at(150)), Verdict::Done);
+    // A source that has nothing yet owes nothing.
+    let mut pipe = Sender::new(Plan { schedule: Schedule::ONCE, ..cut(false) }, Pipe(vec![]));
+    pipe.start(at(0), &mut said);
+    pipe.due(at(150), &mut said);
+    pipe.finish(at(150), &Ending::default(), &mut said);
+    assert_eq!((pipe.stats().attempted, pipe.stats().not_tried()), (Some(0), 0));
 }
 
 proptest! {

@@ -30,10 +30,13 @@ pub(crate) struct Broadcast {
     pub(crate) pacing: Pacing,
     /// Send faster than 5 datagrams a second to everybody: --interval or --rate say how fast
     ///
-    /// It burdens every host there. Without --deadline it ends after 10 s, whatever --count says.
+    /// It burdens every host there. Without --interval, rounds follow each other as fast as --rate says, or without a pause.
+    /// Without --deadline it ends after 10 s, whatever --count says.
     #[arg(long, help_heading = "Pacing")]
     pub(crate) flood: bool,
     /// End after so long, whatever is left to send or to wait for [default: no end; with --flood 10s]
+    ///
+    /// What was still to be sent is counted as not sent, and the exit code is 6 (--lenient makes it 0).
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = "Pacing")]
     deadline: Option<Duration>,
     /// What to wait for.

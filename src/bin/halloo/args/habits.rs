@@ -19,6 +19,24 @@ pub(super) fn takes_value(command: Option<&str>, option: &str) -> bool {
     in_command.into_iter().chain([&all]).any(|command| option_of(command, option))
 }
 
+/// The option by which this command is given a time, for one by which others are.
+pub(super) fn option_of_time(command: Option<&str>, typed: &str) -> Option<&'static str> {
+    const OPTIONS: [&str; 3] = ["--deadline", "--timeout", "--wait"];
+    let means_time = OPTIONS.contains(&typed) || ["--time", "--duration"].contains(&typed);
+    OPTIONS.into_iter().find(|option| means_time && takes_value(command, option))
+}
+
+/// The one option of this command of whose name the word is a part: `--fail-on-loss` for `--loss`.
+pub(super) fn option_with(command: Option<&str>, typed: &str) -> Option<String> {
+    let (part, all) = (typed.strip_prefix("--")?, Args::command());
+    let mut named = all
+        .find_subcommand(command?)?
+        .get_arguments()
+        .filter_map(|arg| arg.get_long())
+        .filter(|long| long.split('-').any(|word| word == part));
+    named.next().filter(|_| named.next().is_none()).map(|long| format!("--{long}"))
+}
+
 fn option_of(command: &Command, option: &str) -> bool {
     let long = option.strip_prefix("--");
     let short = option.strip_prefix('-').and_then(|rest| rest.chars().next());

@@ -124,9 +124,9 @@ EXAMPLES
 
 EXIT CODES
   0  done; where answers were asked for, enough came
-  1  too few answers or nothing received in time; a loss; a lesson surprised
+  1  too few answers or nothing in time; --fail-on-loss; a lesson surprised
   2  what was typed makes no sense
-  3  refused before sending: too long, no interface can broadcast, a bad record
+  3  refused before sending: too long, no broadcast, bad or unreadable input
   4  the system refused: not permitted, no route, port in use ...
   5  the peer refused: ICMP says that nobody listens there
   6  some interfaces or datagrams went, some did not (--lenient makes it 0)";

@@ -43,7 +43,7 @@ pub(crate) struct Ping {
     /// Payload bytes of a probe: its header of 40, the rest padding
     #[arg(long, value_name = "BYTES", value_parser = values::size, default_value = "64", help_heading = PROBES)]
     pub(crate) size: usize,
-    /// End after N probes [default: no end; with --broadcast 5]
+    /// End after N probes [default: no end; with --broadcast and no --deadline 5]
     #[arg(long, value_name = "N", value_parser = values::probes, help_heading = PROBES)]
     count: Option<u32>,
     /// The time from one probe to the next [default: 1s; with --flood 10ms]
@@ -61,14 +61,21 @@ pub(crate) struct Ping {
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     wait: Option<Duration>,
     /// End after so long, whatever is outstanding [default: no end; with --flood 10s]
+    ///
+    /// Probes of --count that have not left by then are counted as not sent: exit code 6 (--lenient makes it 0).
     #[arg(long, value_name = "DURATION", value_parser = values::wait, help_heading = ANSWERS)]
     deadline: Option<Duration>,
-    /// End as soon as N addresses have answered every probe; fewer that answered any are exit code 1
+    /// End as soon as N addresses have answered every probe; exit code 1 if fewer than N answered any probe in time
     ///
-    /// This host itself does not count. Without it, TARGET itself has to answer; with it, an answer to TARGET's probes counts
-    /// from whichever address it comes.
+    /// This host itself does not count. An answer to TARGET's probes counts from whichever address it comes; without --expect,
+    /// only TARGET's own does.
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = ANSWERS)]
     pub(crate) expect: Option<NonZeroU64>,
+    /// Exit code 1 if a probe was never answered by somebody who answers others
+    ///
+    /// Answers that come after --wait are late, and not lost; probes that could still be answered at the end are not, either.
+    #[arg(long, help_heading = ANSWERS)]
+    pub(crate) fail_on_loss: bool,
     /// What counts as an answer: the probe itself, unchanged, or anything
     ///
     /// any is for services that do not echo, such as halloo length; with a TARGET, anything from there. Which probe was
@@ -111,7 +118,7 @@ impl Ping {
 
     /// So many probes; `None` goes on.
     pub(crate) fn count(&self) -> Option<u32> {
-        self.count.or((self.broadcast && !self.flood).then_some(5))
+        self.count.or((self.broadcast && self.deadline().is_none()).then_some(5))
     }
 
     /// The time from one probe to the next.

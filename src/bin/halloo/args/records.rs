@@ -19,7 +19,7 @@ pub(crate) struct Records {
     /// The whole text is "The time is <local time, RFC 3339>".
     #[arg(value_name = "PAYLOAD", value_parser = values::bytes(), group = KIND, help_heading = None::<&str>)]
     payload: Vec<Bytes>,
-    /// Read escapes in PAYLOAD: \n \r \t \0 \\ \xNN \u{...}
+    /// Read escapes in PAYLOAD: \n \r \t \0 \\ \" \' \xNN \u{...}
     #[arg(short, long, overrides_with = "escapes")]
     escapes: bool,
     /// Send the bytes of these hexadecimal digits; may be repeated

@@ -364,12 +364,16 @@ fn unknown_argument(error: &clap::Error, typed: &Typed) -> Mistake {
     let raw = word(error, ContextKind::InvalidArg);
     let (argument, subject) = (name(&raw), typed.subject());
     if !raw.starts_with('-') {
-        return Mistake::new(format!("{raw:?} is one argument too many for {subject}"));
+        return one_too_many(&raw, typed);
     }
     let mistake = Mistake::new(format!("{subject} has no option {argument}"));
-    let suggested = word(error, ContextKind::SuggestedArg);
-    if !suggested.is_empty() {
-        return mistake.replace(argument, name(&suggested));
+    let suggested = name(&word(error, ContextKind::SuggestedArg));
+    let likely = Some(suggested).filter(|suggested| !suggested.is_empty() && is_like(&argument, suggested));
+    if let Some(meant) = habits::option_of_time(typed.command(), &argument).map(str::to_owned).or(likely) {
+        return mistake.replace(argument, meant);
+    }
+    if let Some(meant) = habits::option_with(typed.command(), &argument) {
+        return mistake.replace(argument, meant);
     }
     if raw.starts_with("--") || !matches!(typed.command(), Some("send" | "broadcast")) {
         return mistake;
@@ -382,6 +386,24 @@ fn unknown_argument(error: &clap::Error, typed: &Typed) -> Mistake {
         }
         _ => mistake,
     }
+}
+
+/// A word that has no place: of a program that is to run, the first.
+fn one_too_many(word: &str, typed: &Typed) -> Mistake {
+    let mistake = Mistake::new(format!("{word:?} is one argument too many for {}", typed.subject()));
+    let behind = (typed.command() == Some("announce")).then(|| typed.with(word, &["--".to_owned(), word.to_owned()]));
+    match behind.flatten() {
+        Some(line) => mistake.hint("a COMMAND to run stands behind --").hint(line),
+        None => mistake,
+    }
+}
+
+/// Whether one option may have been typed for the other: it begins like it, or few letters are wrong. By its own measure clap
+/// takes `--deadline` for `--hex-lines`.
+fn is_like(typed: &str, option: &str) -> bool {
+    let (typed, option) = (typed.trim_start_matches('-'), option.trim_start_matches('-'));
+    let begins = typed.len() > 1 && (option.starts_with(typed) || typed.starts_with(option));
+    begins || strsim::osa_distance(typed, option) <= (typed.len().max(option.len()) / 3).max(1)
 }
 
 fn conflict(one: &str, other: &str) -> Mistake {

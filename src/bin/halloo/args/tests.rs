@@ -509,6 +509,22 @@ fn habits_of_nc_ping_and_tcpdump() {
 #[test]
 fn options_that_are_not_there_and_values_that_are_missing() {
     says("send h --foobar", &["send has no option --foobar"]);
+    meant("send h --cuont 3", "halloo send h --count 3");
+    // What time is called, each command has its own word for.
+    meant("send h --deadline 2s", "halloo send h --wait 2s");
+    meant("broadcast hi --timeout 2s", "halloo broadcast hi --deadline 2s");
+    meant("ping h --timeout 2s", "halloo ping h --deadline 2s");
+    meant("listen --deadline 2s", "halloo listen --timeout 2s");
+    meant("announce chat --port 7 --wait 2s", "halloo announce chat --port 7 --timeout 2s");
+    meant("discover --timeout 2s", "halloo discover --wait 2s");
+    // What is like nothing is taken for nothing.
+    for line in ["send h --loss", "send h --hello", "listen --tls", "ping h --xyz"] {
+        assert!(!refused(line).contains("did you mean"), "{line}: {}", refused(line));
+    }
+    meant("ping h --loss", "halloo ping h --fail-on-loss");
+    meant("ping h --fail-on-los", "halloo ping h --fail-on-loss");
+    meant("announce chat --port 7000 sleep 1", "halloo announce chat --port 7000 -- sleep 1");
+    says("announce chat --port 7000 sleep 1", &["a COMMAND to run stands behind --"]);
     meant("send h --line", "halloo send h --lines");
     meant("send h -5", "halloo send h -- -5");
     meant("send h -500", "halloo send h -- -500");

@@ -22,9 +22,11 @@ const INTERVAL: Duration = Duration::from_secs(3);
 pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Error> {
     let table = interfaces::list()?;
     let broadcast::Plan { destinations, skipped, notices } = everybody::plan(&args.everybody, &args.socket, &table)?;
-    let between_records = args.pacing.interval.unwrap_or(INTERVAL);
+    // Who floods has said that everybody may be burdened: the pace is the one that is typed, and no other.
+    let flooding = args.flood.then(|| args.pacing.rate.as_ref().map_or(Duration::ZERO, |rate| rate.0));
+    let interval = args.pacing.interval.or(flooding).unwrap_or(INTERVAL);
     let plan = Plan {
-        schedule: schedule(&args.pacing, INTERVAL, between_records),
+        schedule: schedule(&args.pacing, interval, interval),
         answers: answers(&args.answers, CountBy::Responder),
         destinations,
         skipped,

@@ -66,7 +66,9 @@ fn one_address(args: &args::Discover, reach: Reach, table: &Table) -> Reach {
 fn check_source_port(port: Option<u16>, reach: &Reach) -> Result<(), Error> {
     let Some(port) = port.filter(|port| *port < 1024 || *port == reach.port) else { return Ok(()) };
     Err(Error::Misuse {
-        what: format!("--source-port {port}: nobody answers there, lest servers answer each other"),
+        what: format!(
+            "--source-port {port}: nobody answers a question from there, so that servers never answer each other"
+        ),
         instead: format!("write a port from 1024 that is not {}", reach.port),
     })
 }

@@ -25,6 +25,13 @@ impl Records for Feed {
             },
         }
     }
+
+    fn left(&self) -> usize {
+        match self {
+            Self::Ready(records) => records.left(),
+            Self::Reading(_) => 0,
+        }
+    }
 }
 
 /// Records that a reader may be ahead of the sender. At the longest they take 4 MiB.

@@ -31,6 +31,8 @@ use halloo::model::{Error, Verdict};
 use crate::args::{Args, Command};
 use run::Output;
 
+pub(crate) use run::notes_columns;
+
 /// Says in JSON what is wrong with what was typed: `text` is the sentence, and below it what was meant.
 pub(crate) fn refuse(text: &str) -> Verdict {
     let (what, instead) = text.split_once('\n').unwrap_or((text, ""));

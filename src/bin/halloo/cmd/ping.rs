@@ -98,6 +98,7 @@ fn plan(args: &args::Ping, way: broadcast::Plan) -> Result<Plan, Error> {
             args::Match::Any => Match::Any,
         },
         flood: args.flood,
+        fail_on_loss: args.fail_on_loss,
         fail_fast: args.fail_fast,
         lenient: args.lenient,
     })

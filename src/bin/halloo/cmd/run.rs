@@ -9,7 +9,7 @@ use halloo::net::{Batch, Fanout};
 
 use crate::args::Args;
 use crate::cmd::signals;
-use crate::report::{Human, Json, Options, Queue, Style, failure, not_written, stderr, stdout};
+use crate::report::{Human, Json, Options, Queue, Style, failure, not_written, stderr, stdout, wrapped};
 
 /// Where output goes, and how much of it.
 pub(super) struct Output {
@@ -27,8 +27,8 @@ impl Output {
     }
 
     /// The lines for people in the layout of a command.
-    pub(super) const fn options(&self, style: Style) -> Options {
-        Options { quiet: self.quiet, verbose: self.verbose, ..Options::new(style) }
+    pub(super) fn options(&self, style: Style) -> Options {
+        Options { quiet: self.quiet, verbose: self.verbose, notes_width: notes_columns(), ..Options::new(style) }
     }
 
     /// The report of a command: lines for people, or JSON.
@@ -81,7 +81,7 @@ impl Output {
         let told = match self.json {
             true => self.tell_failure(&mut Json::new(data, notes), error, &stats),
             // Without a run there is nothing to sum up for a person.
-            false => writeln!(io::stderr(), "{}", failure::describe(error)),
+            false => writeln!(io::stderr(), "{}", wrapped(&failure::describe(error), notes_columns())),
         };
         // There is nowhere left to say that this could not be said.
         drop(told);
@@ -131,6 +131,11 @@ pub(super) fn to_terminal() -> bool {
 /// How many characters stand in a line of standard output, if that is a terminal.
 pub(super) fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+}
+
+/// The same of standard error.
+pub(crate) fn notes_columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0.into())
 }
 
 /// Whether standard error is read by a person.

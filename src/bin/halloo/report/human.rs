@@ -11,6 +11,7 @@ use super::lessons::{self, Shown};
 use super::responders::Responders;
 use super::services::{self, Services};
 use super::summary::Probes;
+use super::wrap::wrapped;
 use super::{Options, Style, failure, notice, rows, summary};
 
 /// What fits between two waits without a system call.
@@ -42,7 +43,7 @@ impl<D: Write, N: Write> Sink for Human<D, N> {
         // On a terminal both writers are one screen: what was said first must be seen first.
         if is_note(self.lines.options.style, event) {
             let data = write_out(&mut self.data);
-            self.lines.write(now, event, &mut self.notes).and(data)
+            self.lines.note(now, event, &mut self.notes).and(data)
         } else {
             let notes = write_out(&mut self.notes);
             self.lines.write(now, event, &mut self.data).and(notes)
@@ -156,6 +157,14 @@ impl Lines {
         }
     }
 
+    /// Writes the line of an event that is a note, broken at words where a terminal would break it anywhere.
+    pub(crate) fn note(&mut self, now: Now, event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
+        let Some(width) = self.options.notes_width else { return self.write(now, event, out) };
+        let mut text = Vec::new();
+        self.write(now, event, &mut text)?;
+        out.write_all(wrapped(&String::from_utf8_lossy(&text), Some(width)).as_bytes())
+    }
+
     /// Writes the line of an event.
     pub(crate) fn write(&mut self, now: Now, event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
         let options = &self.options;
@@ -178,7 +187,7 @@ impl Lines {
                 let lesson = lessons::of_notice(notice).map_or_else(String::new, Shown::behind);
                 writeln!(out, "note: {}{lesson}", notice::text(notice))
             }
-            Event::Interface(row) => rows::interfaces(std::slice::from_ref(*row), out),
+            Event::Interface(row) => rows::interfaces(options.width, std::slice::from_ref(*row), out),
             Event::Lesson(run) => rows::lesson(run, out),
             Event::Service(change, service) => services::change(now, *change, service, options.width, out),
             Event::Summary(stats) => summary::write(options.style, self.answers, self.probes, stats, out),
@@ -199,7 +208,7 @@ impl Lines {
         if self.interfaces.is_empty() {
             return Ok(());
         }
-        rows::interfaces(&std::mem::take(&mut self.interfaces), out)
+        rows::interfaces(self.options.width, &std::mem::take(&mut self.interfaces), out)
     }
 }
 
@@ -208,8 +217,9 @@ mod tests {
     use super::super::samples::{self, Pages};
     use super::super::{Show, clock::TimeOfDay};
     use super::*;
-    use halloo::model::event::{Progress, Received, Reply, Skipped};
+    use halloo::model::event::{Notice, Progress, Received, Reply, Skipped};
     use halloo::model::{Cast, Datagram, Link, Origin, Unusable};
+    use std::collections::HashSet;
     use std::time::Duration;
 
     /// What the events come out as, data and notes.
@@ -408,6 +418,33 @@ mod tests {
         assert_eq!(lines[1], "eth0       2      10.77.0.1/24  10.77.0.255    computed  1500  yes");
         assert!(lines[2].ends_with("no: /31: no broadcast address"), "{data}");
         assert!(lines[3].starts_with("bad\\x1b"), "{data}");
+    }
+
+    #[test]
+    fn a_note_on_a_terminal_is_broken_at_words_and_data_are_not() {
+        let stats = samples::stats();
+        let events = [samples::sent(), Event::Notice(Notice::InputUnread), Event::Summary(&stats)];
+        let options = Options { notes_width: Some(30), ..Options::new(Style::Broadcast) };
+        let (data, notes) = say(options, &events);
+        assert_eq!(data, "eth0    10.77.0.1 -> 10.77.0.255:1060   sent 13 B\n");
+        assert!(notes.starts_with("note: standard input is not\n      read: --lines sends each\n"), "{notes}");
+        assert!(notes.contains("\n-- ") && notes.lines().all(|line| line.len() <= 30), "{notes}");
+    }
+
+    #[test]
+    fn interfaces_fit_the_terminal_and_nothing_goes_missing() {
+        let rows = samples::interfaces();
+        let table = samples::interface_events(&rows);
+        let within = |width| say(Options { width, ..Options::new(Style::Interfaces) }, &table).0;
+        assert_eq!(within(Some(200)), within(None));
+        assert!(within(Some(60)).contains("\n    from computed MTU 1500\n"), "{}", within(Some(60)));
+        for width in [79, 60, 40] {
+            let data = within(Some(width));
+            assert!(data.lines().all(|line| line.chars().count() <= width), "{width}:\n{data}");
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<HashSet<_>>();
+            assert!(words(&within(None)).is_subset(&words(&data)), "{width}:\n{data}");
+        }
+        assert!(within(Some(79)).contains("\n    no: /31: no broadcast address\n"), "{}", within(Some(79)));
     }
 
     #[test]

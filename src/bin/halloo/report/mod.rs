@@ -11,6 +11,7 @@
 //! - [`queue`]: a thread that writes what was told, so that nobody waits for a reader. [`named`]: writers that say what they
 //!   write.
 //! - [`failure`]: an error as a sentence, with what to do now. [`notice`]: the same for what is no error.
+//! - [`wrap`]: both broken at words, to the width of a terminal.
 //! - [`lessons`]: which lesson shows what went wrong.
 //! - [`words`]: what things are called, for people and in JSON.
 //! - [`escape`]: bytes made safe for a terminal. [`clock`]: times as text.
@@ -40,6 +41,7 @@ mod rows;
 mod services;
 mod summary;
 mod words;
+mod wrap;
 
 use std::io;
 
@@ -54,6 +56,7 @@ pub(crate) use pcap::Pcap;
 pub(crate) use queue::Queue;
 pub(crate) use raw::{Frame, Raw};
 pub(crate) use services::{Part, Print, Told};
+pub(crate) use wrap::wrapped;
 
 /// How the lines for people look.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +75,8 @@ pub(crate) struct Options {
     pub(crate) histogram: bool,
     /// How many characters of a table fit on a line; `None` where nobody would break it, as in a pipe.
     pub(crate) width: Option<usize>,
+    /// The same of notes, which are broken at words.
+    pub(crate) notes_width: Option<usize>,
 }
 
 impl Options {
@@ -88,6 +93,7 @@ impl Options {
             preview: Self::PREVIEW,
             histogram: false,
             width: None,
+            notes_width: None,
         }
     }
 }

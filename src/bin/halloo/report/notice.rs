@@ -75,8 +75,8 @@ pub(crate) fn text(notice: &Notice) -> String {
             Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
         Notice::NoEcho { answers } => format!(
-            "something answers there, but does not echo ({}): --match any takes any answer",
-            Counted(*answers, "other datagram came", "other datagrams came")
+            "something answers there, but does not echo: {} no probes of this run as they were sent; --match any takes any answer",
+            Counted(*answers, "datagram came that is", "datagrams came that are")
         ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
@@ -87,10 +87,10 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::IdClash(id, one, other) => format!(
             "{one} and {other} announce themselves as the same instance, {id}: a copied disk or container has to draw its own"
         ),
-        Notice::InterfaceCame(link) => format!("{} can be used now, and is", Name(&link.name)),
+        Notice::InterfaceCame(link) => format!("{} can be used now, and is used from here on", Name(&link.name)),
         Notice::InterfaceWent(link) => format!("{} cannot be used any more", Name(&link.name)),
         Notice::NoInterfaceYet => {
-            "no interface can be used yet; the first that comes is ('halloo interfaces' says why each cannot)"
+            "no interface can be used yet; the first that can will be used ('halloo interfaces' says why each cannot)"
                 .to_owned()
         }
         Notice::Announcing(about) => announcing(about),
@@ -106,12 +106,12 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::WayLost { destination, link, why } => {
             let way = way(*destination, link.as_ref());
             format!(
-                "{way}: {}; until that changes nothing is sent there, and what should have been is counted",
+                "{way}: {}; while that lasts nothing is sent there, and what should have been is counted",
                 unsent(*why)
             )
         }
         Notice::WayBack { destination, link } => {
-            format!("{}: can be reached again, and is", way(*destination, link.as_ref()))
+            format!("{}: can be reached again, and is sent to again", way(*destination, link.as_ref()))
         }
         Notice::SendsSlowed { failures, most } => format!(
             "the last {failures} sends failed: fewer are tried, up to {} s apart, until one succeeds; --fail-fast ends at \

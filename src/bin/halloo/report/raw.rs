@@ -63,7 +63,7 @@ impl<D: Write, N: Write> Sink for Raw<D, N> {
             // Nothing among the bytes themselves says that some are missing.
             return if datagram.is_truncated() { self.lines.write(now, event, &mut self.notes) } else { Ok(()) };
         }
-        if self.lines.shows(event) { self.lines.write(now, event, &mut self.notes) } else { Ok(()) }
+        if self.lines.shows(event) { self.lines.note(now, event, &mut self.notes) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

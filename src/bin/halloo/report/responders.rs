@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, ColumnConstraint, Table};
+use comfy_table::{CellAlignment, Table};
 use halloo::model::event::Responder;
 
 use super::escape::Name;
-use super::rows::{milliseconds, plain_table, without_zone, write_table};
+use super::rows::{hide, is_wider, milliseconds, plain_table, without_zone, write_table};
 
 /// Classes of a histogram: what fits on a screen beside the table.
 const CLASSES: u32 = 12;
@@ -93,10 +93,6 @@ impl Responders {
     }
 }
 
-fn is_wider(table: &Table, width: Option<usize>) -> bool {
-    width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width))
-}
-
 /// A line for each value of a row, but for those of the columns left out.
 fn write_lines(row: &[String; HEADER.len()], without: &[usize], out: &mut impl Write) -> io::Result<()> {
     for (column, (title, value)) in HEADER.iter().zip(row).enumerate() {
@@ -105,14 +101,6 @@ fn write_lines(row: &[String; HEADER.len()], without: &[usize], out: &mut impl W
         }
     }
     Ok(())
-}
-
-fn hide(columns: &[usize], table: &mut Table) {
-    for column in columns {
-        if let Some(column) = table.column_mut(*column) {
-            column.set_constraint(ColumnConstraint::Hidden);
-        }
-    }
 }
 
 fn numbers_to_the_right(table: &mut Table) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, Table, presets};
 use halloo::model::event::{Failed, Ignored, Listening, Planned, Refusal, Reply, Role, Sent, Skipped};
 use halloo::model::interface::BroadcastFrom;
 use halloo::model::lesson::{LessonRun, Status};
@@ -13,6 +13,7 @@ use halloo::model::target::canonical;
 use halloo::model::{Datagram, Interface, Link, Now, StampSource};
 
 use super::clock::TimeOfDay;
+use super::columns::fold;
 use super::escape::{Name, Preview, harmless};
 use super::failure;
 use super::hexdump::Hexdump;
@@ -301,9 +302,74 @@ pub(crate) fn lesson(run: &LessonRun, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The table of interfaces.
-pub(crate) fn interfaces(rows: &[Interface], out: &mut impl Write) -> io::Result<()> {
-    let header = ["interface", "index", "address", "broadcast", "from", "MTU", "usable"];
-    write_table(&plain_table(header, rows.iter().map(cells)), out)
+/// The columns of interfaces.
+const INTERFACES: [&str; 7] = ["interface", "index", "address", "broadcast", "from", "MTU", "usable"];
+
+/// The one of them that says why not.
+const USABLE: usize = 6;
+
+/// Those that are missed least in a row: from, MTU.
+const ASIDE: [usize; 2] = [4, 5];
+
+/// The table of interfaces. Where it is wider than it may be, why one is not usable stands beneath its row, then where the
+/// broadcast address is from and the MTU, too, and at last every value has a line.
+pub(crate) fn interfaces(width: Option<usize>, rows: &[Interface], out: &mut impl Write) -> io::Result<()> {
+    let whole = plain_table(INTERFACES, rows.iter().map(cells));
+    if !is_wider(&whole, width) {
+        return write_table(&whole, out);
+    }
+    let short = |row: &Interface| {
+        let mut cells = cells(row);
+        cells[USABLE] = if row.unusable.is_none() { "yes" } else { "no" }.to_owned();
+        cells
+    };
+    let mut table = plain_table(INTERFACES, rows.iter().map(short));
+    let aside: &[usize] = if is_wider(&table, width) { &ASIDE } else { &[] };
+    hide(aside, &mut table);
+    let Some(room) = width.map(|width| width.saturating_sub(BENEATH.len())) else { return Ok(()) };
+    if is_wider(&table, width) {
+        return rows.iter().try_for_each(|row| each_value(&cells(row), room, out));
+    }
+    let mut lines = table.lines();
+    lines.next().map_or(Ok(()), |head| writeln!(out, "{}", head.trim_end()))?;
+    for (line, row) in lines.zip(rows) {
+        writeln!(out, "{}", line.trim_end())?;
+        let cells = cells(row);
+        let aside: Vec<&str> = aside.iter().flat_map(|column| [INTERFACES[*column], &cells[*column]]).collect();
+        let why = row.unusable.map(|_| cells[USABLE].split_whitespace());
+        for line in fold(aside, room).into_iter().chain(fold(why.into_iter().flatten(), room)) {
+            writeln!(out, "{BENEATH}{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands before a line beneath a row.
+const BENEATH: &str = "    ";
+
+/// A line for each value of an interface, its name first.
+fn each_value(cells: &[String; INTERFACES.len()], room: usize, out: &mut impl Write) -> io::Result<()> {
+    for (place, (title, value)) in INTERFACES.iter().zip(cells).enumerate() {
+        let indent = if place == 0 { "" } else { BENEATH };
+        let mut lines =
+            fold(format!("{title:<9}  {value}").split(' ').filter(|word| !word.is_empty()), room).into_iter();
+        lines.next().map_or(Ok(()), |line| writeln!(out, "{indent}{line}"))?;
+        lines.try_for_each(|line| writeln!(out, "{BENEATH}{BENEATH}{line}"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn hide(columns: &[usize], table: &mut Table) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
+}
+
+/// Whether a table has a line that is wider than it may be.
+pub(super) fn is_wider(table: &Table, width: Option<usize>) -> bool {
+    width.is_some_and(|width| table.lines().any(|line| line.trim_end().chars().count() > width))
 }
 
 /// A table without lines, two spaces between its columns.

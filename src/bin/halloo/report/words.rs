@@ -83,6 +83,7 @@ pub(crate) const fn unsent(why: Unsent) -> &'static str {
         Unsent::NoCarrier => "no carrier",
         Unsent::NoAddress => "no address to send from",
         Unsent::NoBroadcast => "it does not reach everybody any more",
+        Unsent::Deadline => "the deadline came first",
     }
 }
 
