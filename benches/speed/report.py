@@ -91,7 +91,7 @@ class Report:
 
     def bars(self, plotted):
         """Plots of ratios: from the figure to whether more is better."""
-        print("## Plots\n\nBars end at the median of the ratios, thin lines are their range; a step of the scale is a factor of ten.\n")
+        print("## Plots\n\nBars end at the median of the ratios, thin lines are their range; the scale is one of factors.\n")
         for number, (figure, more) in enumerate(plotted.items(), 1):
             rows = list(self.bars_of(figure))
             if rows:
@@ -143,26 +143,25 @@ class Drawing:
             file.write("\n".join([head, *self.parts, "</svg>\n"]))
 
 
-def decades(least, most):
-    """The powers of ten from below the least to above the most."""
-    return list(range(math.floor(math.log10(least)), math.ceil(math.log10(most) + 1e-9) + 1))
-
-
 class Axis:
-    """A scale by factors of ten."""
+    """A scale by factors."""
+
+    # So many decades, and the steps between the powers of ten are no longer marked.
+    CROWDED = 3
 
     def __init__(self, least, most, start, end):
-        self.powers = decades(least, most)
-        if len(self.powers) == 1:
-            self.powers.append(self.powers[0] + 1)
+        self.least, self.most = least / 1.1, most * 1.1
         self.start, self.end = start, end
 
     def at(self, number):
-        share = (math.log10(number) - self.powers[0]) / (self.powers[-1] - self.powers[0])
+        share = math.log(number / self.least) / math.log(self.most / self.least)
         return self.start + share * (self.end - self.start)
 
     def ticks(self):
-        return [(self.at(10.0**power), f"{10.0**power:,g}") for power in self.powers]
+        powers = range(math.floor(math.log10(self.least)), math.ceil(math.log10(self.most)) + 1)
+        steps = (1, 2, 5) if self.most / self.least < 10**self.CROWDED else (1,)
+        marks = [step * 10.0**power for power in powers for step in steps]
+        return [(self.at(mark), f"{mark:,g}") for mark in marks if self.least <= mark <= self.most]
 
 
 def bars(path, title, rows):
@@ -183,7 +182,8 @@ def bars(path, title, rows):
     drawing.write(path)
 
 
-COLOURS = ["#2a6fb0", "#c05a1c", "#3a8a4a", "#8a4a9a"]
+# The yardstick comes first.
+COLOURS = ["#777", "#2a6fb0", "#c05a1c", "#3a8a4a"]
 
 
 def lines(path, title, across, series):
