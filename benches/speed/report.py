@@ -79,6 +79,22 @@ class Report:
                 yield "1" if contender == self.yardstick else spread(self.ratios(figure, case, contender), ratio)
         yield spread(self.idle(figures[0][0], case, contender), short)
 
+    def in_short(self, rows, rivals):
+        """Medians side by side: of each row its label, figure, case and what halloo is called there."""
+        print("## In short\n")
+        print(f"| | halloo | {self.yardstick} | halloo / {self.yardstick} | {' | '.join(rivals)} |")
+        print("|---|" + "---:|" * (3 + len(rivals)))
+        for label, figure, case, ours in rows:
+            told = [self.middle(figure, case, contender) for contender in (ours, self.yardstick)]
+            told.append(spread(self.ratios(figure, case, ours), ratio))
+            told += [self.middle(figure, case, rival) for rival in rivals]
+            print(f"| {label} | {' | '.join(told)} |")
+        print()
+
+    def middle(self, figure, case, contender):
+        numbers = self.rounds(figure, case, contender).values()
+        return short(median(numbers)) if numbers else "-"
+
     def raw(self):
         print("## Every figure\n\nCase, contender, round: the columns of the table without the ratios; the last is the % of the machine that was idle before.")
         for title, figures in self.titled.items():

@@ -262,6 +262,18 @@ TABLES = {
     "One-shot send": [("start to exit, us", True), ("peak memory of a send, KiB", True), ("program, KiB", False)],
     "Idle servers": [(f"wake-ups in {IDLE_SECONDS} s", False)],
 }
+# The table of the README: a label, the figure, the case, and what halloo is called there.
+SHORT = [
+    ("round trip of 64 B, p50, us", "round trip p50, us", "64 B", "halloo"),
+    *((f"echoes/s, {size} B", "echoes/s", f"{size} B", "halloo") for size in SIZES),
+    ("processor us per echo of 64 B", "processor us/echo", "64 B", "halloo"),
+    *((f"received/s without loss, 64 B, {how}", "received/s without loss", "64 B", f"halloo{name}") for how, name in
+      [("counted", " -q"), ("as text", ", text"), ("as JSON", " --json"), ("as pcap", " --pcap -q")]),
+    ("sent/s, 64 B", "sent/s", "64 B", "halloo --count"),
+    ("one-shot send, us from start to exit", "start to exit, us", "5 B", "halloo"),
+    ("memory of a send, KiB", "peak memory of a send, KiB", "5 B", "halloo"),
+]
+RIVALS = ["Python", "socat", "ncat", "nc.openbsd", "sockperf", "iperf3"]
 # What is worth a plot, and whether more is better.
 PLOTTED = {
     "round trip p50, us": False,
@@ -331,6 +343,7 @@ def main(stem):
             wake_ups(round_)
     print(METHOD)
     shown = report.Report(YARDSTICK, stem, TABLES)
+    shown.in_short(SHORT, RIVALS)
     shown.tables()
     shown.bars(PLOTTED)
     shown.raw()
