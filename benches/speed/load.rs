@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// So long without an answer means that what was on its way is lost.
 const SILENCE: Duration = Duration::from_millis(100);
-/// So many silences without any answer before: there is no echo.
+/// So many silences from the beginning: there is no echo. Later ones may be those of a busy machine.
 const PATIENCE: u32 = 3;
 /// Before anything is measured: round trips one at a time, which start what a server starts for a new client.
 const WARM_UP: u32 = 20;
@@ -138,6 +138,10 @@ impl Count {
         self.on_their_way = self.on_their_way.saturating_sub(datagrams);
     }
 
+    fn answered(&self) -> bool {
+        self.echoed + self.wrong > 0
+    }
+
     fn give_up(&mut self) {
         self.lost += self.on_their_way;
         self.on_their_way = 0;
@@ -162,7 +166,7 @@ fn echo(client: &mut Client, depth: u64, time: Duration) -> io::Result<()> {
     let busy_before = processor_time()?;
     let begun = Instant::now();
     let mut now = begun;
-    while now - begun < time && client.sent < MOST && silences < PATIENCE {
+    while now - begun < time && client.sent < MOST && (silences < PATIENCE || count.answered()) {
         while depth - count.on_their_way >= (client.train as u64).min(depth) {
             let train = client.train.min(usize::try_from(depth).unwrap());
             client.send(train)?;
@@ -174,7 +178,6 @@ fn echo(client: &mut Client, depth: u64, time: Duration) -> io::Result<()> {
         match came {
             Some(answer) => {
                 count.came(answer);
-                silences = 0;
                 // From the end of one round trip to the end of the next: that is a round trip only if there is one at a time.
                 if depth == 1 {
                     times.push(u64::try_from((now - left).as_nanos()).unwrap());
@@ -189,12 +192,13 @@ fn echo(client: &mut Client, depth: u64, time: Duration) -> io::Result<()> {
     let seconds = (now - begun).as_secs_f64();
     let busy = 100.0 * (processor_time()? - busy_before).as_secs_f64() / seconds;
     let (in_time, sent) = (count.echoed, client.sent - before);
-    while count.on_their_way > 0 {
-        match client.receive(&mut buffer)? {
-            Some(answer) => count.came(answer),
-            None => count.give_up(),
-        }
+    // What was given up may only have been late.
+    while count.on_their_way + count.lost > 0
+        && let Some(answer) = client.receive(&mut buffer)?
+    {
+        count.came(answer);
     }
+    count.give_up();
     times.sort_unstable();
     let at = |percent: usize| times.get(times.len() * percent / 100).map_or(0.0, |nanos| *nanos as f64 / 1e3);
     println!(
