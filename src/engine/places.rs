@@ -77,15 +77,16 @@ impl Way {
         Destination { address, source, link: row.map(|row| row.link().clone()), mtu, cast }
     }
 
-    /// The address of the named interface: the one that was named, or its first of this IP version.
+    /// The address of the named interface: the one that was named, else of the destination's own subnet, else its first of
+    /// this IP version. Anybody on the link can give the interface another subnet by a router advertisement.
     fn own_source(&self, table: &Table) -> Option<IpAddr> {
         let selector = self.interface.as_ref()?;
         let index = named(table, selector)?.link().index;
         let fits = |row: &&Interface| row.address().is_some_and(|own| own.is_ipv4() == self.address.is_ipv4());
-        let of_link = || table.rows().iter().filter(|row| row.link().index == index).filter(fits);
-        let is_near = |row: &&Interface| row.address().is_some_and(|own| is_link_local(own) == self.is_of_link());
-        let best = of_link().find(|row| selector.selects(row) && is_near(row)).or_else(|| of_link().find(is_near));
-        best.or_else(|| of_link().next()).and_then(Interface::address)
+        let is_near = |row: &Interface| row.address().is_some_and(|own| is_link_local(own) == self.is_of_link());
+        let worse = |row: &&Interface| (!is_near(row), !selector.selects(row), !row.reaches(self.address.ip()));
+        let of_link = table.rows().iter().filter(|row| row.link().index == index).filter(fits);
+        of_link.min_by_key(worse).and_then(Interface::address)
     }
 
     /// Whether the address is one of the link alone: who answers needs an address of the link, too (RFC 6724 section 5).

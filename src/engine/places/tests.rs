@@ -158,6 +158,10 @@ fn a_zone_is_the_interface_of_that_name_and_a_neighbour_is_asked_from_an_address
         ["[fe80::7%2]:9", "[ff02::1%2]:9", "[2001:db8::7]:9", "[ff05::1]:9"].map(source),
         ["fe80::1", "fe80::1", "2001:db8::1", "2001:db8::1"]
     );
+    // Linux lists the youngest first. This one came by an advertisement that anybody can forge.
+    let forged = [&[row(2, "e0", Some(("fd00:bad::1", 64)))], &rows(2)[..]].concat();
+    let still = |to: &str| way(to).start(&table(&forged)).unwrap().source.unwrap().to_string();
+    assert_eq!(["[2001:db8::7]:9", "[fe80::7%2]:9"].map(still), ["2001:db8::1", "fe80::1"]);
     let mut places = to_one(way("[fe80::7%2]:9"), &table(&rows(2)));
     places.rewired(&table(&rows(5)));
     assert_eq!(places.get(0).unwrap().address.to_string(), "[fe80::7%5]:9");
