@@ -399,7 +399,7 @@ fn a_loss_is_a_failure_only_where_that_is_asked_for() {
         let (probe, source) = asked.next();
         asked.send(&probe, &source.to_string());
         let output = ping.finish().expect_code(code);
-        output.says(&["1 answer, 1 lost"]);
+        output.says(&["1 reply, 1 lost"]);
         assert!(!output.err().contains("too few"), "{output}");
     }
     let server = echo();
