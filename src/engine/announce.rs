@@ -281,13 +281,7 @@ impl Announcer {
         for (place, destination) in self.plan.destinations.iter().enumerate() {
             let family = Family::of(destination.address.ip());
             let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
-            out.send(Transmit {
-                payload,
-                destination: destination.address,
-                source: destination.source,
-                link: destination.link.clone(),
-                ticket: ANSWER + 1 + place as u64,
-            });
+            out.send(destination.transmit(payload, ANSWER + 1 + place as u64));
         }
     }
 

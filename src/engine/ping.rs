@@ -37,7 +37,7 @@ use crate::model::interface::Table;
 use crate::model::seen::Seen;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Verdict};
 use crate::wire::probe::{self, Probe};
 
 use accounts::{Account, Accounts, Judged};
@@ -261,13 +261,7 @@ impl Pinger {
             // The plan's size fits into a datagram: whoever made it has checked.
             let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
             leaves += 1;
-            out.send(Transmit {
-                payload,
-                destination: destination.address,
-                source: destination.source,
-                link: destination.link.clone(),
-                ticket: places::ticket(seq.into(), place),
-            });
+            out.send(destination.transmit(payload, places::ticket(seq.into(), place)));
         }
         leaves
     }

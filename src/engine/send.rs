@@ -17,7 +17,7 @@ use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{
     Cast, Datagram, Destination, Event, Family, Link, Now, Payload, Record, RecordError, Repeat, Schedule, Stats,
-    Transmit, Verdict,
+    Verdict,
 };
 
 use heard::Heard;
@@ -295,13 +295,7 @@ impl<R: Records> Sender<R> {
                 self.cut |= self.plan.fail_fast;
                 continue;
             }
-            out.send(Transmit {
-                payload: payload.borrow(),
-                destination: destination.address,
-                source: destination.source,
-                link: destination.link.clone(),
-                ticket: places::ticket(number, place),
-            });
+            out.send(destination.transmit(payload.borrow(), places::ticket(number, place)));
         }
         self.stats.attempted = Some(self.next_seq);
     }

@@ -148,6 +148,13 @@ pub struct Destination {
     pub cast: Cast,
 }
 
+impl Destination {
+    /// A datagram to it, from its source, by its interface, with the engine's own mark.
+    pub fn transmit<'a>(&self, payload: Payload<'a>, ticket: u64) -> Transmit<'a> {
+        Transmit { payload, destination: self.address, source: self.source, link: self.link.clone(), ticket }
+    }
+}
+
 /// A datagram that an engine wants sent.
 #[derive(Clone, Debug)]
 pub struct Transmit<'a> {

@@ -33,7 +33,7 @@ use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Sent, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Verdict};
 use crate::wire::beacon::{
     Announce, Draws, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
 };
@@ -298,13 +298,7 @@ impl Discoverer {
         for destination in &self.walks[at].to {
             let family = Family::of(destination.address.ip());
             let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
-            out.send(Transmit {
-                payload,
-                destination: destination.address,
-                source: destination.source,
-                link: destination.link.clone(),
-                ticket: at as u64,
-            });
+            out.send(destination.transmit(payload, at as u64));
         }
     }
 

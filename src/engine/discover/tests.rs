@@ -12,7 +12,7 @@ use crate::engine::guard::{Guard, Rules};
 use crate::engine::testing::{at, reply_from};
 use crate::model::error::FaultKind;
 use crate::model::event::{Listening, Role};
-use crate::model::{About, Attributes, Fault, Link, Trust};
+use crate::model::{About, Attributes, Fault, Link, Transmit, Trust};
 use crate::wire::beacon::{Order, Window};
 use proptest::prelude::*;
 
