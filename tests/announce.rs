@@ -390,6 +390,10 @@ fn a_secret_that_others_can_read_or_guess_is_refused() {
     bench.discover(&["--secret-file", &weak]).expect_code(3).says(&["9 bytes can be guessed"]);
     let none = bench.discover(&["--secret-file", &bench.file("none")]).expect_code(3);
     none.says(&["cannot be read", "copy the file from a host that has it"]);
+    let within = format!("{weak}/x");
+    let beneath_a_file = bench.discover(&["--secret-file", &within]).expect_code(3);
+    beneath_a_file.says(&["cannot be read", "name a file that you may read"]);
+    assert!(!beneath_a_file.err().contains("writes the first"), "{beneath_a_file}");
     let own = |name: &str, bytes: &[u8]| {
         let file = bench.file(name);
         std::fs::write(&file, bytes).unwrap();

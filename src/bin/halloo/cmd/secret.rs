@@ -89,8 +89,13 @@ fn read(path: &Path) -> Result<Shared, Error> {
         instead: instead.replace("FILE", &path.display().to_string()),
     };
     let unreadable = |error: io::Error| {
-        let instead =
-            "copy the file from a host that has it: all share one secret; 'halloo secret FILE' writes the first";
+        let instead = match error.kind() {
+            ErrorKind::NotFound => {
+                "copy the file from a host that has it: all share one secret; 'halloo secret FILE' writes the first"
+            }
+            // What is there is not to be written over.
+            _ => "name a file that you may read: the one that 'halloo secret' wrote, or a copy of your own",
+        };
         refused(format!("the secret cannot be read: {error}"), instead)
     };
     let not_a_file = || refused("it is not a file".to_owned(), "name the file that 'halloo secret' wrote");
