@@ -15,6 +15,7 @@ pub mod places;
 pub mod pulse;
 pub mod reach;
 pub mod send;
+mod series;
 pub mod serve;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -103,6 +103,17 @@ fn probes_that_the_deadline_leaves_no_time_for_are_counted() {
 }
 
 #[test]
+fn that_a_probe_travels_in_pieces_is_told_once_for_each_interface() {
+    let e0 = |address| Facts { mtu: Some(1500), ..Facts::plain(2, "e0", Some((address, 24))) };
+    let table = Table::new(["10.0.0.1", "10.1.0.1"].map(|address| Interface::judge(e0(address))).to_vec());
+    let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 1060 };
+    let mut pinger = Pinger::new(Plan { size: 1473, ..plan(broadcast::plan(&table, &choice).unwrap().destinations) });
+    let mut said = Said::default();
+    pinger.start(at(0), &mut said);
+    assert_eq!((said.sends.len(), said.notices.len()), (2, 1));
+}
+
+#[test]
 fn a_flood_that_does_not_leave_slows_down() {
     let mut pinger = everybody(|plan| Plan { flood: true, interval: Duration::ZERO, ..plan });
     let mut said = Said::default();
