@@ -1,16 +1,12 @@
 //! Datagrams that could not be sent, or were refused: counted always, told now and then.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::engine::Out;
+use crate::engine::told::Told;
 use crate::model::error::FaultKind;
 use crate::model::event::{Outcome, Refusal};
 use crate::model::{Event, Fault, Now, Stats};
-
-/// Failures and refusals are told once in so long: whoever sends to a server decides how many there are of them, and must not
-/// fill a disk or stop a reader. Nor must a series whose sends all fail.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// So many kinds are told apart, by interface: more than a host has in use. Beyond them nothing is told, only counted.
 const MOST: usize = 1024;
@@ -21,13 +17,6 @@ pub(super) struct Mishaps {
     /// By kind, and by interface where one was chosen: that one is down says nothing of another.
     failed: BTreeMap<(FaultKind, Option<u32>), Told>,
     refused: Told,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    last: Option<Duration>,
-    /// So many since.
-    held: u64,
 }
 
 impl Mishaps {
@@ -49,18 +38,6 @@ impl Mishaps {
         if self.refused.tell(now).is_some() {
             out.tell(&Event::Refused(refusal.clone()));
         }
-    }
-}
-
-impl Told {
-    /// If it is time to tell again, then it counts as told, and so many were not since the last time.
-    fn tell(&mut self, now: Now) -> Option<u64> {
-        if self.last.is_some_and(|last| now.run.saturating_sub(last) < TELL_EVERY) {
-            self.held += 1;
-            return None;
-        }
-        self.last = Some(now.run);
-        Some(std::mem::take(&mut self.held))
     }
 }
 

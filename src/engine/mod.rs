@@ -19,6 +19,7 @@ mod series;
 pub mod serve;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::engine::guard::Guard;
 use crate::engine::mishaps::Mishaps;
+use crate::engine::told::Told;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Received, Refusal};
 use crate::model::stats::Ending;
@@ -82,17 +83,15 @@ pub struct Plan {
     pub fail_on_loss: bool,
 }
 
-/// What the kernel drops is told once in so long: a flood must not make a log of itself.
-const TELL_DROPS_EVERY: Duration = Duration::from_secs(60);
-
 /// Receives, and answers where it should.
 #[derive(Debug)]
 pub struct Server {
     plan: Plan,
     last_heard: Duration,
     over: bool,
-    /// What the kernel had dropped when that was last told, and when it was.
-    drops_told: Option<(Duration, u64)>,
+    /// What the kernel had dropped when that was last told.
+    dropped: u64,
+    drops_told: Told,
     mishaps: Mishaps,
     scratch: Vec<u8>,
     stats: Stats,
@@ -105,7 +104,8 @@ impl Server {
             plan,
             last_heard: Duration::ZERO,
             over: false,
-            drops_told: None,
+            dropped: 0,
+            drops_told: Told::default(),
             mishaps: Mishaps::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
@@ -209,10 +209,9 @@ impl Engine for Server {
     }
 
     fn dropped(&mut self, now: Now, total: u64, out: &mut dyn Out) {
-        let (due, told) = self.drops_told.map_or((Duration::ZERO, 0), |(last, told)| (last + TELL_DROPS_EVERY, told));
-        if total > told && now.run >= due {
-            self.drops_told = Some((now.run, total));
-            out.tell(&Event::Notice(Notice::KernelDrops { new: total - told, total }));
+        if total > self.dropped && self.drops_told.tell(now).is_some() {
+            let new = total - std::mem::replace(&mut self.dropped, total);
+            out.tell(&Event::Notice(Notice::KernelDrops { new, total }));
         }
     }
 
