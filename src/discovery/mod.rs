@@ -26,6 +26,7 @@
 //! Without a secret everything found is [`Trust::Unverified`](crate::model::Trust): anybody on the LAN can have said it.
 
 mod announcement;
+mod common;
 pub mod engines;
 mod instance;
 mod random;
