@@ -17,6 +17,7 @@ use crate::net::batch::{Head, Item, SLOTS};
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 use crate::net::sys::room::Room;
+use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, LinkFacts};
 use crate::net::{Batch, Outbox};
 
@@ -221,12 +222,6 @@ fn is_soft(error: &io::Error) -> bool {
     )
 }
 
-/// Errors of the call itself: it was made wrong, or cannot be made any more. Whatever else a receive says, somebody on the
-/// network may have caused, and a server that ends by it could be ended by a single forged ICMP message.
-fn is_ours(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL | libc::ENOMEM))
-}
-
 // ---- receiving -----------------------------------------------------------------------------------------------------
 
 /// Bytes for the control messages of one datagram. Those asked for take 40 (IPV6_PKTINFO: 16 + 20, rounded up to words),
@@ -273,7 +268,7 @@ pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
         unsafe { libc::recvmmsg(bound.socket.as_raw_fd(), messages.as_mut_ptr(), asked, flags as _, ptr::null_mut()) };
     let Ok(got) = usize::try_from(got) else {
         let error = io::Error::last_os_error();
-        return if is_ours(&error) { Err(error) } else { Ok(()) };
+        return if soft::judge(&error) == Failure::Ours { Err(error) } else { Ok(()) };
     };
     batch.take(got);
     for (index, message) in messages[..got].iter().enumerate() {

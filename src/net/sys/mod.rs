@@ -25,7 +25,6 @@ mod pair;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 mod room;
-#[cfg(any(test, not(target_os = "linux")))]
 mod soft;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod unix;
