@@ -35,8 +35,8 @@ impl Mishaps {
     /// The network says that a datagram was not delivered.
     pub(super) fn refused(&mut self, now: Now, refusal: &Refusal, stats: &mut Stats, out: &mut dyn Out) {
         stats.refused += 1;
-        if self.refused.tell(now).is_some() {
-            out.tell(&Event::Refused(refusal.clone()));
+        if let Some(held) = self.refused.tell(now) {
+            out.tell(&Event::Refused(refusal.clone(), held));
         }
     }
 }
@@ -45,8 +45,9 @@ impl Mishaps {
 mod tests {
     use super::*;
     use crate::model::Link;
+    use crate::model::event::Unreachable;
 
-    /// Remembers how many more each told failure stands for.
+    /// Remembers how many more each that is told stands for.
     #[derive(Default)]
     struct More(Vec<u64>);
 
@@ -54,8 +55,10 @@ mod tests {
         fn send(&mut self, _: crate::model::Transmit<'_>) {}
 
         fn tell(&mut self, event: &Event<'_>) {
-            if let Event::Failed(failed) = event {
-                self.0.push(failed.more);
+            match event {
+                Event::Failed(failed) => self.0.push(failed.more),
+                Event::Refused(_, more) => self.0.push(*more),
+                _ => {}
             }
         }
     }
@@ -81,5 +84,15 @@ mod tests {
         assert_eq!(stats.failed, 104);
         assert_eq!(stats.failed_by[&FaultKind::NetworkUnreachable], 103);
         assert_eq!(stats.failed_by.values().sum::<u64>(), stats.failed);
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_the_number_since() {
+        let (mut mishaps, mut stats, mut more) = (Mishaps::default(), Stats::default(), More::default());
+        let refusal = Refusal { destination: "10.0.0.2:9".parse().unwrap(), by: None, what: Unreachable::Port };
+        for ms in [0, 1, 59_999, 60_000, 60_001, 120_000] {
+            mishaps.refused(crate::engine::testing::at(ms), &refusal, &mut stats, &mut more);
+        }
+        assert_eq!((more.0, stats.refused), (vec![0, 2, 1], 6));
     }
 }

@@ -159,7 +159,7 @@ impl Series {
         let asked = |to: &Destination| to.cast == Cast::Unicast && same_address(to.address, refusal.destination);
         if self.places.all().any(asked) && self.stats.refused < self.stats.sent {
             self.stats.refused += 1;
-            out.tell(&Event::Refused(refusal.clone()));
+            out.tell(&Event::Refused(refusal.clone(), 0));
         }
     }
 

@@ -69,7 +69,7 @@ impl Out for Said {
             }),
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Failed(_) => self.failed += 1,
-            Event::Refused(_) => self.refused += 1,
+            Event::Refused(..) => self.refused += 1,
             Event::Notice(notice) => {
                 self.ways.extend(word(notice));
                 self.notices.push(notice.clone());

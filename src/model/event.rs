@@ -45,8 +45,8 @@ pub enum Event<'a> {
     Responder(&'a Responder<'a>),
     /// What happened to a service. [`Change::Listed`] comes at the end, once for each that is there.
     Service(Change, &'a Service),
-    /// The network says that a datagram was not delivered.
-    Refused(Refusal),
+    /// The network says that a datagram was not delivered; and so many more, since that was last told, of which nothing is.
+    Refused(Refusal, u64),
     /// A server gave no answer.
     Ignored(Ignored, &'a Datagram<'a>),
     /// Something the user should know.

@@ -33,7 +33,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     ),
     (
         "refused",
-        "ts:string dst:string by:string? reason:string why:string ?mtu:number ?icmp_type:number ?icmp_code:number",
+        "ts:string dst:string by:string? reason:string why:string ?mtu:number ?icmp_type:number ?icmp_code:number ?more:number",
     ),
     (
         "ignored",

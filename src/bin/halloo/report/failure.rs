@@ -91,8 +91,12 @@ pub(crate) fn failed(failed: &Failed) -> String {
 
 /// Why it failed, and how many more did of which no line tells.
 pub(crate) fn why(failed: &Failed) -> String {
-    let more = if failed.more == 0 { String::new() } else { format!(" ({} more since it was last told)", failed.more) };
-    format!("{}{more}", fault(&failed.fault, failed.destination))
+    format!("{}{}", fault(&failed.fault, failed.destination), more(failed.more))
+}
+
+/// How many more there were of which no line tells.
+pub(crate) fn more(count: u64) -> String {
+    if count == 0 { String::new() } else { format!(" ({count} more since it was last told)") }
 }
 
 /// An interface was chosen, and still there is no way: nothing that could be added to the command helps over IPv6.

@@ -130,7 +130,7 @@ impl Lines {
     /// Whether the event only says again what one line has said: every probe to a port where nobody listens is refused, and
     /// the summary counts that.
     const fn repeats(&mut self, event: &Event<'_>) -> bool {
-        let again = matches!((event, self.options.style), (Event::Refused(_), Style::Ping)) && !self.options.verbose;
+        let again = matches!((event, self.options.style), (Event::Refused(..), Style::Ping)) && !self.options.verbose;
         again && std::mem::replace(&mut self.refused, true)
     }
 
@@ -140,10 +140,10 @@ impl Lines {
         match event {
             Event::Listening(_) | Event::Planned(_) | Event::Interface(_) | Event::Summary(_) => true,
             // Who asked may be gone when its answer comes, as is usual: the summary counts that.
-            Event::Refused(_) if matches!(style, Style::Announce) => verbose && !quiet,
+            Event::Refused(..) if matches!(style, Style::Announce) => verbose && !quiet,
             // Probes go on, and each would say it again: the summary counts them.
-            Event::Refused(_) if matches!(style, Style::Ping) => !quiet,
-            Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
+            Event::Refused(..) if matches!(style, Style::Ping) => !quiet,
+            Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(..) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
             Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
@@ -181,7 +181,7 @@ impl Lines {
             Event::Skipped(skipped) => rows::skipped(skipped, out),
             Event::Received(received) => rows::received(options, received.datagram, out),
             Event::Reply(reply) => rows::reply(options, reply, out),
-            Event::Refused(refusal) => rows::refused(refusal, out),
+            Event::Refused(refusal, more) => rows::refused(refusal, *more, out),
             Event::Ignored(why, datagram) => rows::ignored(options, *why, datagram, out),
             Event::Notice(notice) => {
                 let lesson = lessons::of_notice(notice).map_or_else(String::new, Shown::behind);
@@ -271,7 +271,7 @@ mod tests {
     fn that_an_asker_is_gone_is_no_news_of_who_announces() {
         samples::with_all(|events| {
             let refused: Vec<Event<'_>> =
-                events.iter().filter(|event| matches!(event, Event::Refused(_))).cloned().collect();
+                events.iter().filter(|event| matches!(event, Event::Refused(..))).cloned().collect();
             let lines = |options| say(options, &refused).0.lines().count();
             assert_eq!(lines(Options::new(Style::Announce)), 0);
             assert_eq!(lines(Options { verbose: true, ..Options::new(Style::Announce) }), refused.len());

@@ -261,12 +261,13 @@ pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1000.0)
 }
 
-pub(crate) fn refused(refusal: &Refusal, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn refused(refusal: &Refusal, more: u64, out: &mut impl Write) -> io::Result<()> {
     write!(out, "REFUSED {}  {}", canonical(refusal.destination), WhatIcmpSays(refusal.what))?;
     if let Some(by) = refusal.by {
         write!(out, ", says {}", by.to_canonical())?;
     }
-    writeln!(out, "{}", lessons::of_refusal(refusal.what).map_or_else(String::new, Shown::behind))
+    let lesson = lessons::of_refusal(refusal.what).map_or_else(String::new, Shown::behind);
+    writeln!(out, "{}{lesson}", failure::more(more))
 }
 
 pub(crate) fn ignored(

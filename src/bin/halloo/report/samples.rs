@@ -339,16 +339,18 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
         Event::Responder(&responder),
         Event::Responder(&silent),
         Event::Service(Change::Found, &service),
-        Event::Refused(Refusal {
-            destination: "10.0.0.7:1060".parse().unwrap(),
-            by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
-            what: Unreachable::Port,
-        }),
-        Event::Refused(Refusal {
-            destination: "10.0.0.7:1060".parse().unwrap(),
-            by: None,
-            what: Unreachable::TooLong(Some(1400)),
-        }),
+        Event::Refused(
+            Refusal {
+                destination: "10.0.0.7:1060".parse().unwrap(),
+                by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+                what: Unreachable::Port,
+            },
+            0,
+        ),
+        Event::Refused(
+            Refusal { destination: "10.0.0.7:1060".parse().unwrap(), by: None, what: Unreachable::TooLong(Some(1400)) },
+            3,
+        ),
         Event::Ignored(Ignored::OwnPort, &whole),
         Event::Lesson(&lesson),
         Event::Summary(&stats),

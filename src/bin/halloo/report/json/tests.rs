@@ -44,7 +44,7 @@ const SCHEMA: &[(&str, &str)] = &[
          since_seq rtt_us",
     ),
     ("service", "change type name id addr port iface ifindex trust attrs more ttl_s age_ms paths"),
-    ("refused", "dst by reason why mtu? icmp_type? icmp_code?"),
+    ("refused", "dst by reason why mtu? icmp_type? icmp_code? more?"),
     ("ignored", "ts_src reason why src dst iface ifindex cast len"),
     ("notice", "notice text"),
     ("interface", "iface ifindex label? addr prefix broadcast broadcast_from usable reason why mtu"),
