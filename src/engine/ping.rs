@@ -21,7 +21,7 @@
 
 mod accounts;
 mod plan;
-mod unsent;
+mod stayed;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ use crate::model::{Cast, Datagram, Destination, Event, Now, Payload, Stats, Verd
 use crate::wire::probe::{self, Probe};
 
 use accounts::{Account, Accounts, Judged};
-use unsent::Unsent;
+use stayed::Stayed;
 
 pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
 pub use plan::{Match, Plan};
@@ -101,7 +101,7 @@ pub struct Pinger {
     left: VecDeque<Duration>,
     forgotten: u32,
     next_seq: u32,
-    unsent: Unsent,
+    stayed: Stayed,
     due: Duration,
     /// When the last probe should have left; the pace is counted from there, so that it does not drift.
     planned: Duration,
@@ -154,7 +154,7 @@ impl Pinger {
             left: VecDeque::new(),
             forgotten: 0,
             next_seq: 0,
-            unsent: Unsent::default(),
+            stayed: Stayed::default(),
             due: Duration::ZERO,
             planned: Duration::ZERO,
             unanswered: 0,
@@ -228,7 +228,7 @@ impl Pinger {
         if self.plan.count.is_some_and(|count| self.next_seq >= count) || self.next_seq == u32::MAX {
             self.phase = Phase::Waiting;
         }
-        if self.unsent.leaves(seq, leaves) {
+        if self.stayed.leaves(seq, leaves) {
             self.not_sent();
         }
     }
@@ -327,7 +327,7 @@ impl Pinger {
         let address = canonical(datagram.source);
         // Each answer takes the oldest that is open, so all below the last one taken are closed: answered, or too old.
         let open = self.accounts.get(address).map_or(0, |account| account.open);
-        let oldest = self.unsent.first_sent(open.max(in_time));
+        let oldest = self.stayed.first_sent(open.max(in_time));
         let seq = if oldest < self.next_seq { Some(oldest) } else { self.last_sent };
         self.answered(now, datagram, seq, out);
         if let Some(account) = self.accounts.get_mut(address) {
@@ -343,7 +343,7 @@ impl Pinger {
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, seq: Option<u32>, out: &mut dyn Out) {
         // What never left has no answer: somebody made it up.
-        let seq = seq.filter(|seq| !self.unsent.contains(*seq));
+        let seq = seq.filter(|seq| !self.stayed.contains(*seq));
         let left = seq.and_then(|seq| self.left_at(seq));
         let (Some(seq), Some(left)) = (seq, left) else {
             return self.ignore(Ignored::Foreign, datagram, out);
@@ -351,7 +351,7 @@ impl Pinger {
         let address = canonical(datagram.source);
         self.open(address, datagram, seq);
         let (round_trip, wait) = (now.run.saturating_sub(left), self.plan.wait);
-        let before = || u64::from(seq) - self.unsent.before(seq);
+        let before = || u64::from(seq) - self.stayed.before(seq);
         let Some((judged, account)) = self.accounts.judge(address, (seq, before), round_trip, wait) else {
             return self.ignore(Ignored::TooMany, datagram, out);
         };
@@ -423,7 +423,7 @@ impl Pinger {
 
     /// Probes that left before this one, which is remembered.
     fn left_before(&self, seq: u32) -> u64 {
-        u64::from(seq) - self.unsent.before(seq)
+        u64::from(seq) - self.stayed.before(seq)
     }
 
     /// A probe left for nobody. It needs no answer: with it gone, somebody may have answered everything. Nor is it silence
@@ -565,7 +565,7 @@ impl Engine for Pinger {
         // It was made from a number of this width.
         let (seq, left) = (seq as u32, outcome.result.is_ok());
         self.last_sent = self.last_sent.max(left.then_some(seq));
-        if self.unsent.outcome(seq, left) {
+        if self.stayed.outcome(seq, left) {
             self.not_sent();
         }
         self.end_if_complete();

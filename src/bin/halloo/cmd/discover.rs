@@ -12,7 +12,7 @@ use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
-use crate::cmd::resolve::{self, One};
+use crate::cmd::one::{self, One};
 use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
 use crate::cmd::secret;
 use crate::report::{Board, Human, Options, Part, Print, Style, Told, stderr, stdout};
@@ -50,8 +50,8 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
         return Ok(unwritten);
     }
     let verdict = engine.inner().stats().verdict;
-    let several = args.resolve.is_some() && resolve::two_of(engine.inner().services(), has_secret).is_some();
-    Ok(if several { resolve::not_one(verdict) } else { verdict })
+    let several = args.resolve.is_some() && one::two_of(engine.inner().services(), has_secret).is_some();
+    Ok(if several { one::not_one(verdict) } else { verdict })
 }
 
 /// Who wants the address of one service wants the same one each time, not that over which the first answer happens to come:
