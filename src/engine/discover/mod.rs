@@ -1,7 +1,7 @@
-//! Finding services: who is there, by which ways, and how far that can be believed.
+//! Finding services: who is there, by which paths, and how far that can be believed.
 //!
-//! Everybody is asked on every way at once; `walk` says when and at what pace, `found` keeps what is found. A run
-//! ends when all ways are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
+//! Everybody is asked in every scope at once, an interface with an IP version; `walk` says when and at what pace, `found` keeps what is found. A run
+//! ends when all scopes are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
 //! watching run then waits, and asks everybody again when a third of the shortest time to live has passed, but 3 s at the
 //! least. A service that does not answer then is stale, and gone when it has been silent for its whole time and was asked in
 //! vain once more. An address that it does not answer from twice, while it answers from another, is none of its own any more.
@@ -10,7 +10,7 @@
 //! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
 //! a reason to ask, and nothing else: nobody comes or goes by it. Without a secret nothing is more than unverified.
 //!
-//! **What it sends.** The queries of a run are at least 3 ms apart on each way, and a quiet LAN gets three within half a
+//! **What it sends.** The queries of a run are at least 3 ms apart in each scope, and a quiet LAN gets three within half a
 //! second. RFC 8085 3.1.3 would have them 3 s apart; it is left for the sake of who waits, within a bound: the number of
 //! queries is finite, and grows only with answers that come. A watching run asks every 3 s at most, every 10 s as services
 //! are, and never for more than half of the time; besides, it follows up hints with a few queries, once a second, and every
@@ -46,7 +46,7 @@ use walk::{Slice, Step, Walk};
 /// Whom to look for, and how long.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one way.
+    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one scope.
     pub destinations: Vec<Destination>,
     /// Interfaces left out, to be told.
     pub skipped: Vec<Skipped>,
@@ -93,7 +93,7 @@ const HINT_ROUNDS: u32 = 2;
 /// of the hints are asked after, one by one.
 const HINT_QUERIES: usize = 4;
 
-/// Questions whose answers still count, for each way: all of a run on a LAN where everybody is seconds late, as behind a
+/// Questions whose answers still count, for each scope: all of a run on a LAN where everybody is seconds late, as behind a
 /// long queue. With fewer, every answer would come to a question that is forgotten, and bring on the next one.
 const LIVE: usize = 64;
 
@@ -114,7 +114,7 @@ enum Wanted {
     No,
 }
 
-/// What the ways are asked for.
+/// What the scopes are asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Doing {
     /// For everybody.
@@ -131,7 +131,7 @@ enum Doing {
 #[derive(Debug)]
 pub struct Discoverer {
     plan: Plan,
-    /// The ways, each with how far it is asked.
+    /// The scopes, each with how far it is asked.
     walks: Vec<Walk>,
     /// Questions that may be answered, the latest last.
     asked: VecDeque<Asked>,
@@ -142,7 +142,7 @@ pub struct Discoverer {
     hints: Hints,
     /// Askings so far: of everybody, and after hints.
     cycle: u32,
-    /// Rounds so far, over all ways.
+    /// Rounds so far, over all scopes.
     rounds: u32,
     /// When the next service expires that did not answer, with the time that the host slept.
     expiry: Option<Duration>,
@@ -166,7 +166,7 @@ impl Discoverer {
     pub fn new(plan: Plan) -> Self {
         let stats =
             Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
-        let walks = ways(&plan.destinations);
+        let walks = scopes(&plan.destinations);
         Self {
             walks,
             found: Found::new(plan.secret.is_some(), plan.names.clone()),
@@ -199,7 +199,7 @@ impl Discoverer {
         self.found.all()
     }
 
-    /// Queries that make up one asking of everybody, so far: rounds, over all ways.
+    /// Queries that make up one asking of everybody, so far: rounds, over all scopes.
     pub const fn rounds(&self) -> u32 {
         self.rounds
     }
@@ -209,7 +209,7 @@ impl Discoverer {
         if self.is_over() {
             return;
         }
-        self.walks = ways(&destinations);
+        self.walks = scopes(&destinations);
         self.plan.destinations = destinations;
         self.asked.clear();
         self.ask_everybody(now.run);
@@ -245,7 +245,7 @@ impl Discoverer {
         }
     }
 
-    /// Lets every way do what is due.
+    /// Lets every scope do what is due.
     fn walk_on(&mut self, now: Now, out: &mut dyn Out) {
         for at in 0..self.walks.len() {
             while let Some(step) = self.walks[at].step(now.run) {
@@ -386,7 +386,7 @@ impl Discoverer {
         !self.plan.watch || self.plan.deadline.is_some()
     }
 
-    /// Who was heard by one way may be heard by others, as long as answers to what was asked may come: then what is told of
+    /// Who was heard in one scope may be heard in others, as long as answers to what was asked may come: then what is told of
     /// him does not depend on which was the fastest.
     fn end_if_all_are_found(&mut self) {
         let expect = self.plan.expect.filter(|_| !self.plan.watch);
@@ -459,7 +459,7 @@ impl Discoverer {
         Ok(Wanted::No)
     }
 
-    /// Tells the way how fast answers come.
+    /// Tells the scope how fast answers come.
     fn pace(&mut self, at: usize, round: u32, now: Duration, new: bool) {
         let latest = self.asked.iter().rfind(|asked| asked.walk == at).is_some_and(|asked| asked.round == round);
         let Some(walk) = self.walks.get_mut(at) else { return };
@@ -606,21 +606,21 @@ impl Discoverer {
     }
 }
 
-/// The ways: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
+/// The scopes: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
 /// answers once.
-fn ways(destinations: &[Destination]) -> Vec<Walk> {
-    let mut ways: Vec<Vec<Destination>> = Vec::new();
+fn scopes(destinations: &[Destination]) -> Vec<Walk> {
+    let mut scopes: Vec<Vec<Destination>> = Vec::new();
     let together = |a: &Destination, b: &Destination| {
         let one_version = a.address.is_ipv4() == b.address.is_ipv4();
         a.link.is_some() && a.link == b.link && one_version && a.source == b.source
     };
     for destination in destinations {
-        match ways.iter_mut().find(|way| way.iter().all(|other| together(other, destination))) {
-            Some(way) => way.push(destination.clone()),
-            None => ways.push(vec![destination.clone()]),
+        match scopes.iter_mut().find(|scope| scope.iter().all(|other| together(other, destination))) {
+            Some(scope) => scope.push(destination.clone()),
+            None => scopes.push(vec![destination.clone()]),
         }
     }
-    ways.into_iter().map(Walk::new).collect()
+    scopes.into_iter().map(Walk::new).collect()
 }
 
 impl Engine for Discoverer {
@@ -710,7 +710,7 @@ impl Engine for Discoverer {
         let hint = self.hints.due().filter(|_| resting);
         let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
         let walks = self.walks.iter().filter_map(Walk::due);
-        // Where there is no way left to ask on, an asking is done as soon as it has begun; the next one may have some.
+        // Where there is no scope left to ask in, an asking is done as soon as it has begun; the next one may have some.
         let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.pace.began());
         match walks.chain(others.into_iter().flatten()).chain(asked_nobody).min() {
             _ if self.is_over() => Next::Done,

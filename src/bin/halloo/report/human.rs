@@ -148,7 +148,7 @@ impl Lines {
             Event::Ignored(..) => verbose && !quiet,
             Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
             // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
-            // probe says where that went, and a service by which ways it was found.
+            // probe says where that went, and a service by which paths it was found.
             Event::Sent(_) => {
                 let elsewhere = matches!(style, Style::Receive | Style::Ping | Style::Announce | Style::Discover);
                 !quiet && (verbose || !elsewhere)

@@ -177,7 +177,7 @@ pub(super) fn missing(found: u64) -> Box<Missing> {
     Box::new(Missing { found, expected: 3, asked: 1061, port: 40_000, ..Missing::default() })
 }
 
-/// A service that was heard by two ways, and says that it is elsewhere.
+/// A service that was heard by two paths, and says that it is elsewhere.
 pub(super) fn service() -> Service {
     let path = |source: &str, index, name: &str| Path {
         link: Some(Link { index, name: name.into() }),

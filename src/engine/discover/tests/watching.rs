@@ -288,7 +288,7 @@ fn addresses(lan: &Lan, id: u64) -> (Vec<String>, String) {
     let services = lan.asker.services();
     let service = services.iter().find(|service| service.about.id.0 == id).unwrap();
     let sources = service.paths.iter().map(|path| path.source.ip().to_string()).collect();
-    (sources, service.way().unwrap().source.ip().to_string())
+    (sources, service.path().unwrap().source.ip().to_string())
 }
 
 #[test]

@@ -269,7 +269,7 @@ impl Serialize for Attrs<'_> {
     }
 }
 
-/// One way that a service was heard by.
+/// One path that a service was heard by.
 #[derive(Serialize)]
 pub(super) struct Heard<'a> {
     addr: Text<Host>,
@@ -538,7 +538,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         claimed: path.claimed.map(ip),
         on_link: path.on_link,
     };
-    let first = told.way();
+    let first = told.path();
     Shape::Service {
         ts: Ts(now.wall),
         change: change.name(),
