@@ -65,6 +65,24 @@ pub struct Plan {
     pub deadline: Option<Duration>,
 }
 
+impl Plan {
+    /// Answers for this service until the end is asked for, and announces it to nobody.
+    pub const fn of(about: About, listening: Listening, guard: Guard, draws: Draws) -> Self {
+        Self {
+            listening,
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            about,
+            destinations: Vec::new(),
+            secret: None,
+            guard,
+            allow_routed: false,
+            draws,
+            deadline: None,
+        }
+    }
+}
+
 /// Announces a service, and answers for it.
 #[derive(Debug)]
 pub struct Announcer {
@@ -394,9 +412,8 @@ impl Engine for Announcer {
 mod tests {
     use super::*;
     use crate::engine::guard::Rules;
-    use crate::engine::testing::{Said, at, reply_from};
+    use crate::engine::testing::{Said, announcing, at, reply_from};
     use crate::model::error::FaultKind;
-    use crate::model::event::Role;
     use crate::model::{Attributes, Fault, InstanceId};
     use crate::wire::beacon::{Known, MOST_WINDOW, Places, Window};
     use proptest::prelude::*;
@@ -408,37 +425,20 @@ mod tests {
     }
 
     fn announcer(secret: Option<Secret>) -> Announcer {
-        let everybody = "10.0.0.255:1061".parse().unwrap();
+        let address = "10.0.0.255:1061".parse().unwrap();
+        let about = About {
+            id: ID,
+            name: "pi".parse().unwrap(),
+            kind: "chat".parse().unwrap(),
+            port: 80,
+            advertised: None,
+            attributes: Attributes::default(),
+            ttl: Duration::from_secs(30),
+        };
         Announcer::new(Plan {
-            listening: Listening {
-                role: Role::Announce,
-                local: "0.0.0.0:1061".parse().unwrap(),
-                groups: Vec::new(),
-                receive_buffer: (1, None),
-            },
-            skipped: Vec::new(),
-            notices: Vec::new(),
-            about: About {
-                id: ID,
-                name: "pi".parse().unwrap(),
-                kind: "chat".parse().unwrap(),
-                port: 80,
-                advertised: None,
-                attributes: Attributes::default(),
-                ttl: Duration::from_secs(30),
-            },
-            destinations: vec![Destination {
-                address: everybody,
-                source: None,
-                link: None,
-                mtu: None,
-                cast: Cast::Broadcast,
-            }],
+            destinations: vec![Destination { address, source: None, link: None, mtu: None, cast: Cast::Broadcast }],
             secret,
-            guard: Guard::new(Rules::of_discovery(Some(1000)), 1061),
-            allow_routed: false,
-            draws: Draws::new([3; 32]),
-            deadline: None,
+            ..announcing(about, [3; 32])
         })
     }
 

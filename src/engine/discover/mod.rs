@@ -76,6 +76,27 @@ pub struct Plan {
     pub lenient: bool,
 }
 
+impl Plan {
+    /// Everybody is asked there for services of every type and name, once, and short answers are enough.
+    pub fn to(destinations: Vec<Destination>, draws: Draws) -> Self {
+        Self {
+            destinations,
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            kind: None,
+            names: Names::All,
+            on_loopback: false,
+            secret: None,
+            draws,
+            room: 0,
+            watch: false,
+            expect: None,
+            deadline: None,
+            lenient: false,
+        }
+    }
+}
+
 /// The longest that a run takes which has no deadline and does not watch. In the simulation 100,000 services need 4 s as a
 /// rule, 12 s where one in ten datagrams is lost, and 14 s behind 20 Mbit/s; who needs longer is kept up by somebody.
 pub const BUDGET: Duration = Duration::from_secs(15);

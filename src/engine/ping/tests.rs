@@ -16,23 +16,7 @@ fn table(up: bool) -> Table {
 }
 
 fn plan(destinations: Vec<Destination>) -> Plan {
-    Plan {
-        destinations,
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        run: probe::RunId([7; 16]),
-        size: 64,
-        count: None,
-        interval: 200 * MS,
-        deadline: None,
-        wait: 1000 * MS,
-        expect: None,
-        matching: Match::Probe,
-        flood: false,
-        fail_on_loss: false,
-        fail_fast: false,
-        lenient: false,
-    }
+    Plan { interval: 200 * MS, ..Plan::to(destinations, probe::RunId([7; 16])) }
 }
 
 /// Probes of everybody on `e0`.
