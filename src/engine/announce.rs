@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::engine::guard::Guard;
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Listening, Notice, Outcome, Refusal, Sent, Skipped};
+use crate::model::event::{Ignored, Listening, Notice, Outcome, Refusal, Skipped};
 use crate::model::stats::{Answered, Ending};
 use crate::model::target::canonical;
 use crate::model::{About, Cast, Datagram, Destination, Event, Family, Now, Origin, Payload, Stats, Transmit, Verdict};
@@ -357,16 +357,9 @@ impl Engine for Announcer {
         };
         let place = outcome.ticket.checked_sub(ANSWER + 1).and_then(|place| usize::try_from(place).ok());
         let everybody = place.and_then(|place| self.plan.destinations.get(place));
-        out.tell(&Event::Sent(Sent {
-            seq: self.stats.sent,
-            len: outcome.len,
-            source,
-            destination: outcome.destination,
-            link: outcome.link.clone(),
-            cast: everybody.map_or(Cast::Unicast, |destination| destination.cast),
-        }));
-        self.stats.sent += 1;
-        self.stats.sent_bytes += outcome.len as u64;
+        let cast = everybody.map_or(Cast::Unicast, |destination| destination.cast);
+        out.tell(&outcome.sent(self.stats.sent, source, cast));
+        self.stats.leaves(outcome.len);
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {

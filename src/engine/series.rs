@@ -13,7 +13,7 @@ use crate::engine::broadcast;
 use crate::engine::mishaps::Mishaps;
 use crate::engine::places::{self, Follows, Places};
 use crate::engine::{Next, Out};
-use crate::model::event::{Fragments, Notice, Outcome, Refusal, Sent, Skipped};
+use crate::model::event::{Fragments, Notice, Outcome, Refusal, Skipped};
 use crate::model::interface::Table;
 use crate::model::target::canonical;
 use crate::model::{Cast, Destination, Event, Family, Link, Now, Payload, Stats, Verdict};
@@ -131,18 +131,10 @@ impl Series {
         match outcome.result {
             Ok(source) => {
                 self.brake.sent();
-                self.stats.sent += 1;
-                self.stats.sent_bytes += outcome.len as u64;
+                self.stats.leaves(outcome.len);
                 self.places.left(place, now.run);
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
-                out.tell(&Event::Sent(Sent {
-                    seq,
-                    len: outcome.len,
-                    source,
-                    destination: outcome.destination,
-                    link: outcome.link.clone(),
-                    cast,
-                }));
+                out.tell(&outcome.sent(seq, source, cast));
             }
             Err(fault) => {
                 self.mishaps.failed(now, outcome, fault, &mut self.stats, out);

@@ -190,10 +190,7 @@ impl Engine for Server {
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
         match outcome.result {
-            Ok(_) => {
-                self.stats.sent += 1;
-                self.stats.sent_bytes += outcome.len as u64;
-            }
+            Ok(_) => self.stats.leaves(outcome.len),
             // Whoever could not be answered must not end the service for the others (RFC 8085 5.2).
             Err(fault) => self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
         }

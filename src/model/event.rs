@@ -594,6 +594,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The event of a datagram that left, from `source` where that is known.
+    pub fn sent(&self, seq: u64, source: Option<SocketAddr>, cast: Cast) -> Event<'static> {
+        let (destination, link) = (self.destination, self.link.clone());
+        Event::Sent(Sent { seq, len: self.len, source, destination, link, cast })
+    }
+
     /// The event of a datagram that did not leave, and of so many more before it that were not told.
     pub fn failed(&self, fault: Fault, more: u64) -> Event<'static> {
         Event::Failed(Failed { len: self.len, destination: self.destination, link: self.link.clone(), fault, more })

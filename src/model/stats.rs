@@ -188,6 +188,12 @@ impl Stats {
         self.truncated += u64::from(datagram.is_truncated());
     }
 
+    /// Counts a datagram of so many bytes that left.
+    pub const fn leaves(&mut self, len: usize) {
+        self.sent += 1;
+        self.sent_bytes += len as u64;
+    }
+
     /// Counts a datagram that the system did not take.
     pub fn fails(&mut self, kind: FaultKind) {
         self.failed += 1;

@@ -30,7 +30,7 @@ pub use found::MOST_SERVICES;
 
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Sent, Skipped};
+use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Verdict};
@@ -680,16 +680,8 @@ impl Engine for Discoverer {
             Err(fault) => return self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
         };
         self.source_port = source.map(|source| source.port()).or(self.source_port);
-        out.tell(&Event::Sent(Sent {
-            seq: self.stats.sent,
-            len: outcome.len,
-            source,
-            destination: outcome.destination,
-            link: outcome.link.clone(),
-            cast: self.cast_to(outcome.destination),
-        }));
-        self.stats.sent += 1;
-        self.stats.sent_bytes += outcome.len as u64;
+        out.tell(&outcome.sent(self.stats.sent, source, self.cast_to(outcome.destination)));
+        self.stats.leaves(outcome.len);
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {

@@ -11,6 +11,7 @@ use crate::engine::announce::{self, Announcer};
 
 use crate::engine::testing::{announcing, at, reply_from};
 use crate::model::error::FaultKind;
+use crate::model::event::Sent;
 
 use crate::model::{About, Attributes, Fault, Link, Transmit, Trust};
 use crate::wire::beacon::{Order, Window};
