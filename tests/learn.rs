@@ -244,6 +244,36 @@ fn a_check_is_also_a_junit_file() {
 }
 
 #[test]
+fn a_junit_file_that_cannot_be_written_is_told_by_name_before_the_one_summary() {
+    let args = ["boundaries", "--check", "--junit", "/dev/full"];
+    let output = run(&[&args[..], &["--json"]].concat()).expect_code(4);
+    let names: Vec<Value> = output.json().iter().map(|event| event["event"].clone()).collect();
+    assert_eq!(names, ["lesson", "error", "summary"], "{output}");
+    assert!(output.events("error")[0]["why"].as_str().unwrap().contains("cannot write /dev/full"), "{output}");
+    let summary = output.summary();
+    assert_eq!((&summary["exit"], &summary["lessons"]["ok"]), (&4.into(), &1.into()), "{output}");
+    let output = run(&args).expect_code(4);
+    output.says(&["halloo: cannot write /dev/full: No space left", "-- 1 lesson: 1 ok"]);
+    assert_eq!(output.err().matches("-- ").count(), 1, "{output}");
+}
+
+#[test]
+fn a_junit_file_is_whole_whoever_reads_the_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lessons.xml");
+    let args = ["boundaries", "length", "--check", "--junit", file.to_str().unwrap()];
+    let unread = || std::io::pipe().unwrap().1;
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (stdout, code) in [(std::process::Stdio::from(unread()), 0), (full().into(), 4)] {
+        let (_state, run) = learn(&args);
+        let output = run.stdout(stdout).output_elsewhere();
+        assert_eq!(output.code, Some(code), "{output}");
+        let xml = std::fs::read_to_string(&file).unwrap();
+        assert!(xml.contains("tests=\"2\" failures=\"0\"") && xml.ends_with("</testsuite>\n"), "{xml}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_with_what_was_meant() {
     run(&["boundry"]).expect_code(2).says(&["there is no lesson \"boundry\""]);
     run(&["bound"]).expect_code(2).says(&["did you mean: halloo learn boundaries"]);
