@@ -14,6 +14,7 @@ use crate::cmd::run::{Output, ToTheEnd, now, to_terminal, written};
 use crate::cmd::signals;
 use crate::lesson::card::Lesson;
 use crate::lesson::catalogue;
+use crate::lesson::cause::Cause;
 use crate::lesson::course::{self, Course, Desk, Manner};
 use crate::lesson::progress::{self, Progress};
 use crate::lesson::stage::Stage;
@@ -27,7 +28,7 @@ pub(super) fn run(args: &args::Learn, output: &Output) -> Result<Verdict, Error>
         return on_stage(Stage::private(args.sabotage), args, output);
     }
     match enclosed() {
-        Ok(ended) => ended,
+        Ok(ended) => Ok(ended),
         Err(why) => on_stage(Stage::loopback(why, args.sabotage), args, output),
     }
 }
@@ -50,22 +51,22 @@ fn on_stage(stage: Stage, args: &args::Learn, output: &Output) -> Result<Verdict
 /// # Errors
 /// Why there is none; then the work is done here.
 #[cfg(target_os = "linux")]
-fn enclosed() -> Result<Result<Verdict, Error>, String> {
+fn enclosed() -> Result<Verdict, Cause> {
     use halloo::lab::enclosure::spawn;
-    let again = std::env::current_exe().map_err(|error| error.to_string())?;
+    // Where it cannot be told what runs here, starting it says why.
+    let again = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
     let mut command = std::process::Command::new(again);
     command.args(std::env::args_os().skip(1));
-    let mut child = spawn(command).map_err(|denied| format!("{denied}; {}", denied.remedy()))?;
+    let mut child = spawn(command).map_err(Cause::from)?;
     // From here on the work is done there, whatever becomes of it: it is not done here a second time.
-    let lost = |why: String| Error::Input { name: "the end of the course".to_owned(), why };
-    let ended = signals::wait_for(&mut child).map_err(|error| lost(error.to_string()));
-    let verdict = |code: Option<i32>| code.and_then(|code| Verdict::of_code(code.try_into().ok()?));
-    Ok(ended.and_then(|code| verdict(code).ok_or_else(|| lost(format!("its process ended with {code:?}")))))
+    let ended = signals::wait_for(&mut child).ok().flatten();
+    // One that ended otherwise has said why itself.
+    Ok(ended.and_then(|code| Verdict::of_code(code.try_into().ok()?)).unwrap_or(Verdict::SystemRefused))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn enclosed() -> Result<Result<Verdict, Error>, String> {
-    Err("private networks are a feature of Linux".to_owned())
+fn enclosed() -> Result<Verdict, Cause> {
+    Err(crate::lesson::cause::NoNetworks.into())
 }
 
 /// Whether this process is the one in the private network.
