@@ -194,7 +194,7 @@ pub(super) fn run_queued(
 }
 
 /// Tells the end of a run to the writers that still work, where another has failed: why, and the summary with that verdict.
-struct ToTheEnd {
+pub(super) struct ToTheEnd {
     inner: Box<dyn Sink>,
     /// The first failure.
     failed: Option<Failed>,
@@ -213,11 +213,17 @@ enum Failed {
 }
 
 impl ToTheEnd {
-    fn new(inner: Box<dyn Sink>) -> Self {
+    pub(super) fn new(inner: Box<dyn Sink>) -> Self {
         Self { inner, failed: None, now: now() }
     }
 
-    fn verdict(&self) -> Option<Verdict> {
+    /// Another writer has failed, which is not one of those that this tells.
+    pub(super) fn beside(&mut self, error: io::Error) {
+        let _remembered = self.remember(error);
+    }
+
+    /// The verdict of output that could not be written; `None` where all could be, or the reader of it left.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
         match self.failed.as_ref()? {
             Failed::ReaderLeft => None,
             Failed::For(error) => Some(error.verdict()),

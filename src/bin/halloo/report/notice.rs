@@ -46,7 +46,7 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::Resolved(name, address) => format!("{} is {address}", Name(name)),
         Notice::BroadcastSilence { port, probe } => format!(
             "nobody answered the broadcast. Servers may not answer one: 'halloo echo' does so only with \
-             --answer-broadcast. Stateful firewalls drop such answers, for they come from another address than was asked: \
+             --answer-broadcast, and over IPv6 only on '[::]'. Stateful firewalls drop such answers, for they come from another address than was asked: \
              allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
              'halloo {} HOST'",
             if *probe { "ping" } else { "send" }
@@ -461,6 +461,9 @@ mod tests {
     fn silence_advises_the_command_that_was_typed() {
         let said = |probe| text(&Notice::BroadcastSilence { port: 9, probe });
         assert!(said(true).contains("'halloo ping HOST'") && said(false).contains("'halloo send HOST'"));
+        // The likelier cause comes first.
+        let [server, six, firewall] = ["--answer-broadcast", "'[::]'", "firewalls"].map(|word| said(true).find(word));
+        assert!(server.is_some() && server < six && six < firewall, "{}", said(true));
     }
 
     #[test]
