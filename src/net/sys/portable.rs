@@ -2,7 +2,7 @@
 //! drop counts are not among it, and stay unknown.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
@@ -12,6 +12,7 @@ use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
+use crate::net::crowd::{Acquaintance, Queue};
 use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, fault};
@@ -58,8 +59,27 @@ impl News {
     }
 }
 
+/// What is known of neighbours is not told here.
+#[derive(Debug)]
+pub(crate) struct Neighbours;
+
+impl Neighbours {
+    pub(crate) fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) const fn ask(&self, _: IpAddr, _: u32) -> Option<Acquaintance> {
+        None
+    }
+}
+
 /// Not told here.
 pub(crate) fn drops(_: &Socket) -> Option<u32> {
+    None
+}
+
+/// Not told here.
+pub(crate) fn send_queue(_: &Socket) -> Option<Queue> {
     None
 }
 

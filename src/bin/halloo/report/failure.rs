@@ -300,6 +300,10 @@ fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static s
              asked, the kernel's table of them is full: 'ip -s neigh' lists it, sysctl net.ipv4.neigh.default.gc_thresh3 (IPv6: \
              net.ipv6...) is its size"
         }
+        FaultKind::NeighbourUnknown => {
+            "somebody asks from addresses that nobody may have: 'ip neigh' lists them as FAILED and INCOMPLETE; whom the system \
+             knows is answered all the same"
+        }
         FaultKind::Refused => "no program there has the port open; 'halloo echo' on that host opens one",
         FaultKind::Invalid if group => {
             "over IPv6, an address that is new is first tried out for a second or two; no group can be sent to from it until then"
