@@ -29,6 +29,8 @@ mod portable;
 mod room;
 #[cfg(any(test, not(target_os = "linux")))]
 mod soft;
+#[cfg(target_os = "linux")]
+mod standing;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod unix;
 #[cfg(windows)]
@@ -44,7 +46,7 @@ use windows as system;
 #[cfg(target_os = "linux")]
 pub(crate) use mortal::mortal;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{Neighbours, News};
+pub(crate) use portable::{Neighbours, News, standings};
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, SEND_BUFFER, bind_device, claim_port, disconnect, drops, fault, forbid_fragments,
     has_ended, links, name_of, next_len, prepare, receive, segments, send, send_queue, set_traffic_class, share_port,
@@ -52,7 +54,7 @@ pub(crate) use system::{
 };
 pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
 #[cfg(target_os = "linux")]
-pub(crate) use {neighbours::Neighbours, news::News};
+pub(crate) use {neighbours::Neighbours, news::News, standing::standings};
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
