@@ -79,11 +79,13 @@ pub(crate) fn bind_device(socket: &Socket, interface: &str) -> io::Result<()> {
     socket.bind_device(Some(interface.as_bytes()))
 }
 
-/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead.
+/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead what the interface does not take whole. What is noted of the
+/// path is not asked (ip(7), IP_PMTUDISC_PROBE): anybody can write that note by one ICMP message, and it would hold for ten minutes.
+/// So what a router has no room for is lost there, and its message comes as a refusal.
 pub(crate) fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
     match family {
-        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
-        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
     }
 }
 
