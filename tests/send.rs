@@ -320,12 +320,12 @@ fn what_travels_in_pieces_is_said_by_whatever_interface_it_leaves() {
     let (h1, _ear) = (lan.host("h1"), lan.host("h2").ear(1060));
     for way in [&[][..], &["--interface", "e0"], &["--from", "10.77.0.1"]] {
         let output = h1.run(&[&["send", "10.77.0.2", "--size", "3000"], way].concat()).expect_code(0);
-        output.says(&["3000 B travel in 3 pieces over e0 (MTU 1500)"]);
+        output.says(&["3000 B need 3 pieces over e0 (MTU 1500)"]);
         let whole = h1.run(&[&["send", "10.77.0.2", "--size", "1472"], way].concat()).expect_code(0);
         assert!(!whole.err().contains("pieces"), "{whole}");
     }
     let ping = h1.run(&["ping", "10.77.0.2", "--size", "3000", "--count", "1", "--wait", "10ms"]);
-    ping.says(&["3000 B travel in 3 pieces over e0 (MTU 1500)"]);
+    ping.says(&["3000 B need 3 pieces over e0 (MTU 1500)"]);
     // To itself a host speaks over loopback, whose packets are as long as any.
     let own = h1.run(&["send", "10.77.0.1", "--size", "3000", "--linger", "0"]);
     assert!(!own.err().contains("pieces"), "{own}");

@@ -33,6 +33,23 @@ pub struct Facts {
     pub can_multicast: bool,
     /// The largest IP packet it carries in one piece, in bytes, where known.
     pub mtu: Option<u32>,
+    /// How good the address is to send from.
+    pub standing: Standing,
+}
+
+/// How good an address is to send from, the best first (RFC 4862 section 2). Of IPv4 addresses, and where the system does not
+/// tell, all are of the first kind.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// Somebody has set it up, to stay.
+    #[default]
+    Lasting,
+    /// It ends with the time that a router has given it, and every host on the link can speak as a router.
+    Leased,
+    /// It is to be used for nothing new.
+    Deprecated,
+    /// It is being tried out, or somebody else has it: nothing leaves from it.
+    Tentative,
 }
 
 /// Where a broadcast address comes from.
@@ -343,6 +360,7 @@ impl Facts {
             can_broadcast: true,
             can_multicast: true,
             mtu: Some(1500),
+            standing: Standing::Lasting,
         }
     }
 }

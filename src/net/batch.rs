@@ -182,6 +182,8 @@ pub(crate) struct Item {
     pub(crate) source: Option<IpAddr>,
     pub(crate) link: Option<Link>,
     pub(crate) ticket: u64,
+    /// It would wait for a neighbour, and too much does.
+    pub(crate) held_back: bool,
 }
 
 impl Outbox {
@@ -203,6 +205,7 @@ impl Outbox {
             source: transmit.source,
             link: transmit.link.clone(),
             ticket: transmit.ticket,
+            held_back: false,
         });
     }
 
@@ -220,6 +223,10 @@ impl Outbox {
 
     pub(crate) fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    pub(crate) fn items_mut(&mut self) -> &mut [Item] {
+        &mut self.items
     }
 
     pub(crate) fn payload(&self, item: &Item) -> &[u8] {

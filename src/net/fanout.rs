@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::error::Action;
+use crate::model::error::{Action, FaultKind};
 use crate::model::event::Outcome;
 use crate::model::interface::Table;
 use crate::model::{Cast, Error, Fault, Interface, Link, Origin};
@@ -34,6 +34,9 @@ pub struct Fanout {
     /// Whether the table is another one since this was last asked.
     changed: bool,
 }
+
+/// What becomes of a datagram that would wait for a neighbour, where too much does.
+const HELD_BACK: Fault = Fault { kind: FaultKind::NeighbourUnknown, code: None };
 
 /// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
 struct Membership {
@@ -218,6 +221,17 @@ impl Fanout {
         cast_by_table(&self.table, address.to_canonical()) != Cast::Unicast
     }
 
+    /// Marks what is not sent, because it would wait for a neighbour and too much does.
+    fn hold_back(&mut self, outbox: &mut Outbox) {
+        for number in 0..self.endpoints.len() {
+            let Some(mut crowd) = self.endpoints[number].crowd.take() else { continue };
+            let endpoint = &self.endpoints[number];
+            let is_its = |item: &Item| self.endpoint_for(item).is_some_and(|other| std::ptr::eq(other, endpoint));
+            crowd.hold_back(&endpoint.bound().socket, outbox.items_mut(), is_its, &self.table);
+            self.endpoints[number].crowd = Some(crowd);
+        }
+    }
+
     /// Source address and interface of a datagram that left.
     fn left_by(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
         let Some(local) = self.endpoint_for(item).map(Endpoint::local) else { return (None, None) };
@@ -249,10 +263,13 @@ impl Fanout {
 
 impl Network for Fanout {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
+        self.hold_back(outbox);
         let mut results = Vec::with_capacity(outbox.items().len());
-        sys::send(outbox, |item| self.endpoint_for(item).map(Endpoint::bound), &mut results);
+        let bound_for = |item: &Item| self.endpoint_for(item).filter(|_| !item.held_back).map(Endpoint::bound);
+        sys::send(outbox, bound_for, &mut results);
         for (item, sent) in outbox.items().iter().zip(results) {
             let len = outbox.payload(item).len();
+            let sent = if item.held_back { Err(HELD_BACK) } else { sent };
             outcomes.push(self.outcome(item, len, sent));
         }
         outbox.clear();

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 use if_addrs::IfAddr;
 
 use crate::model::error::Action;
-use crate::model::interface::{Facts, Table};
+use crate::model::interface::{Facts, Standing, Table};
 use crate::model::{Error, Family, Host, Interface, Target};
 use crate::net::fault::system;
 use crate::net::sys::{self, LinkFacts};
@@ -18,10 +18,18 @@ pub fn list() -> Result<Table, Error> {
     let listed = |error: &std::io::Error| system(Action::List, "the interfaces".to_owned(), error);
     let addresses = if_addrs::get_if_addrs().map_err(|error| listed(&error))?;
     let links = sys::links(&addresses).map_err(|error| listed(&error))?;
-    let mut rows: Vec<Interface> = addresses
-        .iter()
-        .filter_map(|address| Some(Interface::judge(facts(address, link_of(address, &links)?))))
-        .collect();
+    let standings = sys::standings();
+    let standing = |facts: &Facts| {
+        let found = standings.iter().find(|(address, index, _)| {
+            facts.link.index == *index && facts.address.is_some_and(|(own, _)| own == *address)
+        });
+        found.map(|(.., standing)| *standing).unwrap_or_default()
+    };
+    let row = |address| {
+        let facts = facts(address, link_of(address, &links)?);
+        Some(Interface::judge(Facts { standing: standing(&facts), ..facts }))
+    };
+    let mut rows: Vec<Interface> = addresses.iter().filter_map(row).collect();
     rows.extend(without_address(&links, &rows));
     rows.sort_by_key(|row| row.link().index);
     Ok(Table::new(rows))
@@ -59,6 +67,7 @@ fn bare(link: &LinkFacts) -> Facts {
         can_broadcast: link.can_broadcast,
         can_multicast: link.can_multicast,
         mtu: link.mtu,
+        standing: Standing::Lasting,
     }
 }
 

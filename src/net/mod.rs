@@ -6,6 +6,7 @@
 //! - [`options`]: a socket from a list of wishes, set before bind in a visible order.
 //! - [`endpoint`]: one socket, and where it would send from.
 //! - [`batch`]: what one wake-up finds, and what one flush sends.
+//! - `crowd`: what may wait for neighbours whom nobody knows.
 //! - [`fanout`]: one or several endpoints as one [`Network`].
 //! - [`interfaces`]: the table of interfaces, corrected where the system errs; names into addresses.
 //! - [`bare`], [`stream`], [`neighbour`]: what first programs use instead: UDP with nothing added, TCP, AF_UNIX. The
@@ -14,6 +15,7 @@
 
 pub mod bare;
 pub mod batch;
+mod crowd;
 mod deadline;
 pub mod endpoint;
 pub mod fanout;

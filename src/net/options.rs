@@ -29,7 +29,9 @@ pub struct Options {
     pub ttl: Option<u8>,
     /// IP_TOS, or IPV6_TCLASS.
     pub tos: Option<u8>,
-    /// Forbid fragmentation: what does not fit into the path is refused instead.
+    /// Forbid fragmentation: what exceeds the interface's MTU is refused, and what exceeds that of a router on the way is lost
+    /// there, and comes back as a refusal if the router says so. What the system has noted of the path is not believed: on Linux
+    /// one forged message would do to refuse everything else.
     pub dont_fragment: bool,
     /// SO_SNDBUF in bytes.
     pub send_buffer: Option<usize>,

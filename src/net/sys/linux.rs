@@ -14,6 +14,7 @@ use crate::model::event::Refusal;
 use crate::model::target::canonical;
 use crate::model::{Cast, Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item, SLOTS};
+use crate::net::crowd::Queue;
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 use crate::net::sys::room::Room;
@@ -79,11 +80,13 @@ pub(crate) fn bind_device(socket: &Socket, interface: &str) -> io::Result<()> {
     socket.bind_device(Some(interface.as_bytes()))
 }
 
-/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead.
+/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead what the interface does not take whole. What is noted of the
+/// path is not asked (ip(7), IP_PMTUDISC_PROBE): anybody can write that note by one ICMP message, and it would hold for ten minutes.
+/// So what a router has no room for is lost there, and its message comes as a refusal.
 pub(crate) fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
     match family {
-        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
-        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
     }
 }
 
@@ -112,19 +115,31 @@ pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The place of the drop counter in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS).
+/// The places of some counters in what SO_MEMINFO gives (linux/sock_diag.h): SK_MEMINFO_WMEM_ALLOC, SK_MEMINFO_SNDBUF,
+/// SK_MEMINFO_DROPS.
+const HELD: usize = 2;
+const ROOM: usize = 3;
 const DROPS: usize = 8;
 
 /// Datagrams the kernel dropped at this socket: no room in the receive buffer, or a wrong checksum. SO_RXQ_OVFL would
 /// count only those before the last datagram that was delivered. Behind 2^32 - 1 it begins again at 0.
 pub(crate) fn drops(socket: &Socket) -> Option<u32> {
+    memory(socket).map(|memory| memory[DROPS])
+}
+
+/// What waits to be sent by this socket.
+pub(crate) fn send_queue(socket: &Socket) -> Option<Queue> {
+    memory(socket).map(|memory| Queue { held: memory[HELD] as usize, room: memory[ROOM] as usize })
+}
+
+fn memory(socket: &Socket) -> Option<[u32; DROPS + 1]> {
     let mut memory = [0u32; DROPS + 1];
     let mut len = size_of_val(&memory) as libc::socklen_t;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
     // SAFETY: the pointer and the length describe `memory`; the kernel writes at most `len` bytes and says how many.
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, memory.as_mut_ptr().cast(), &raw mut len) };
-    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS])
+    (result == 0 && len as usize == size_of_val(&memory)).then_some(memory)
 }
 
 /// Where `struct tcp_info` (linux/tcp.h) has its counts of segments, each a word of four bytes: all out, all in, those with

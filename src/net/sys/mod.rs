@@ -19,6 +19,8 @@ mod linux;
 #[cfg(target_os = "linux")]
 mod mortal;
 #[cfg(target_os = "linux")]
+mod neighbours;
+#[cfg(target_os = "linux")]
 mod news;
 #[cfg(unix)]
 mod pair;
@@ -26,6 +28,8 @@ mod pair;
 mod portable;
 mod room;
 mod soft;
+#[cfg(target_os = "linux")]
+mod standing;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod unix;
 #[cfg(windows)]
@@ -40,16 +44,16 @@ use windows as system;
 
 #[cfg(target_os = "linux")]
 pub(crate) use mortal::mortal;
-#[cfg(target_os = "linux")]
-pub(crate) use news::News;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::News;
+pub(crate) use portable::{Neighbours, News, standings};
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, SEND_BUFFER, bind_device, claim_port, disconnect, drops, fault, forbid_fragments,
-    has_ended, links, name_of, next_len, prepare, receive, segments, send, set_traffic_class, share_port,
+    has_ended, links, name_of, next_len, prepare, receive, segments, send, send_queue, set_traffic_class, share_port,
     take_refusals, want_destination, want_details,
 };
 pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
+#[cfg(target_os = "linux")]
+pub(crate) use {neighbours::Neighbours, news::News, standing::standings};
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;

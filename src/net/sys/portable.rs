@@ -2,16 +2,18 @@
 //! drop counts are not among it, and stay unknown.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 
 use crate::model::error::FaultKind;
 use crate::model::event::{Refusal, Unreachable};
+use crate::model::interface::Standing;
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
+use crate::net::crowd::{Acquaintance, Queue};
 use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, fault};
@@ -58,8 +60,32 @@ impl News {
     }
 }
 
+/// Not told here: every address is as good as any.
+pub(crate) const fn standings() -> Vec<(Ipv6Addr, u32, Standing)> {
+    Vec::new()
+}
+
+/// What is known of neighbours is not told here.
+#[derive(Debug)]
+pub(crate) struct Neighbours;
+
+impl Neighbours {
+    pub(crate) fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) const fn ask(&self, _: IpAddr, _: u32) -> Option<Acquaintance> {
+        None
+    }
+}
+
 /// Not told here.
 pub(crate) fn drops(_: &Socket) -> Option<u32> {
+    None
+}
+
+/// Not told here.
+pub(crate) fn send_queue(_: &Socket) -> Option<Queue> {
     None
 }
 

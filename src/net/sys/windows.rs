@@ -8,7 +8,7 @@ use socket2::Socket;
 
 pub(crate) use super::portable::{
     BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, has_ended, name_of, next_len, prepare, receive,
-    segments, send, take_refusals, want_destination, want_details,
+    segments, send, send_queue, take_refusals, want_destination, want_details,
 };
 use crate::model::error::FaultKind;
 use crate::model::{Family, Fault, Link};

@@ -289,7 +289,7 @@ fn small_receive_buffer(asked: usize, granted: usize) -> String {
 fn fragmented(fragments: &Fragments) -> String {
     let Fragments { link: Link { name, .. }, mtu, len, pieces } = fragments;
     format!(
-        "{len} B travel in {pieces} pieces over {} (MTU {mtu}): if one is lost, all are; IP and UDP headers leave {} B \
+        "{len} B need {pieces} pieces over {} (MTU {mtu}): if one is lost, all are; IP and UDP headers leave {} B \
          for a datagram in one piece (IPv6: {} B)",
         Name(name),
         mtu.saturating_sub(28),

@@ -11,7 +11,7 @@ use halloo::model::event::{
     Ambiguity, Failed, Fragments, Ignored, Listening, Missing, Notice, Planned, Received, Refusal, Reply, Responder,
     Role, Sent, Skipped, Unreachable, Unsent,
 };
-use halloo::model::interface::Facts;
+use halloo::model::interface::{Facts, Standing};
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
 use halloo::model::service::{Change, Path};
 use halloo::model::stats::Verdict;
@@ -268,6 +268,7 @@ pub(super) fn interfaces() -> Vec<Interface> {
             can_broadcast: true,
             can_multicast: true,
             mtu: Some(1500),
+            standing: Standing::Lasting,
         })
     };
     vec![row("eth0", 24), row("p2p", 31), row("bad\u{1b}", 16)]
