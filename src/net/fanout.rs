@@ -33,6 +33,7 @@ pub struct Fanout {
     groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
     changed: bool,
+    busy_poll: Duration,
 }
 
 /// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
@@ -76,7 +77,13 @@ impl Fanout {
             news: None,
             groups: Vec::new(),
             changed: false,
+            busy_poll: Duration::ZERO,
         }
+    }
+
+    /// From now on it is asked again for so long behind what came or left last ([`Network::busy_poll`]).
+    pub const fn poll_for(&mut self, busy_poll: Duration) {
+        self.busy_poll = busy_poll;
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -285,6 +292,10 @@ impl Network for Fanout {
             return Ok(());
         }
         self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))
+    }
+
+    fn busy_poll(&self) -> Duration {
+        self.busy_poll
     }
 
     fn is_woken(&mut self) -> bool {
