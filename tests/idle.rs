@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::PATIENCE;
-use support::program::{HALLOO, Process, Run, mortal, serve};
+use support::catcher::Catcher;
+use support::program::{HALLOO, Process, Run, mortal, numbers, serve};
 
 /// What a process has done so far, all threads of it.
 #[derive(Debug)]
@@ -67,6 +68,41 @@ fn a_server_that_nobody_asks_sleeps() {
             scope.spawn(|| sleeps(what, &server.process));
         }
     });
+}
+
+/// Ticks that datagrams 5 ms apart cost whoever polls for 10 ms in between, if only a twentieth of a processor is left for it;
+/// who sleeps needs one at most.
+const BUSY: u64 = 5;
+
+#[test]
+fn who_polls_is_busy_while_datagrams_come_and_sleeps_when_none_do() {
+    let client = Catcher::new();
+    for command in ["echo", "length", "listen"] {
+        let server = serve(&[command, "127.0.0.1:0", "-q", "--busy-poll", "10ms"]);
+        for _ in 0..200 {
+            client.send("x", &server.address());
+            thread::sleep(Duration::from_millis(5));
+        }
+        let spent = done(&server.process).ticks;
+        assert!(spent >= BUSY, "{command} spent {spent} ticks");
+        sleeps(command, &server.process);
+        server.stop().expect_code(0).says(&["-- 200 datagrams"]);
+    }
+}
+
+#[test]
+fn ping_polls_for_answers_and_counts_as_ever() {
+    let server = serve(&["echo", "127.0.0.1:0", "-q", "--busy-poll", "50us"]);
+    let mut command = mortal(HALLOO);
+    command.args(["ping", &server.address(), "--interval", "5ms", "--busy-poll", "10ms", "--json"]);
+    let ping = Run::new(command).start();
+    ping.wait_events("reply", 200);
+    let spent = done(&ping).ticks;
+    assert!(spent >= BUSY, "ping spent {spent} ticks");
+    let summary = ping.stop().expect_code(0).summary();
+    let [sent, replies, lost] = numbers(&summary, ["sent", "replies", "lost"]);
+    // The last one may be on its way.
+    assert!((replies..=replies + 1).contains(&sent) && lost == 0, "{summary}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub struct Fanout {
     groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
     changed: bool,
+    busy_poll: Duration,
 }
 
 /// What becomes of a datagram that would wait for a neighbour, where too much does.
@@ -79,7 +80,13 @@ impl Fanout {
             news: None,
             groups: Vec::new(),
             changed: false,
+            busy_poll: Duration::ZERO,
         }
+    }
+
+    /// From now on it is asked again for so long behind what came or left last ([`Network::busy_poll`]).
+    pub const fn poll_for(&mut self, busy_poll: Duration) {
+        self.busy_poll = busy_poll;
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -302,6 +309,10 @@ impl Network for Fanout {
             return Ok(());
         }
         self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))
+    }
+
+    fn busy_poll(&self) -> Duration {
+        self.busy_poll
     }
 
     fn is_woken(&mut self) -> bool {

@@ -91,6 +91,12 @@ pub trait Network {
     /// Those that make every further call senseless.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), Error>;
 
+    /// How long the network is asked again and again behind what came or left last, before anybody waits for it. A wait that
+    /// sleeps costs a wake-up, which is most of a short round trip; asking costs the processor for so long.
+    fn busy_poll(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Whether somebody has used the [`Waker`] since this was last asked.
     fn is_woken(&mut self) -> bool;
 

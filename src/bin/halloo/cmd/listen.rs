@@ -34,6 +34,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
         default: SocketAddr::new(host, DEFAULT_PORT),
         share: args.share,
         receive_buffer: args.receive_buffer,
+        busy_poll: args.busy_poll,
         interfaces: &args.interface,
         groups: &args.join,
     };

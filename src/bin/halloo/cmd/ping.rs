@@ -25,6 +25,7 @@ pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> 
         Some(target) => to_one(args, target, table)?,
         None => to_everybody(args, table)?,
     };
+    network.poll_for(args.busy_poll.unwrap_or_default());
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), true)?;
     let follows = follow(&mut network, follows, true);
     let mut pinger = Pinger::new(plan(args, way)?).following(follows, network.table());

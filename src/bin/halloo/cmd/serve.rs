@@ -41,6 +41,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         default: SocketAddr::from((host, DEFAULT_PORT)),
         share: args.share,
         receive_buffer: args.receive_buffer,
+        busy_poll: args.busy_poll,
         interfaces: &args.interface,
         groups: &[],
     };
@@ -98,6 +99,7 @@ pub(super) struct Wish<'a> {
     pub(super) default: SocketAddr,
     pub(super) share: bool,
     pub(super) receive_buffer: Option<usize>,
+    pub(super) busy_poll: Option<Duration>,
     pub(super) interfaces: &'a [Selector],
     pub(super) groups: &'a [IpAddr],
 }
@@ -138,6 +140,7 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
         network.keep_joined(group, names.clone());
     }
     network.watch_interfaces()?;
+    network.poll_for(wish.busy_poll.unwrap_or_default());
     Ok(Open { network, listening, notices })
 }
 
