@@ -75,8 +75,12 @@ pub(crate) fn text(notice: &Notice) -> String {
             Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
         Notice::NoEcho { answers } => format!(
-            "something answers there, but does not echo: {} no probes of this run as they were sent; --match any takes any answer",
-            Counted(*answers, "datagram came that is", "datagrams came that are")
+            "something answers there, but does not echo: {} sent; --match any takes any answer",
+            Counted(
+                *answers,
+                "datagram came that is no probe of this run as it was",
+                "datagrams came that are no probes of this run as they were"
+            )
         ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
