@@ -75,8 +75,9 @@ fn attack(lan: &Lan, port: u16, six: bool, forged: &[u8], honest: impl Fn(usize)
     let (forger, hardware) = (Forger::new(stranger, "e0"), hardware(victim, "e0"));
     for number in 0..FORGED {
         forger.send(hardware, &datagram(nobody(number, six), to, forged));
-        if number % 200 == 199 {
-            // As many as an announcer keeps for their moment; and what waits for neighbours, waits for 3 s.
+        if number % 50 == 49 {
+            // No more at once than fit into a receive buffer that is not raised, or an announcer keeps for their moment. What waits
+            // for neighbours, waits for 3 s.
             all_is_read(victim, port);
         }
     }
