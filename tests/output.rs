@@ -302,6 +302,26 @@ fn who_announces_a_program_that_has_ended_ends_at_a_signal_though_nobody_reads_s
 }
 
 #[test]
+fn who_watches_is_held_up_by_no_reader() {
+    let (reader, writer) = pipe().unwrap();
+    let args = ["discover", "chat", "--watch", "--json", "--interface", "lo", "-4"];
+    let ports = ["--discovery-port", "21304", "--source-port", "21305"];
+    let watcher = halloo([&args[..], &ports].concat()).env("HALLOO_SECRET_FILE", "").stdout(writer).start_elsewhere();
+    junk(40_000, 21_305);
+    watcher.signal("TERM");
+    let page = read_all(reader);
+    watcher.finish().expect_code(0);
+    let page = String::from_utf8(page.join().unwrap()).unwrap();
+    let lines: Vec<Value> = page.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |event: &str| lines.iter().filter(|line| line["event"] == event).count() as u64;
+    let summary = lines.last().unwrap();
+    let dropped = number(summary, "output_drops");
+    assert!(dropped > 0 && told("ignored") > 0, "{summary}");
+    let all = sum(&summary["ignored"]) + number(summary, "sent");
+    assert_eq!(told("ignored") + told("sent") + dropped, all, "{summary}");
+}
+
+#[test]
 fn a_server_whose_output_nobody_reads_ends_at_the_second_signal() {
     // More than a pipe holds, and less than the queue does.
     let (_reader, server) = unread(100);
