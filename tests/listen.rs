@@ -11,7 +11,7 @@ use support::PATIENCE;
 use support::catcher::Catcher;
 use support::lan::{Host, Lan};
 use support::pattern;
-use support::program::{Output, Server, serve};
+use support::program::{HALLOO, Output, Run, Server, mortal, serve};
 
 /// A listener that ends after so many datagrams.
 fn listen(count: usize, flags: &[&str]) -> Server {
@@ -392,4 +392,24 @@ fn an_interface_that_is_made_again_is_heard_again() {
         let last = listener.stop().expect_code(0).events("recv").pop().unwrap();
         assert_eq!(last["iface"], "v1", "{last}");
     }
+}
+
+#[test]
+fn on_a_terminal_no_payload_looks_like_a_row() {
+    let typed = format!("stty rows 24 cols 60; {HALLOO} listen 127.0.0.1:0 --count 2");
+    let mut command = mortal("script");
+    command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+    let listener = Run::new(command).start();
+    let note = listener.wait_line(|line| line.contains("listening on "));
+    let (address, catcher) = (note.split_whitespace().nth(2).unwrap(), Catcher::new());
+    for blanks in [0, 17] {
+        catcher.send(" ".repeat(blanks) + "08:09:26.249421 10.0.0.1:7 -> 10.0.0.2:1060%e0 unicast", address);
+    }
+    let output = listener.finish().expect_code(0);
+    let shown = output.out();
+    let lines: Vec<&str> = shown.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    assert!(lines.iter().all(|line| line.len() <= 60), "{output}");
+    let rows = lines.iter().filter(|line| line.as_bytes()[2] == b':' && line.contains(" -> ")).count();
+    let beneath = lines.iter().filter(|line| line.starts_with("    ")).count();
+    assert!(rows == 2 && beneath >= 2, "{output}");
 }

@@ -162,6 +162,9 @@ pub struct Stats {
     pub replies: Option<u64>,
     /// Addresses that gave them.
     pub responders: Option<u64>,
+    /// Changes of services that have no line of their own, because one of the same service waited already: that says what
+    /// became of both. `None` where no services are looked for.
+    pub merged: Option<u64>,
     /// ICMP messages that say a datagram was not delivered.
     pub refused: u64,
     /// How long the run took.

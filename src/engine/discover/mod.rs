@@ -19,6 +19,7 @@
 mod clock;
 mod found;
 mod hints;
+mod news;
 mod pace;
 mod walk;
 
@@ -40,6 +41,7 @@ use crate::wire::beacon::{
 use clock::Clock;
 use found::{Answer, Found, Others, Taken};
 use hints::{Hint, Hints};
+use news::{News, Turn};
 use pace::Pace;
 use walk::{Slice, Step, Walk};
 
@@ -161,6 +163,7 @@ pub struct Discoverer {
     /// When everybody is asked again.
     pace: Pace,
     hints: Hints,
+    news: News,
     /// Askings so far: of everybody, and after hints.
     cycle: u32,
     /// Rounds so far, over all scopes.
@@ -185,8 +188,8 @@ pub struct Discoverer {
 impl Discoverer {
     /// A discoverer by `plan`.
     pub fn new(plan: Plan) -> Self {
-        let stats =
-            Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
+        let [duplicates, late, replies, responders, merged] = [Some(0); 5];
+        let stats = Stats { duplicates, late, replies, responders, merged, ..Stats::default() };
         let walks = scopes(&plan.destinations);
         Self {
             walks,
@@ -196,6 +199,7 @@ impl Discoverer {
             doing: Doing::Everybody,
             pace: Pace::default(),
             hints: Hints::new(),
+            news: News::default(),
             cycle: 0,
             rounds: 0,
             expiry: None,
@@ -342,6 +346,7 @@ impl Discoverer {
                     self.tell(id, Change::Updated, out);
                 }
                 self.expire(at, out);
+                self.news.tidy(now.run);
                 self.pace.done(now.run, self.found.has_overdue(at));
                 self.doing = Doing::Resting;
             }
@@ -354,7 +359,7 @@ impl Discoverer {
             Doing::Hints => {
                 let since = self.clock.time(self.hints.since());
                 for service in self.hints.settle(since, &mut self.found) {
-                    out.tell(&Event::Service(Change::Gone, &service));
+                    self.tell_gone(&service, out);
                 }
                 self.doing = Doing::Resting;
             }
@@ -379,7 +384,7 @@ impl Discoverer {
 
     fn expire(&mut self, at: Duration, out: &mut dyn Out) {
         for service in self.found.take_expired(at) {
-            out.tell(&Event::Service(Change::Gone, &service));
+            self.tell_gone(&service, out);
         }
         self.expiry = self.found.next_expiry();
     }
@@ -470,9 +475,9 @@ impl Discoverer {
         self.pace(walk, round, now.run, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
         match taken? {
             // It has another name now.
-            Taken::Changed(id, Change::Gone) => self.tell(id, Change::Gone, out),
+            Taken::Changed(id, Change::Gone) => self.tell_change(now.run, id, Change::Gone, out),
             taken if self.found.is_named(id) => {
-                self.account(taken, counts, out);
+                self.account(now.run, taken, counts, out);
                 return Ok(Wanted::Yes);
             }
             _ => {}
@@ -493,13 +498,13 @@ impl Discoverer {
         }
     }
 
-    fn account(&mut self, taken: Taken, counts: bool, out: &mut dyn Out) {
+    fn account(&mut self, now: Duration, taken: Taken, counts: bool, out: &mut dyn Out) {
         let add = |counter: &mut Option<u64>, n: u64| *counter = counter.map(|before| before + n);
         match taken {
             Taken::Duplicate => return add(&mut self.stats.duplicates, 1),
             Taken::Heard | Taken::Again => {}
             Taken::Changed(id, change) => {
-                self.tell(id, change, out);
+                self.tell_change(now, id, change, out);
                 if counts && matches!(change, Change::Found | Change::Updated) {
                     self.stats.responders = Some(self.found.believed());
                     self.end_if_all_are_found();
@@ -528,6 +533,36 @@ impl Discoverer {
             self.crowd_told = true;
             out.tell(&Event::Notice(Notice::ManyOfOne { address, kept }));
         }
+    }
+
+    /// Tells what an answer changed, unless that happens too often. A new way is told at once: there are few, and its line has
+    /// nothing else.
+    fn tell_change(&mut self, now: Duration, id: InstanceId, change: Change, out: &mut dyn Out) {
+        let turn = if change == Change::Path { Turn::Now } else { self.news.turn(now, id, change) };
+        match turn {
+            Turn::Now => self.tell(id, change, out),
+            Turn::Later => {}
+            Turn::Merged => self.merged(),
+        }
+    }
+
+    /// Tells what became of those whose turn comes until then.
+    fn tell_later(&mut self, now: Duration, until: Duration, out: &mut dyn Out) {
+        while let Some(id) = self.news.take(until) {
+            match self.news.settle(now, id, self.found.is_named(id)) {
+                Some(change) => self.tell(id, change, out),
+                None => self.merged(),
+            }
+        }
+    }
+
+    fn merged(&mut self) {
+        self.stats.merged = self.stats.merged.map(|n| n + 1);
+    }
+
+    fn tell_gone(&mut self, service: &Service, out: &mut dyn Out) {
+        self.news.forget(service.about.id);
+        out.tell(&Event::Service(Change::Gone, service));
     }
 
     fn tell(&self, id: InstanceId, change: Change, out: &mut dyn Out) {
@@ -700,6 +735,7 @@ impl Engine for Discoverer {
             return self.cut_short(now, out);
         }
         self.look_at_the_clock(now, out);
+        self.tell_later(now.run, now.run, out);
         let at = self.clock.time(now.run);
         if self.expiry.is_some_and(|expiry| expiry <= at) {
             self.expire(at, out);
@@ -721,7 +757,7 @@ impl Engine for Discoverer {
         let tick = self.clock.tick().filter(|_| resting && self.plan.watch);
         let expiry = self.expiry.map(|expiry| self.clock.run(expiry));
         let hint = self.hints.due().filter(|_| resting);
-        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
+        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry, self.news.next()];
         let walks = self.walks.iter().filter_map(Walk::due);
         // Where there is no scope left to ask in, an asking is done as soon as it has begun; the next one may have some.
         let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.pace.began());
@@ -737,6 +773,7 @@ impl Engine for Discoverer {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.tell_later(now.run, Duration::MAX, out);
         for service in self.found.all() {
             out.tell(&Event::Service(Change::Listed, service));
         }

@@ -16,7 +16,7 @@ use crate::report::Style;
 
 /// The time between datagrams that no answer is known to come back for: RFC 8085 section 3.1.3 asks for no more than one
 /// to a destination in 3 s.
-const INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Broadcasts, and collects answers.
 pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Error> {

@@ -13,7 +13,7 @@ use halloo::wire::probe::{HEADER, RunId};
 
 use crate::args;
 use crate::cmd::everybody;
-use crate::cmd::run::{Output, Setup, columns, notes_to_terminal, run as run_to_the_end};
+use crate::cmd::run::{Output, Setup, notes_to_terminal, run as run_to_the_end};
 use crate::cmd::way::{address, follow, is_broadcast, open, options, resolved, way};
 use crate::report::{Human, Live, Options, Show, Style, stderr, stdout};
 
@@ -126,7 +126,7 @@ fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink> {
     }
     // The bytes of a probe say nothing to a person; those of another answer may.
     let show = if args.matching == args::Match::Any { Show::Text } else { Show::None };
-    let options = Options { show, histogram: args.histogram, width: columns(), ..output.options(Style::Ping) };
+    let options = Options { show, histogram: args.histogram, ..output.options(Style::Ping) };
     let lines = Human::new(options, stdout(), stderr());
     if output.quiet || output.verbose || !notes_to_terminal() {
         return Box::new(lines);

@@ -28,7 +28,8 @@ impl Output {
 
     /// The lines for people in the layout of a command.
     pub(super) fn options(&self, style: Style) -> Options {
-        Options { quiet: self.quiet, verbose: self.verbose, notes_width: notes_columns(), ..Options::new(style) }
+        let (width, notes_width) = (columns(), notes_columns());
+        Options { quiet: self.quiet, verbose: self.verbose, width, notes_width, ..Options::new(style) }
     }
 
     /// The report of a command: lines for people, or JSON.
@@ -46,7 +47,8 @@ impl Output {
         if self.json {
             Box::new(Json::new(queue.inlet(stderr()), io::sink()))
         } else {
-            self.sink_to(style, queue.inlet(stderr()), queue.inlet(stderr()))
+            let options = Options { width: notes_columns(), ..self.options(style) };
+            Box::new(Human::new(options, queue.inlet(stderr()), queue.inlet(stderr())))
         }
     }
 
@@ -129,7 +131,7 @@ pub(super) fn to_terminal() -> bool {
 }
 
 /// How many characters stand in a line of standard output, if that is a terminal.
-pub(super) fn columns() -> Option<usize> {
+fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }
 

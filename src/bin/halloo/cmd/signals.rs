@@ -18,12 +18,21 @@ use crate::cmd::terminal;
 #[cfg(unix)]
 const TOGETHER: Duration = Duration::from_millis(200);
 
+/// Ends the process by the first signal of `ends` that comes later than what came together with the last one, or with the end of
+/// the work. The end in order may be stuck behind a reader that does not read.
+#[cfg(unix)]
+pub(super) fn end_at_the_next(signals: &mut impl Iterator<Item = i32>, ends: &[i32]) {
+    let mut since = SystemClock::start();
+    if let Some(signal) = signals.find(|signal| ends.contains(signal) && since.now().run > TOGETHER) {
+        let _unheeded = signal_hook::low_level::emulate_default_handler(signal);
+    }
+}
+
 /// Watches for signals from now on. Where that is not possible, they keep their usual effect.
 #[cfg(unix)]
 pub(super) fn watch(stop: Stop, waker: Waker) {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
-    use signal_hook::low_level::emulate_default_handler;
 
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     // Without a thread to spare, signals keep their usual effect.
@@ -32,14 +41,10 @@ pub(super) fn watch(stop: Stop, waker: Waker) {
         if signals.next().is_none() {
             return;
         }
-        let mut since = SystemClock::start();
         terminal::leave();
         stop.request();
         waker.wake();
-        // The end in order may be stuck behind a reader that does not read.
-        if let Some(second) = signals.find(|_| since.now().run > TOGETHER) {
-            let _unheeded = emulate_default_handler(second);
-        }
+        end_at_the_next(&mut signals, &[SIGINT, SIGTERM]);
     });
 }
 

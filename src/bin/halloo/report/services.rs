@@ -326,6 +326,7 @@ mod tests {
             assert!(word(&name).starts_with("\"lp") && word(&name).ends_with('"'), "{name}");
         }
         assert_eq!(word("lp-1_a.b"), "lp-1_a.b");
+        assert_eq!(word("\u{5d0}1"), "\"\\u{5d0}1\"", "the address would stand before it");
     }
 
     fn table(services: &[Service]) -> String {
