@@ -14,9 +14,13 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::engine::{Engine, Next, Out};
 use crate::model::error::Broken;
 use crate::model::event::Outcome;
-use crate::model::stats::Ending;
+use crate::model::stats::{Ending, Verdict};
 use crate::model::{Datagram, Event, Now, Sink, StampSource, Transmit};
 use crate::net::{Batch, Network, Outbox};
+
+mod together;
+
+pub use together::run_together;
 
 /// The clocks of a run.
 pub trait Clock {
@@ -128,6 +132,13 @@ impl<S: Sink + ?Sized> Desk<'_, S> {
     fn flush(&mut self) {
         let failed = self.sink.flush().err();
         self.broken = self.broken.take().or(failed);
+    }
+
+    /// Tells what broke the run, if that was not the sink; returns what the run then deserves.
+    fn tell_broken(&mut self, ended: &Result<(), Broken>) -> Option<Verdict> {
+        let Err(Broken::Network(error)) = ended else { return None };
+        self.tell(&Event::Broken(error));
+        Some(error.verdict())
     }
 
     fn check(&mut self) -> Result<(), Broken> {
@@ -269,13 +280,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
     fn finish(&mut self, ended: &Result<(), Broken>) {
         let unread = if ended.is_ok() { self.unread() } else { 0 };
         self.desk.now = self.clock.now();
-        let broken = match ended {
-            Err(Broken::Network(error)) => {
-                self.desk.tell(&Event::Broken(error));
-                Some(error.verdict())
-            }
-            _ => None,
-        };
+        let broken = self.desk.tell_broken(ended);
         // The drops behind the last look: what is counted there was in the queue, and so not dropped.
         let (kernel_drops, output_drops) = (self.network.drops(), self.desk.sink.drops());
         let ending = Ending { kernel_drops, output_drops, unread, broken };
@@ -317,7 +322,6 @@ mod tests {
     use crate::engine::send::{Answers, Plan, Sender};
     use crate::model::event::Notice;
     use crate::model::interface::Table;
-    use crate::model::stats::Verdict;
     use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Stamp};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;

@@ -61,7 +61,12 @@ fn sleeps(what: &str, process: &Process) {
 
 #[test]
 fn a_server_that_nobody_asks_sleeps() {
-    let commands = [&["echo", "127.0.0.1:0"][..], &["length", "[::1]:0"], &["listen", "127.0.0.1:0", "--json"]];
+    let commands = [
+        &["echo", "127.0.0.1:0"][..],
+        &["echo", "0.0.0.0:0", "--threads", "4"],
+        &["length", "[::1]:0"],
+        &["listen", "127.0.0.1:0", "--json"],
+    ];
     let servers = commands.map(|args| (args[0], serve(args)));
     thread::scope(|scope| {
         for (what, server) in &servers {

@@ -176,7 +176,8 @@ impl Engine for Server {
             self.stats.filtered += 1;
             return;
         }
-        self.last_heard = now.run;
+        // With several networks, what came earlier may be handed over later.
+        self.last_heard = self.last_heard.max(now.run);
         let seq = self.stats.received;
         self.stats.saw(datagram);
         let ignored = self.answer(now, datagram, out).err();
@@ -202,7 +203,7 @@ impl Engine for Server {
 
     fn behind(&mut self, now: Now) {
         // What waits to be handed over has broken the quiet, whenever it came.
-        self.last_heard = now.run;
+        self.last_heard = self.last_heard.max(now.run);
     }
 
     fn dropped(&mut self, now: Now, total: u64, out: &mut dyn Out) {

@@ -102,6 +102,8 @@ pub enum Action {
     Wait,
     /// Reading datagrams.
     Receive,
+    /// Starting a thread.
+    Spawn,
 }
 
 impl fmt::Display for Action {
@@ -116,6 +118,7 @@ impl fmt::Display for Action {
             Self::List => f.write_str("cannot list"),
             Self::Wait => f.write_str("cannot wait on"),
             Self::Receive => f.write_str("cannot receive on"),
+            Self::Spawn => f.write_str("cannot start a thread for"),
         }
     }
 }

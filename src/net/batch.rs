@@ -121,6 +121,11 @@ impl Batch {
         &mut self.heads[first..]
     }
 
+    /// Takes out what went to many.
+    pub(crate) fn keep_unicast(&mut self) {
+        self.heads.retain(|head| head.cast.is_none_or(|cast| cast == Cast::Unicast));
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.heads.len()
     }

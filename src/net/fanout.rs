@@ -34,6 +34,8 @@ pub struct Fanout {
     /// Whether the table is another one since this was last asked.
     changed: bool,
     busy_poll: Duration,
+    /// Whether what goes to many is another's.
+    unicast_only: bool,
 }
 
 /// What becomes of a datagram that would wait for a neighbour, where too much does.
@@ -53,7 +55,7 @@ impl Membership {
 
 /// Ends a wait from another thread.
 #[derive(Clone)]
-pub struct Waker(Arc<sys::Alarm>);
+pub struct Waker(Vec<Arc<sys::Alarm>>);
 
 impl std::fmt::Debug for Waker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -64,7 +66,16 @@ impl std::fmt::Debug for Waker {
 impl Waker {
     /// Ends the wait that goes on, or the next one.
     pub fn wake(&self) {
-        self.0.wake();
+        self.0.iter().for_each(|alarm| alarm.wake());
+    }
+
+    /// One that ends the waits of all these networks.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system has no means to wait.
+    pub fn of_all(networks: &mut [Fanout]) -> Result<Self, Error> {
+        let alarms = networks.iter_mut().map(|network| network.waiter().map(|waiter| Arc::clone(waiter.alarm())));
+        alarms.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -81,7 +92,15 @@ impl Fanout {
             groups: Vec::new(),
             changed: false,
             busy_poll: Duration::ZERO,
+            unicast_only: false,
         }
+    }
+
+    /// From now on only what was sent to one host is received. The system gives a broadcast to every socket of a port, and only
+    /// one of them may take it. A filter of the system's would not do: whether an address is a broadcast is a matter of the routes, and
+    /// what a filter leaves out counts as dropped.
+    pub const fn leave_broadcasts(&mut self) {
+        self.unicast_only = true;
     }
 
     /// From now on it is asked again for so long behind what came or left last ([`Network::busy_poll`]).
@@ -195,7 +214,7 @@ impl Fanout {
     /// # Errors
     /// [`Error::System`] when the system has no means to wait.
     pub fn waker(&mut self) -> Result<Waker, Error> {
-        self.waiter().map(|waiter| Waker(Arc::clone(waiter.alarm())))
+        Waker::of_all(std::slice::from_mut(self))
     }
 
     fn waiter(&mut self) -> Result<&sys::Waiter, Error> {
@@ -299,6 +318,9 @@ impl Network for Fanout {
             for head in batch.heads_from(before) {
                 describe(&self.table, head);
             }
+        }
+        if self.unicast_only {
+            batch.keep_unicast();
         }
         self.first = (self.first + 1) % count.max(1);
         Ok(())

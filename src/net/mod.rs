@@ -44,12 +44,17 @@ pub use batch::{Batch, Outbox};
 pub use fanout::{Fanout, Waker};
 pub use options::Options;
 
+pub(crate) use fault::system as system_error;
+
 /// Whether this system tells a received datagram's destination and interface, and lets one socket choose both for each
 /// datagram it sends.
 pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 
 /// Whether this system tells of interfaces that come and go, so that a run can follow them.
 pub const FOLLOWS_INTERFACES: bool = cfg!(target_os = "linux");
+
+/// Whether this system spreads those who send over the sockets that share a port ([`Options::open_together`]).
+pub const SPREADS_SENDERS: bool = cfg!(target_os = "linux");
 
 /// The name that the system's own pages have for an error, `ECONNREFUSED` (errno(3)); in its absence a number.
 pub fn error_name(fault: Fault) -> String {

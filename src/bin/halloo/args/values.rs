@@ -125,6 +125,12 @@ pub(super) fn probes(text: &str) -> Result<u32, Mistake> {
     narrow(text, 1..=u32::MAX.into())
 }
 
+/// How many threads serve. Each has 256 KiB of buffers, and its socket 4 MiB and as much again for what the system adds: with 64 that
+/// is half a gigabyte. Fewer already wait for one another, since up to a seventh of what a datagram costs is done by one at a time.
+pub(super) fn threads(text: &str) -> Result<usize, Mistake> {
+    narrow(text, 1..=64)
+}
+
 /// A port that can be sent to.
 pub(super) fn port(text: &str) -> Result<u16, Mistake> {
     narrow(text, 1..=65_535)
@@ -492,6 +498,9 @@ mod tests {
         says(count("99999999999999999999999"), "too large");
         assert_eq!((port("65535").unwrap(), ttl("255").unwrap(), tos("0x10").unwrap()), (65_535, 255, 16));
         says(port("0"), "at least 1");
+        assert_eq!(threads("64").unwrap(), 64);
+        says(threads("0"), "at least 1");
+        says(threads("65"), "at most 64");
         says(port("65536"), "at most 65535");
         says(ttl("0"), "at least 1");
         says(ttl("256"), "at most 255");

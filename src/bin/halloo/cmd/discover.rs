@@ -81,12 +81,12 @@ fn check_source_port(port: Option<u16>, reach: &Reach) -> Result<(), Error> {
     })
 }
 
-fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink> {
+fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink + Send> {
     if board {
         let above = Human::new(output.options(Style::Discover), stdout(), stderr());
         return Box::new(Board::new(above, stdout(), Box::new(size), output.verbose));
     }
-    let inner: Box<dyn Sink> = match args.print {
+    let inner: Box<dyn Sink + Send> = match args.print {
         Some(print) => {
             // Standard output is for what was asked for alone.
             let notes = Human::new(output.options(Style::Discover), stderr(), stderr());

@@ -36,12 +36,12 @@ pub(super) struct One {
     print: bool,
     has_secret: bool,
     listed: Vec<(Now, Service)>,
-    inner: Box<dyn Sink>,
+    inner: Box<dyn Sink + Send>,
 }
 
 impl One {
     /// Before `inner`; `print`: it prints for a script; `has_secret`: only what is verified can be meant.
-    pub(super) const fn new(print: bool, has_secret: bool, inner: Box<dyn Sink>) -> Self {
+    pub(super) const fn new(print: bool, has_secret: bool, inner: Box<dyn Sink + Send>) -> Self {
         Self { print, has_secret, listed: Vec::new(), inner }
     }
 

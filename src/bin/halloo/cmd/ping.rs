@@ -120,7 +120,7 @@ fn check_size(len: usize, family: Family) -> Result<(), Error> {
 }
 
 /// The report. A terminal also shows how far it is, unless less, more or JSON is wanted.
-fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink> {
+fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink + Send> {
     if output.json {
         return output.sink(Style::Ping);
     }

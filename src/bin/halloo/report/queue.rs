@@ -79,7 +79,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system has no thread to spare.
-    pub(crate) fn start(self, inner: Box<dyn Sink>, wake: impl Fn() + Send + 'static) -> io::Result<Queued> {
+    pub(crate) fn start(self, inner: Box<dyn Sink + Send>, wake: impl Fn() + Send + 'static) -> io::Result<Queued> {
         let Self { writers, pieces, taken, behind } = self;
         let failure = Arc::new(OnceLock::new());
         let out = Out { writers, behind: Arc::clone(&behind), failure: Arc::clone(&failure) };
@@ -149,7 +149,7 @@ impl Drop for Joined {
 pub(crate) struct Queued {
     // The order matters: a sink that is dropped writes out what it has, the thread ends with the last way into it, and is
     // waited for then.
-    inner: Box<dyn Sink>,
+    inner: Box<dyn Sink + Send>,
     pieces: Sender<Piece>,
     behind: Arc<AtomicUsize>,
     failure: Arc<OnceLock<io::Error>>,

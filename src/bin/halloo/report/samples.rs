@@ -1,9 +1,8 @@
 //! One of each event, for the tests of this room.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use halloo::model::error::{Fault, FaultKind};
@@ -29,11 +28,11 @@ pub(super) struct Pages {
 
 /// A writer into shared memory.
 #[derive(Clone, Default)]
-pub(super) struct Page(Rc<RefCell<Vec<u8>>>);
+pub(super) struct Page(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        self.0.lock().unwrap().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -51,7 +50,7 @@ impl Pages {
     }
 
     pub(super) fn data_bytes(&self) -> Vec<u8> {
-        self.data.0.borrow().clone()
+        self.data.0.lock().unwrap().clone()
     }
 
     pub(super) fn data_text(&self) -> String {
@@ -59,7 +58,7 @@ impl Pages {
     }
 
     pub(super) fn notes_text(&self) -> String {
-        String::from_utf8(self.notes.0.borrow().clone()).unwrap()
+        String::from_utf8(self.notes.0.lock().unwrap().clone()).unwrap()
     }
 }
 
