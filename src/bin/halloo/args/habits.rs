@@ -2,19 +2,19 @@
 //!
 //! This only proposes. What comes out is suggested when halloo would take it, and never run.
 
-use clap::{Command, CommandFactory};
+use clap::{Command, Subcommand};
 use halloo::model::{Host, Target};
 
 use super::Args;
 
 /// Whether `word` is a command.
 pub(super) fn is_command(word: &str) -> bool {
-    Args::command().find_subcommand(word).is_some()
+    <super::Command as Subcommand>::has_subcommand(word)
 }
 
 /// Whether the option of that command takes the next word as its value.
 pub(super) fn takes_value(command: Option<&str>, option: &str) -> bool {
-    let all = Args::command();
+    let all = Args::in_full();
     let in_command = command.and_then(|name| all.find_subcommand(name));
     in_command.into_iter().chain([&all]).any(|command| option_of(command, option))
 }
@@ -28,7 +28,7 @@ pub(super) fn option_of_time(command: Option<&str>, typed: &str) -> Option<&'sta
 
 /// The one option of this command of whose name the word is a part: `--fail-on-loss` for `--loss`.
 pub(super) fn option_with(command: Option<&str>, typed: &str) -> Option<String> {
-    let (part, all) = (typed.strip_prefix("--")?, Args::command());
+    let (part, all) = (typed.strip_prefix("--")?, Args::in_full());
     let mut named = all
         .find_subcommand(command?)?
         .get_arguments()
