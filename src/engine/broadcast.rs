@@ -3,7 +3,7 @@
 //! The kernel sends a broadcast out of one interface only; "every interface" is a loop, and this is its list
 //! (RFC 1122 3.3.6 takes no stand). Decided from the table of interfaces alone, so every trap is a test without a LAN.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::model::event::{Notice, Skipped};
@@ -181,15 +181,18 @@ fn limited(chosen: &[&Interface], by_name: bool, port: u16) -> Plan {
 
 fn all_nodes(chosen: &[&Interface], by_name: bool, port: u16) -> Plan {
     let mut plan = Plan::default();
+    let mut speakers = HashMap::new();
+    // The first row of an interface that has a source speaks for it.
+    for row in chosen.iter().rev().filter(|row| ipv6_source(row).is_some()) {
+        speakers.insert(row.link().index, *row);
+    }
     let mut seen = HashSet::new();
     for row in chosen {
         let index = row.link().index;
-        if seen.contains(&index) {
+        if !seen.insert(index) {
             continue;
         }
-        let has_source = |other: &&&Interface| other.link().index == index && ipv6_source(other).is_some();
-        let speaker = chosen.iter().find(has_source).copied().unwrap_or(row);
-        seen.insert(index);
+        let speaker = speakers.get(&index).copied().unwrap_or(row);
         match (without_multicast(speaker, by_name), ipv6_source(speaker)) {
             (Some(why), _) => plan.skipped.push(skip(speaker, why)),
             (None, None) => plan.skipped.push(skip(speaker, Unusable::NoIpv6)),

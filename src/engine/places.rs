@@ -117,7 +117,7 @@ impl Way {
                 of_link(row, sourceless)
             }
             (None, Some(zone)) => {
-                let rows = || table.rows().iter().filter(|row| row.link().index == zone);
+                let rows = || table.rows_of(zone);
                 let Some(row) = rows().next() else { return Some(Unsent::Gone) };
                 of_link(row, !rows().any(|row| row.address().is_some_and(|own| own.is_ipv6())))
             }
@@ -407,8 +407,11 @@ impl Place {
 }
 
 fn is_same_interface(one: &Destination, other: &Destination) -> bool {
-    let name = |to: &Destination| to.link.as_ref().map(|link| link.name.clone());
-    name(one) == name(other) && Family::of(one.address.ip()) == Family::of(other.address.ip())
+    let same_name = match (&one.link, &other.link) {
+        (Some(one), Some(other)) => one.name == other.name,
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    same_name && Family::of(one.address.ip()) == Family::of(other.address.ip())
 }
 
 fn is_same(one: &Destination, other: &Destination) -> bool {

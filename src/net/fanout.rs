@@ -15,6 +15,7 @@ use crate::model::{Cast, Error, Fault, Interface, Link, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
 use crate::net::fault::system;
+use crate::net::interfaces::Watch;
 use crate::net::options::Options;
 use crate::net::{Batch, Network, Outbox, interfaces, sys};
 
@@ -142,14 +143,27 @@ impl Fanout {
     /// # Errors
     /// [`Error::System`] when the system has no means for it.
     pub fn watch_interfaces(&mut self) -> Result<(), Error> {
-        let cannot = |error: &io::Error| system(Action::List, "the interfaces".to_owned(), error);
-        let news = sys::News::open().map_err(|error| cannot(&error))?;
+        if self.news.is_none() {
+            self.listen_for(sys::News::open().map_err(|error| cannot_list(&error))?)?;
+            // What changed before anybody looked out.
+            self.refresh();
+        }
+        Ok(())
+    }
+
+    /// The same with a watch that is as old as the table.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system has no means for it.
+    pub fn keep_watching(&mut self, watch: Option<Watch>) -> Result<(), Error> {
+        watch.map_or(Ok(()), |Watch(news)| self.listen_for(news))
+    }
+
+    fn listen_for(&mut self, news: sys::News) -> Result<(), Error> {
         if let (Some(waiter), Some(socket)) = (&mut self.waiter, news.socket()) {
-            waiter.add(socket).map_err(|error| cannot(&error))?;
+            waiter.add(socket).map_err(|error| cannot_list(&error))?;
         }
         self.news = Some(news);
-        // What changed before anybody looked out.
-        self.refresh();
         Ok(())
     }
 
@@ -371,6 +385,10 @@ fn links(table: &Table) -> Vec<Link> {
     Link::each_once(table.rows().iter().map(Interface::link))
 }
 
+fn cannot_list(error: &io::Error) -> Error {
+    system(Action::List, "the interfaces".to_owned(), error)
+}
+
 fn cannot_wait(error: &io::Error) -> Error {
     system(Action::Wait, "the sockets".to_owned(), error)
 }
@@ -386,7 +404,7 @@ fn describe(table: &Table, head: &mut Head) {
         _ if table.owner(source).is_some() => Origin::Own,
         _ => Origin::Foreign,
     };
-    let near = |index: u32| table.rows().iter().any(|row| row.link().index == index && row.reaches(source));
+    let near = |index: u32| table.rows_of(index).any(|row| row.reaches(source));
     head.on_link = match &head.link {
         Some(link) => near(link.index),
         None => table.neighbour(source).is_some(),

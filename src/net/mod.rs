@@ -51,7 +51,7 @@ pub(crate) use fault::system as system_error;
 pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 
 /// Whether this system tells of interfaces that come and go, so that a run can follow them.
-pub const FOLLOWS_INTERFACES: bool = cfg!(target_os = "linux");
+pub const FOLLOWS_INTERFACES: bool = cfg!(all(target_os = "linux", not(halloo_portable)));
 
 /// Whether this system spreads those who send over the sockets that share a port ([`Options::open_together`]).
 pub const SPREADS_SENDERS: bool = cfg!(target_os = "linux");

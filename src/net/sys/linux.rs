@@ -4,7 +4,7 @@ use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use socket2::{SockAddr, Socket};
@@ -19,7 +19,7 @@ use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
-use crate::net::sys::{Bound, LinkFacts};
+use crate::net::sys::{Bound, Listed, addresses, rtnetlink};
 use crate::net::{Batch, Outbox};
 
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
@@ -186,31 +186,9 @@ pub(crate) fn next_len(socket: &Socket) -> io::Result<Option<usize>> {
 
 // ---- interfaces ----------------------------------------------------------------------------------------------------
 
-/// Every interface with its flags and MTU.
-pub(crate) fn links(_: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
-    // Any socket will do to ask by; without one the MTU stays unknown.
-    let asking = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).ok();
-    super::links::links(|name| mtu(asking.as_ref()?.as_raw_fd(), name))
-}
-
-/// SIOCGIFMTU (netdevice(7)).
-fn mtu(descriptor: RawFd, name: &str) -> Option<u32> {
-    // SAFETY: `ifreq` is plain data, for which all zeros is a valid value.
-    let mut request: libc::ifreq = unsafe { zeroed() };
-    // The last byte stays 0: the name is a C string.
-    if name.len() >= request.ifr_name.len() {
-        return None;
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
-    // SAFETY: the request is valid for reading and writing during the call, and names an interface.
-    let result = unsafe { libc::ioctl(descriptor, libc::SIOCGIFMTU as _, &raw mut request) };
-    if result != 0 {
-        return None;
-    }
-    // SAFETY: a successful SIOCGIFMTU has filled this member of the union.
-    u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).ok()
+/// Every interface and every address. What the kernel's own answers do not give, the usual calls may.
+pub(crate) fn list() -> io::Result<Listed> {
+    rtnetlink::list().or_else(|_| addresses::list(|_| super::links::links()))
 }
 
 // ---- errors --------------------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 //! drop counts are not among it, and stay unknown.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 
 use crate::model::error::FaultKind;
 use crate::model::event::{Refusal, Unreachable};
-use crate::model::interface::Standing;
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
@@ -58,11 +57,6 @@ impl News {
     pub(crate) const fn take(&self) -> bool {
         false
     }
-}
-
-/// Not told here: every address is as good as any.
-pub(crate) const fn standings() -> Vec<(Ipv6Addr, u32, Standing)> {
-    Vec::new()
 }
 
 /// What is known of neighbours is not told here.

@@ -12,10 +12,14 @@ pub(crate) use super::portable::{
 };
 use crate::model::error::FaultKind;
 use crate::model::{Family, Fault, Link};
-use crate::net::sys::LinkFacts;
+use crate::net::sys::{LinkFacts, Listed, addresses};
 
 /// Every interface that has an address: there are no others in the list, and no flags but these.
-pub(crate) fn links(addresses: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
+pub(crate) fn list() -> io::Result<Listed> {
+    addresses::list(links)
+}
+
+fn links(addresses: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
     let mut links: Vec<LinkFacts> = Vec::new();
     for address in addresses {
         let Some(index) = address.index else { continue };

@@ -127,7 +127,7 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
     if wish.threads > 1 && !SPREADS_SENDERS {
         return Err(Error::Unsupported { what: "spreading senders over several threads" });
     }
-    let table = interfaces::list()?;
+    let (table, watch) = interfaces::watched()?;
     let address = match wish.address {
         Some(target) => interfaces::resolve(target, wish.default, None, &table)?,
         None => wish.default,
@@ -152,6 +152,7 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
     for group in wish.groups.iter().copied().chain(everybody) {
         network.keep_joined(group, names.clone());
     }
+    network.keep_watching(watch)?;
     for network in iter::once(&mut network).chain(&mut others) {
         network.watch_interfaces()?;
         network.poll_for(wish.busy_poll.unwrap_or_default());
