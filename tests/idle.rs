@@ -9,9 +9,9 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::PATIENCE;
 use support::catcher::Catcher;
 use support::program::{HALLOO, Process, Run, mortal, numbers, serve};
+use support::{PATIENCE, Untold, portable};
 
 /// What a process has done so far, all threads of it.
 #[derive(Debug)]
@@ -116,6 +116,11 @@ fn who_announces_sleeps_when_that_is_done() {
     let mut command = mortal(HALLOO);
     command.args(["announce", "idle", "--port", "9", "--interface", "lo", "-4", "--discovery-port", "21099", "--json"]);
     command.env("XDG_STATE_HOME", state.path()).env_remove("HALLOO_SECRET_FILE");
+    if portable(Untold::Destination) {
+        // Which datagrams come by an interface is not told, so it does not promise to answer only those.
+        Run::new(command).output().expect_code(4).says(&["by interface is not possible on this system"]);
+        return;
+    }
     let server = Run::new(command).serve();
     let announcements = halloo::engine::announce::ANNOUNCEMENTS as usize;
     server.process.wait_events("sent", announcements);

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use support::catcher::Catcher;
 use support::lan::{Lan, as_nobody, is_root, link_local};
-use support::pattern;
 use support::program::{HALLOO, Run, Server, halloo, number, numbers, public_copies, serve};
+use support::{Untold, pattern, portable, told};
 
 const LIMIT: usize = 65_507;
 
@@ -119,6 +119,11 @@ fn the_answer_comes_from_the_address_that_was_asked() {
     for address in ["127.0.0.1", "127.0.0.2", "127.1.2.3"] {
         let asked = format!("{address}:{}", server.port());
         let client = Catcher::new();
+        if portable(Untold::Source) {
+            // The system chooses: for loopback its first address.
+            assert_eq!(client.ask("hi", &asked).1.to_string(), format!("127.0.0.1:{}", server.port()));
+            continue;
+        }
         assert_eq!(client.ask("hi", &asked).1.to_string(), asked);
         // A connected socket hears nobody else.
         client.0.connect(&asked).unwrap();
@@ -315,7 +320,7 @@ fn a_server_runs_without_any_rights() {
     let summary = listener.finish().expect_code(0).summary();
     assert_eq!(
         (&summary["received"], &summary["kernel_drops"]),
-        (&1.into(), &0.into()),
+        (&1.into(), &told(Untold::Drops, 0)),
         "what the kernel counts is open to all"
     );
     run(&["interfaces"]).output().expect_code(0);
