@@ -97,6 +97,14 @@ fn clap_finds_no_contradiction() {
 }
 
 #[test]
+fn only_the_command_that_is_typed_gets_its_options() {
+    let mut halloo = Args::command();
+    halloo.try_get_matches_from_mut(["halloo", "send", "127.0.0.1"]).unwrap();
+    let made: Vec<_> = halloo.get_subcommands().filter(|command| command.get_arguments().count() > 5).collect();
+    assert_eq!(made.iter().map(|command| command.get_name()).collect::<Vec<_>>(), ["send"]);
+}
+
+#[test]
 fn help_and_version_are_printed_where_they_were_asked_for() {
     for asked in ["--help", "-h", "--version", "help send", "send --help", "listen -h"] {
         let refused = line(asked).unwrap_err();
