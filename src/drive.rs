@@ -68,8 +68,8 @@ const REFRESH: Duration = Duration::from_secs(2);
 const COUNT_DROPS: Duration = Duration::from_secs(1);
 
 /// Batches read before the engine is told the time again, however many datagrams wait: a flood must not put off a
-/// deadline, a record to be sent or the end of the run.
-const MOST_BATCHES: u32 = 64;
+/// deadline, a record to be sent or the end of the run. They are a thousand datagrams, which take a millisecond or two.
+const MOST_BATCHES: u32 = 16;
 
 /// How long what is in the queue at the end is counted: longer than a full receive buffer of 4 MiB takes, some 10,000
 /// datagrams and as many microseconds; short enough that a flood does not keep who has ended from ending.
@@ -164,7 +164,9 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             if self.engine.next() == Next::Done {
                 return self.send();
             }
-            if self.desk.outbox.is_empty() {
+            // What is said now leaves before the wait, and nothing is looked for in between: what has come ends the wait.
+            self.send()?;
+            if self.engine.next() != Next::Done {
                 self.wait()?;
             }
         }
@@ -303,6 +305,7 @@ mod tests {
     use crate::model::interface::Table;
     use crate::model::stats::Verdict;
     use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Stamp};
+    use crate::net::batch::{FEW, MANY};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
     use std::net::SocketAddr;
@@ -550,6 +553,11 @@ mod tests {
         }
     }
 
+    /// Short datagrams that are handed over in a row, where all of them wait.
+    fn in_a_row() -> usize {
+        FEW + (MOST_BATCHES as usize - 1) * MANY
+    }
+
     /// What becomes of datagrams that come at these times, in ms.
     fn count(times: &[u32]) -> Counting {
         count_to(times, 0, &Stop::default())
@@ -568,7 +576,7 @@ mod tests {
 
     #[test]
     fn what_is_in_the_queue_at_the_end_is_counted_and_nobody_is_handed_it() {
-        let batch = crate::net::batch::SLOTS;
+        let batch = FEW;
         let engine = count_to(&[5; 1000], 999, &Stop::default());
         // The rest of the batch that ended it is the engine's to count.
         assert_eq!((engine.handed_over_at_the_end, engine.unread), (batch - 1, 1000 - batch as u64));
@@ -576,7 +584,7 @@ mod tests {
         assert_eq!(count_to(&[5, 5, 5, 5, 5, 90], 5, &Stop::default()).unread, 1);
         let stop = Stop::default();
         stop.request();
-        let most = MOST_BATCHES as usize * batch;
+        let most = in_a_row();
         let engine = count_to(&vec![0; 10 * most], 0, &stop);
         assert_eq!((engine.left, engine.unread), (9 * most, 9 * most as u64));
     }
@@ -594,7 +602,7 @@ mod tests {
 
     #[test]
     fn who_cannot_be_handed_all_that_waits_is_told() {
-        let most = MOST_BATCHES as usize * crate::net::batch::SLOTS;
+        let most = in_a_row();
         assert_eq!(count(&vec![5; most - 1]).behind, 0);
         assert_eq!(count(&vec![5; most + 1]).behind, 1);
     }

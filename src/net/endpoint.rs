@@ -10,7 +10,7 @@ use crate::model::error::Action;
 use crate::model::{Error, Family, Fault, Link};
 use crate::net::fault::system;
 use crate::net::options::Options;
-use crate::net::sys::{self, Bound};
+use crate::net::sys::{self, Bound, Joins};
 
 /// What became of wishes that may fail.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,8 @@ impl Endpoint {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
         let Options { connect: peer, patient, broadcast, .. } = *options;
-        let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast };
+        let joins = Joins::of(&socket);
+        let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast, joins };
         Ok(Self { bound, granted, drops: Widened::default() })
     }
 

@@ -25,14 +25,25 @@ pub struct Fanout {
     waiter: Option<sys::Waiter>,
     /// Which endpoint is read first: none may starve the others.
     first: usize,
-    /// The last destination whose source address was looked up, with that address.
-    looked_up: Option<(SocketAddr, IpAddr)>,
+    /// By which way the last one left.
+    left: Option<Left>,
+    /// What became of the datagrams of one flush.
+    results: Vec<Result<(), Fault>>,
     /// Where the system tells of interfaces that come and go, if that is wanted.
     news: Option<sys::News>,
+    /// The last wait has found that there are none.
+    no_news: bool,
     /// What is joined on interfaces that come.
     groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
     changed: bool,
+}
+
+/// A datagram that left, from where and by which interface.
+struct Left {
+    item: Item,
+    source: SocketAddr,
+    link: Option<Link>,
 }
 
 /// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
@@ -72,8 +83,10 @@ impl Fanout {
             table,
             waiter: None,
             first: 0,
-            looked_up: None,
+            left: None,
+            results: Vec::new(),
             news: None,
+            no_news: false,
             groups: Vec::new(),
             changed: false,
         }
@@ -188,7 +201,7 @@ impl Fanout {
         self.waiter().map(|waiter| Waker(Arc::clone(waiter.alarm())))
     }
 
-    fn waiter(&mut self) -> Result<&sys::Waiter, Error> {
+    fn waiter(&mut self) -> Result<&mut sys::Waiter, Error> {
         let waiter = match self.waiter.take() {
             Some(waiter) => waiter,
             None => {
@@ -204,6 +217,9 @@ impl Fanout {
     /// and bound to its source where that matters.
     fn endpoint_for(&self, item: &Item) -> Option<&Endpoint> {
         let same_family = |e: &&Endpoint| e.local().is_ipv4() == item.destination.is_ipv4();
+        if let [only] = &self.endpoints[..] {
+            return Some(only).filter(same_family);
+        }
         let everybody = self.endpoints.len() > 1 && self.is_everybody(item.destination.ip());
         let candidates = || self.endpoints.iter().filter(same_family);
         let of = |same_source: bool| move |e: &&Endpoint| !same_source || item.source == Some(e.local().ip());
@@ -218,24 +234,18 @@ impl Fanout {
         cast_by_table(&self.table, address.to_canonical()) != Cast::Unicast
     }
 
-    /// Source address and interface of a datagram that left.
+    /// Source address and interface of a datagram that left: looked up for the first of those that go the same way.
     fn left_by(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
+        if let Some(left) = self.left.as_ref().filter(|left| left.item.goes_with(item)) {
+            return (Some(left.source), left.link.clone());
+        }
         let Some(local) = self.endpoint_for(item).map(Endpoint::local) else { return (None, None) };
         let bound = (!local.ip().is_unspecified()).then(|| local.ip());
-        let source = item.source.or(bound).or_else(|| self.source_towards(item.destination));
+        let source = item.source.or(bound).or_else(|| source_for(item.destination).ok());
         let link = item.link.clone().or_else(|| self.table.towards(source?, item.destination).cloned());
-        (source.map(|ip| SocketAddr::new(ip, local.port())), link)
-    }
-
-    fn source_towards(&mut self, destination: SocketAddr) -> Option<IpAddr> {
-        match self.looked_up {
-            Some((known, source)) if known == destination => Some(source),
-            _ => {
-                let source = source_for(destination).ok()?;
-                self.looked_up = Some((destination, source));
-                Some(source)
-            }
-        }
+        let source = source.map(|ip| SocketAddr::new(ip, local.port()));
+        self.left = source.map(|source| Left { item: item.clone(), source, link: link.clone() });
+        (source, link)
     }
 
     fn outcome(&mut self, item: &Item, len: usize, sent: Result<(), Fault>) -> Outcome {
@@ -249,12 +259,12 @@ impl Fanout {
 
 impl Network for Fanout {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
-        let mut results = Vec::with_capacity(outbox.items().len());
+        let mut results = std::mem::take(&mut self.results);
         sys::send(outbox, |item| self.endpoint_for(item).map(Endpoint::bound), &mut results);
-        for (item, sent) in outbox.items().iter().zip(results) {
-            let len = outbox.payload(item).len();
-            outcomes.push(self.outcome(item, len, sent));
+        for (item, sent) in outbox.items().iter().zip(results.drain(..)) {
+            outcomes.push(self.outcome(item, item.bytes.len(), sent));
         }
+        self.results = results;
         outbox.clear();
     }
 
@@ -272,9 +282,7 @@ impl Network for Fanout {
                 // An error that waits shows before any datagram does: with one there is no need to look for the other.
                 sys::take_refusals(endpoint.bound(), batch.refusals_mut());
             }
-            for head in batch.heads_from(before) {
-                describe(&self.table, head);
-            }
+            describe(&self.table, batch.heads_from(before));
         }
         self.first = (self.first + 1) % count.max(1);
         Ok(())
@@ -284,7 +292,10 @@ impl Network for Fanout {
         if timeout == Some(Duration::ZERO) {
             return Ok(());
         }
-        self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))
+        self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))?;
+        let told = |waiter: &sys::Waiter| self.news.as_ref().is_some_and(|news| news.found_by(waiter));
+        self.no_news = !self.waiter.as_ref().is_some_and(told);
+        Ok(())
     }
 
     fn is_woken(&mut self) -> bool {
@@ -293,7 +304,7 @@ impl Network for Fanout {
 
     fn refresh(&mut self) {
         let Ok(table) = interfaces::list() else { return };
-        self.looked_up = None;
+        self.left = None;
         if table == self.table {
             return;
         }
@@ -303,7 +314,9 @@ impl Network for Fanout {
     }
 
     fn changed(&mut self) -> Option<&Table> {
-        if self.news.as_ref().is_some_and(sys::News::take) {
+        // Looked for once without a wait, and behind one only where it has found some.
+        let no_news = std::mem::take(&mut self.no_news);
+        if !no_news && self.news.as_ref().is_some_and(sys::News::take) {
             self.refresh();
             // Even where the table is the same: an address may have become good to send from.
             self.changed = true;
@@ -325,9 +338,20 @@ fn cannot_wait(error: &io::Error) -> Error {
     system(Action::Wait, "the sockets".to_owned(), error)
 }
 
+/// What the table of interfaces says of datagrams. Neighbours mostly come the same way: then it is the same.
+fn describe(table: &Table, mut heads: &mut [Head]) {
+    while let Some((first, others)) = heads.split_first_mut() {
+        describe_one(table, first);
+        let alike = others.iter().take_while(|head| head.comes_with(first)).count();
+        let (alike, rest) = others.split_at_mut(alike);
+        alike.iter_mut().for_each(|head| head.describe_as(first));
+        heads = rest;
+    }
+}
+
 /// What the table of interfaces says of a datagram: its interface by name, its cast where the system did not say,
 /// whose address its source is, whether that is a neighbour, and whether it was sent to another interface.
-fn describe(table: &Table, head: &mut Head) {
+fn describe_one(table: &Table, head: &mut Head) {
     let source = head.source.ip().to_canonical();
     head.link = head.index.map(|index| link_of(table, index));
     head.cast = head.cast.or_else(|| head.destination.map(|to| cast_by_table(table, to.ip().to_canonical())));
@@ -397,7 +421,7 @@ mod tests {
             ttl: None,
             stamp: Stamp { wall: std::time::SystemTime::UNIX_EPOCH, source: StampSource::User },
         };
-        describe(&table(), &mut head);
+        describe_one(&table(), &mut head);
         head
     }
 

@@ -23,12 +23,18 @@ mod news;
 #[cfg(unix)]
 mod pair;
 #[cfg(not(target_os = "linux"))]
+mod poller;
+#[cfg(not(target_os = "linux"))]
 mod portable;
 mod room;
+#[cfg(target_os = "linux")]
+mod sending;
 #[cfg(any(test, not(target_os = "linux")))]
 mod soft;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod unix;
+#[cfg(target_os = "linux")]
+mod watch;
 #[cfg(windows)]
 mod windows;
 
@@ -44,13 +50,17 @@ pub(crate) use mortal::mortal;
 #[cfg(target_os = "linux")]
 pub(crate) use news::News;
 #[cfg(not(target_os = "linux"))]
+pub(crate) use poller::{Alarm, Waiter};
+#[cfg(not(target_os = "linux"))]
 pub(crate) use portable::News;
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, SEND_BUFFER, bind_device, claim_port, disconnect, drops, fault, forbid_fragments,
-    has_ended, links, name_of, next_len, prepare, receive, segments, send, set_traffic_class, share_port,
-    take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, Joins, SEND_BUFFER, Tray, bind_device, claim_port, disconnect, drops, fault,
+    forbid_fragments, has_ended, links, name_of, next_len, prepare, receive, segments, send, set_traffic_class,
+    share_port, take_refusals, want_destination, want_details,
 };
-pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
+pub(crate) use wait::{Wish, wait_for};
+#[cfg(target_os = "linux")]
+pub(crate) use watch::{Alarm, Waiter};
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
@@ -83,6 +93,8 @@ pub(crate) struct Bound {
     pub(crate) patient: bool,
     /// Whether it is there to send to everybody.
     pub(crate) broadcast: bool,
+    /// Which datagrams leave together.
+    pub(crate) joins: Joins,
 }
 
 /// What the system says of an interface apart from its addresses.

@@ -14,7 +14,7 @@ use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
 use crate::net::batch::{Head, Item};
 use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
-use crate::net::sys::{Bound, fault};
+use crate::net::sys::{Bound, Waiter, fault};
 use crate::net::{Batch, Outbox};
 
 /// A buffer's size reads back as it was granted.
@@ -27,6 +27,20 @@ pub(crate) const CHOOSES_SOURCE: bool = false;
 pub(crate) fn prepare(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
+
+/// Every datagram leaves alone.
+#[derive(Debug)]
+pub(crate) struct Joins;
+
+impl Joins {
+    pub(crate) const fn of(_: &Socket) -> Self {
+        Self
+    }
+}
+
+/// Nothing is told beside the bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Tray;
 
 /// Not told here; a datagram's destination stays unknown.
 pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
@@ -51,6 +65,10 @@ impl News {
 
     pub(crate) const fn socket(&self) -> Option<std::sync::Arc<Socket>> {
         None
+    }
+
+    pub(crate) const fn found_by(&self, _: &Waiter) -> bool {
+        false
     }
 
     pub(crate) const fn take(&self) -> bool {
@@ -132,9 +150,10 @@ pub(crate) fn name_of(_: u32) -> Option<String> {
 }
 
 fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
-    let (start, free, size) = batch.free();
+    let start = batch.start();
+    let free = batch.free().0.next().ok_or(io::ErrorKind::OutOfMemory)?;
     // SAFETY: initialised bytes may be seen as maybe-initialised ones; the system only writes whole bytes into them.
-    let bytes = unsafe { &mut *(std::ptr::from_mut(&mut free[..size]) as *mut [std::mem::MaybeUninit<u8>]) };
+    let bytes = unsafe { &mut *(std::ptr::from_mut(free) as *mut [std::mem::MaybeUninit<u8>]) };
     let (len, flags, source) = bound.socket.recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
     let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
     batch.take(1);
@@ -166,7 +185,7 @@ pub(crate) fn send<'b>(
     let mut room = Room::default();
     for item in outbox.items() {
         let result = match bound_for(item) {
-            Some(bound) => send_one(bound, item, outbox.payload(item), &mut room),
+            Some(bound) => send_one(bound, item, outbox.bytes(&item.bytes), &mut room),
             None => Err(Fault { kind: FaultKind::Unsupported, code: None }),
         };
         results.push(result);
