@@ -67,9 +67,9 @@ const REFRESH: Duration = Duration::from_secs(2);
 /// while nothing comes.
 const COUNT_DROPS: Duration = Duration::from_secs(1);
 
-/// Batches read before the engine is told the time again, however many datagrams wait: a flood must not put off a
-/// deadline, a record to be sent or the end of the run. They are a thousand datagrams, which take a millisecond or two.
-const MOST_BATCHES: u32 = 16;
+/// Datagrams handed over before the engine is told the time again, however many wait: a flood must not put off a deadline, a
+/// record to be sent or the end of the run. They take a millisecond or two.
+const IN_A_ROW: usize = 1000;
 
 /// How long what is in the queue at the end is counted: longer than a full receive buffer of 4 MiB takes, some 10,000
 /// datagrams and as many microseconds; short enough that a flood does not keep who has ended from ending.
@@ -187,7 +187,8 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
 
     /// Hands over what is there, batch by batch; answers leave in between.
     fn receive(&mut self) -> Result<(), Broken> {
-        for _ in 0..MOST_BATCHES {
+        let mut handed_over = 0;
+        while handed_over < IN_A_ROW {
             self.network.receive(&mut self.batch).map_err(Broken::Network)?;
             self.desk.now = self.clock.now();
             self.hand_over();
@@ -199,6 +200,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
                 self.emptied = self.desk.now.run;
                 return self.desk.check();
             }
+            handed_over += self.batch.count().max(1);
             self.send()?;
         }
         self.engine.behind(self.desk.now);
@@ -555,7 +557,7 @@ mod tests {
 
     /// Short datagrams that are handed over in a row, where all of them wait.
     fn in_a_row() -> usize {
-        FEW + (MOST_BATCHES as usize - 1) * MANY
+        FEW + (IN_A_ROW - FEW).next_multiple_of(MANY)
     }
 
     /// What becomes of datagrams that come at these times, in ms.

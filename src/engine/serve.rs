@@ -80,6 +80,8 @@ pub struct Plan {
     pub ends: Ends,
     /// A datagram that the kernel dropped, or whose output was, makes it [`Verdict::TooFew`].
     pub fail_on_loss: bool,
+    /// Datagrams come in trains, and the kernel counts one that it drops as one.
+    pub offload: bool,
 }
 
 /// What the kernel drops is told once in so long: a flood must not make a log of itself.
@@ -212,7 +214,7 @@ impl Engine for Server {
         let (due, told) = self.drops_told.map_or((Duration::ZERO, 0), |(last, told)| (last + TELL_DROPS_EVERY, told));
         if total > told && now.run >= due {
             self.drops_told = Some((now.run, total));
-            out.tell(&Event::Notice(Notice::KernelDrops { new: total - told, total }));
+            out.tell(&Event::Notice(Notice::KernelDrops { new: total - told, total, at_least: self.plan.offload }));
         }
     }
 
@@ -236,6 +238,7 @@ impl Engine for Server {
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
         self.stats.close(now.run, ending, self.verdict(ending));
+        self.stats.drops_at_least = self.plan.offload && ending.kernel_drops.is_some_and(|drops| drops > 0);
         out.tell(&Event::Summary(&self.stats));
     }
 }
@@ -336,6 +339,7 @@ mod tests {
             filter: Filter::default(),
             ends: Ends::default(),
             fail_on_loss: false,
+            offload: false,
         }
     }
 
@@ -446,10 +450,23 @@ mod tests {
             server.dropped(at(ms), total, &mut said);
         }
         let told = said.notices.iter().map(|notice| match notice {
-            Notice::KernelDrops { new, total } => (*new, *total),
+            Notice::KernelDrops { new, total, at_least: false } => (*new, *total),
             other => panic!("{other:?}"),
         });
         assert_eq!(told.collect::<Vec<_>>(), [(5, 5), (7, 12), (1, 13)]);
+    }
+
+    #[test]
+    fn of_trains_that_the_kernel_drops_only_the_least_is_known() {
+        let at_least = |offload, drops| {
+            let (mut server, mut said) = (Server::new(Plan { offload, ..plan(None) }), Said::default());
+            server.dropped(at(0), drops, &mut said);
+            server.finish(at(1), &Ending { kernel_drops: Some(drops), ..Ending::default() }, &mut said);
+            let told = said.notices.iter().any(|notice| matches!(notice, Notice::KernelDrops { at_least: true, .. }));
+            assert_eq!(told, server.stats().drops_at_least);
+            told
+        };
+        assert_eq!((at_least(true, 1), at_least(true, 0), at_least(false, 1)), (true, false, false));
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub(crate) const FEW: usize = 4;
 /// well; a mixture of all lengths can make them 4 MiB, and no more.
 pub(crate) const MANY: usize = 64;
 
+/// A client that has so few on their way gets its answers in more than one go: with all of them at once, it and the server
+/// would wait for each other in turn, and each of the waits costs more than the answers.
+const IN_STEP: usize = 2 * FEW;
+
 /// Bytes of one wake-up that are read again while they are in the cache.
 const IN_CACHE: usize = FEW * SLOT;
 
@@ -36,6 +40,8 @@ pub struct Batch {
     used: usize,
     /// Slots of this wake-up.
     most: usize,
+    /// The most bytes in one of them.
+    longest: usize,
     heads: Vec<Head>,
     refusals: Vec<Refusal>,
     pub(crate) tray: Tray,
@@ -86,7 +92,7 @@ impl Batch {
         // Pages that nobody has touched take up no memory.
         let buffer = vec![0; (slot + GAP) * MANY];
         let (heads, refusals) = (Vec::with_capacity(FEW), Vec::new());
-        Self { buffer, slot, used: 0, most: FEW, heads, refusals, tray: Tray::default() }
+        Self { buffer, slot, used: 0, most: FEW, longest: 0, heads, refusals, tray: Tray::default() }
     }
 
     /// The datagrams, in the order they were read.
@@ -124,12 +130,11 @@ impl Batch {
     /// Makes room for the next wake-up: for many where this one was full of short ones.
     pub fn clear(&mut self) {
         if self.is_full() {
-            let longest = self.heads.iter().map(|head| head.bytes.len()).max().unwrap_or(0);
-            self.most = (IN_CACHE / longest.max(1)).clamp(FEW, MANY);
-        } else if self.used < FEW {
+            self.most = (IN_CACHE / self.longest.max(1)).clamp(FEW, MANY);
+        } else if self.used <= IN_STEP {
             self.most = FEW;
         }
-        self.used = 0;
+        (self.used, self.longest) = (0, 0);
         self.heads.clear();
         self.refusals.clear();
     }
@@ -161,9 +166,10 @@ impl Batch {
         self.used == self.most
     }
 
-    /// Takes so many buffers into use.
-    pub(crate) fn take(&mut self, slots: usize) {
-        self.used += slots;
+    /// Takes one more buffer into use, for so many bytes.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        self.used += 1;
+        self.longest = self.longest.max(bytes.min(self.slot));
     }
 
     /// Bytes of one buffer.
@@ -173,6 +179,10 @@ impl Batch {
 
     pub(crate) fn push(&mut self, head: Head) {
         self.heads.push(head);
+    }
+
+    pub(crate) fn extend(&mut self, head: Option<Head>) {
+        self.heads.extend(head);
     }
 
     /// The datagrams from the given one on, to be described.
@@ -205,7 +215,7 @@ impl Batch {
         }
         let (start, len) = (self.start(), datagram.payload.len().min(self.slot));
         self.buffer[start..start + len].copy_from_slice(&datagram.payload[..len]);
-        self.take(1);
+        self.take(len);
         self.push(Head {
             bytes: start..start + len,
             wire_len: datagram.wire_len,

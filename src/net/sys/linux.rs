@@ -72,6 +72,11 @@ pub(crate) fn want_details(socket: &Socket, family: Family) {
     }
 }
 
+/// UDP_GRO: trains of datagrams come as they travel, in one piece, with the length that they are to be parted at.
+pub(crate) fn want_trains(socket: &Socket) -> io::Result<()> {
+    set_flag(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+}
+
 /// SO_BINDTODEVICE: only by this interface, whatever the routes say.
 pub(crate) fn bind_device(socket: &Socket, interface: &str) -> io::Result<()> {
     socket.bind_device(Some(interface.as_bytes()))
@@ -229,8 +234,8 @@ fn is_ours(error: &io::Error) -> bool {
 // ---- receiving -----------------------------------------------------------------------------------------------------
 
 /// Bytes for the control messages of one datagram. Those asked for take 40 (IPV6_PKTINFO: 16 + 20, rounded up to words),
-/// 32 (SCM_TIMESTAMPNS: 16 + 16) and 24 (TTL: 16 + 4); an error takes 64 (16 + 16 + 28). Twice that leaves room for what a
-/// newer kernel adds.
+/// 32 (SCM_TIMESTAMPNS: 16 + 16), 24 (TTL: 16 + 4) and 24 (UDP_GRO: 16 + 4); an error takes 64 (16 + 16 + 28). Nearly twice
+/// that leaves room for what a newer kernel adds.
 const CONTROL: usize = 320;
 
 /// Bytes for a socket address of either IP version: `sockaddr_in6`.
@@ -264,7 +269,7 @@ impl Tray {
 
 /// Adds what is in the socket's queue to the batch, as far as there is room, with one system call.
 pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
-    let (asked, start, stride) = (batch.room(), batch.start(), batch.stride());
+    let (asked, start, stride, slot) = (batch.room(), batch.start(), batch.stride(), batch.slot());
     let mut pieces = [const { MaybeUninit::<libc::iovec>::uninit() }; MANY];
     let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MANY];
     let (free, tray) = batch.free();
@@ -294,12 +299,25 @@ pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
     for (index, message) in messages[..got].iter().enumerate() {
         // SAFETY: no more come back than went in, and those that did are written.
         let message = unsafe { message.assume_init_ref() };
-        if let Some(head) = batch.tray.head(bound.local, index, message, start + index * stride, batch.slot()) {
-            batch.push(head);
+        let (address, control) = batch.tray.beside(index, &message.msg_hdr);
+        let control = control::read(control);
+        let (begin, all) = (start + index * stride, message.msg_len as usize);
+        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
+        let source = control::socket_address(address);
+        batch.take(all);
+        let one = control.segment.filter(|len| *len > 0).unwrap_or(all);
+        for (from, len) in parted(all, one) {
+            let bytes = begin + from.min(slot)..begin + (from + len).min(slot);
+            batch.extend(source.map(|source| head(bound.local, bytes, len, source, &control)));
         }
     }
-    batch.take(got);
     Ok(())
+}
+
+/// Where the datagrams of a train begin, and how long they are: all of them as `one`, but for the last.
+fn parted(all: usize, one: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = all.div_ceil(one.max(1)).max(1);
+    (0..count).map(move |number| (number * one, one.min(all - number * one)))
 }
 
 /// Bytes of control messages that the kernel wrote.
@@ -309,28 +327,18 @@ fn filled(header: &libc::msghdr) -> usize {
 }
 
 impl Tray {
-    /// What it says of the datagram of this number, whose bytes begin there.
-    fn head(
-        &self,
-        local: SocketAddr,
-        index: usize,
-        message: &libc::mmsghdr,
-        begin: usize,
-        slot: usize,
-    ) -> Option<Head> {
-        let control = &self.controls[index].0[..filled(&message.msg_hdr)];
-        let address = &self.addresses[index].0[..(message.msg_hdr.msg_namelen as usize).min(ADDRESS)];
-        let wire_len = message.msg_len as usize;
-        head(local, begin..begin + wire_len.min(slot), wire_len, address, &control::read(control))
+    /// Address and control messages of the message of this number.
+    fn beside(&self, index: usize, header: &libc::msghdr) -> (&[u8], &[u8]) {
+        let address = &self.addresses[index].0[..(header.msg_namelen as usize).min(ADDRESS)];
+        (address, &self.controls[index].0[..filled(header)])
     }
 }
 
-fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8], control: &Control) -> Option<Head> {
-    Some(Head {
+fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, source: SocketAddr, control: &Control) -> Head {
+    Head {
         bytes,
         wire_len,
-        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
-        source: canonical(control::socket_address(address)?),
+        source: canonical(source),
         destination: control.destination.map(|ip| SocketAddr::new(ip.to_canonical(), local.port())),
         local: control.local,
         index: control.interface,
@@ -341,7 +349,7 @@ fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8],
         other_link: false,
         ttl: control.ttl,
         stamp: stamp(control),
-    })
+    }
 }
 
 /// An interface's name by its number.

@@ -50,6 +50,11 @@ pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
 /// Not told here.
 pub(crate) fn want_details(_: &Socket, _: Family) {}
 
+/// Datagrams come one by one here.
+pub(crate) fn want_trains(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// An interface is not chosen by its name here.
 pub(crate) fn bind_device(_: &Socket, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
@@ -156,7 +161,7 @@ fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
     let bytes = unsafe { &mut *(std::ptr::from_mut(free) as *mut [std::mem::MaybeUninit<u8>]) };
     let (len, flags, source) = bound.socket.recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
     let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
-    batch.take(1);
+    batch.take(len);
     Ok(Head {
         bytes: start..start + len,
         // How long a truncated datagram was is not told; that it was longer is.

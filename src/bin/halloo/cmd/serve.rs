@@ -41,6 +41,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         default: SocketAddr::from((host, DEFAULT_PORT)),
         share: args.share,
         receive_buffer: args.receive_buffer,
+        offload: args.offload,
         interfaces: &args.interface,
         groups: &[],
     };
@@ -64,6 +65,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         filter,
         ends: ends(args.count, args.timeout, args.idle),
         fail_on_loss: args.fail_on_loss,
+        offload: args.offload,
     };
     let mut queue = Queue::new();
     let sink = output.queued(Style::Receive, &mut queue);
@@ -98,6 +100,7 @@ pub(super) struct Wish<'a> {
     pub(super) default: SocketAddr,
     pub(super) share: bool,
     pub(super) receive_buffer: Option<usize>,
+    pub(super) offload: bool,
     pub(super) interfaces: &'a [Selector],
     pub(super) groups: &'a [IpAddr],
 }
@@ -120,7 +123,8 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
         None => wish.default,
     };
     let asked = wish.receive_buffer.unwrap_or(RECEIVE_BUFFER);
-    let options = Options { share: wish.share, receive_buffer: asked, patient: false, ..Options::new(address) };
+    let Wish { share, offload, .. } = *wish;
+    let options = Options { share, offload, receive_buffer: asked, patient: false, ..Options::new(address) };
     let endpoint = options.open()?;
     let mut notices = Vec::new();
     let groups = join(wish, &endpoint, &table, &mut notices)?;
