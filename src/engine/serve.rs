@@ -1,6 +1,5 @@
 //! Listening, and answering: `listen`, `echo` and `length` are one behaviour with three replies.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::guard::Guard;
@@ -8,7 +7,7 @@ use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Received, Refusal};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Cidr, Datagram, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Cidr, Datagram, Event, Family, LinkName, Now, Payload, Stats, Transmit, Verdict};
 
 /// What an answer is made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,7 +37,7 @@ pub struct Filter {
     /// Addressed so, if anything is named.
     pub only: Option<Only>,
     /// By one of these interfaces, if any are named.
-    pub interfaces: Vec<Arc<str>>,
+    pub interfaces: Vec<LinkName>,
     /// Not from this host.
     pub no_self: bool,
 }
@@ -251,7 +250,7 @@ fn lets_in(filter: &Filter, datagram: &Datagram<'_>) -> bool {
         Some(Cast::Multicast) => only == Only::Multicast,
         None => false,
     };
-    let by = |interfaces: &[Arc<str>]| datagram.link.as_ref().is_some_and(|link| interfaces.contains(&link.name));
+    let by = |interfaces: &[LinkName]| datagram.link.as_ref().is_some_and(|link| interfaces.contains(&link.name));
     (filter.from.is_empty() || filter.from.iter().any(|block| block.contains(source)))
         && filter.only.is_none_or(addressed)
         && (filter.interfaces.is_empty() || by(&filter.interfaces))

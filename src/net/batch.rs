@@ -19,10 +19,6 @@ pub(crate) const FEW: usize = 4;
 /// well; a mixture of all lengths can make them 4 MiB, and no more.
 pub(crate) const MANY: usize = 64;
 
-/// A client that has so few on their way gets its answers in more than one go: with all of them at once, it and the server
-/// would wait for each other in turn, and each of the waits costs more than the answers.
-const IN_STEP: usize = 2 * FEW;
-
 /// Bytes of one wake-up that are read again while they are in the cache.
 const IN_CACHE: usize = FEW * SLOT;
 
@@ -131,7 +127,7 @@ impl Batch {
     pub fn clear(&mut self) {
         if self.is_full() {
             self.most = (IN_CACHE / self.longest.max(1)).clamp(FEW, MANY);
-        } else if self.used <= IN_STEP {
+        } else if self.used < FEW {
             self.most = FEW;
         }
         (self.used, self.longest) = (0, 0);
@@ -179,10 +175,6 @@ impl Batch {
 
     pub(crate) fn push(&mut self, head: Head) {
         self.heads.push(head);
-    }
-
-    pub(crate) fn extend(&mut self, head: Option<Head>) {
-        self.heads.extend(head);
     }
 
     /// The datagrams from the given one on, to be described.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::model::error::Action;
 use crate::model::event::Outcome;
 use crate::model::interface::Table;
-use crate::model::{Cast, Error, Fault, Interface, Link, Origin};
+use crate::model::{Cast, Error, Fault, Interface, Link, LinkName, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
 use crate::net::fault::system;
@@ -49,7 +49,7 @@ struct Left {
 /// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
 struct Membership {
     group: IpAddr,
-    names: Vec<Arc<str>>,
+    names: Vec<LinkName>,
 }
 
 impl Membership {
@@ -149,7 +149,7 @@ impl Fanout {
     /// Joins `group` from now on on every interface that comes and has one of these names, or any name if there is none
     /// among them, such as one that was deleted and is made again. What is there already is joined by
     /// [`Endpoint::join`].
-    pub fn keep_joined(&mut self, group: IpAddr, names: Vec<Arc<str>>) {
+    pub fn keep_joined(&mut self, group: IpAddr, names: Vec<LinkName>) {
         self.groups.push(Membership { group, names });
     }
 

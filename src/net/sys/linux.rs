@@ -302,13 +302,14 @@ pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
         let (address, control) = batch.tray.beside(index, &message.msg_hdr);
         let control = control::read(control);
         let (begin, all) = (start + index * stride, message.msg_len as usize);
-        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
         let source = control::socket_address(address);
         batch.take(all);
+        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
+        let Some(source) = source else { continue };
         let one = control.segment.filter(|len| *len > 0).unwrap_or(all);
         for (from, len) in parted(all, one) {
             let bytes = begin + from.min(slot)..begin + (from + len).min(slot);
-            batch.extend(source.map(|source| head(bound.local, bytes, len, source, &control)));
+            batch.push(head(bound.local, bytes, len, source, &control));
         }
     }
     Ok(())

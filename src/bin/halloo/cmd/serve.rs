@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::time::Duration;
 
 use halloo::engine::broadcast::ALL_NODES;
@@ -12,7 +11,7 @@ use halloo::model::error::{Action, FaultKind};
 use halloo::model::event::{Listening, Notice, Role};
 use halloo::model::interface::Table;
 use halloo::model::target::DEFAULT_PORT;
-use halloo::model::{Error, Family, Fault, Interface, Link, Selector, Sink, Target, Verdict};
+use halloo::model::{Error, Family, Fault, Interface, Link, LinkName, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Network, Options, batch, interfaces};
@@ -159,7 +158,7 @@ pub(super) fn needs_destination(what: &'static str) -> Result<(), Error> {
 }
 
 /// The names of the chosen interfaces, by which datagrams are told apart.
-pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<Arc<str>>, Error> {
+pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<LinkName>, Error> {
     if !selectors.is_empty() {
         needs_destination("telling datagrams apart by interface")?;
     }
