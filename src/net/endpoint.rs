@@ -47,7 +47,7 @@ impl Endpoint {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
         let Options { connect: peer, patient, broadcast, .. } = *options;
-        let joins = Joins::of(&socket);
+        let joins = Joins::of(&socket, options.offload);
         let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast, joins };
         Ok(Self { bound, granted, drops: Widened::default() })
     }

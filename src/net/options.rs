@@ -37,8 +37,8 @@ pub struct Options {
     pub receive_buffer: usize,
     /// Connect to this peer: only it is heard.
     pub connect: Option<SocketAddr>,
-    /// Trains of datagrams are taken whole from the kernel and parted here (UDP_GRO, udp(7)). It counts one that it drops as one
-    /// datagram, so what it says of drops is then the least there were. Wants a [`Batch`](crate::net::Batch) of whole
+    /// Trains of datagrams are taken whole from the kernel and parted here (UDP_GRO, udp(7)), and handed over whole also for other
+    /// hosts (UDP_SEGMENT). It counts one that it drops as one datagram, so what it says of drops is then the least there were. Wants a [`Batch`](crate::net::Batch) of whole
     /// datagrams: what is behind the end of a shorter buffer is truncated, of each datagram of a train.
     pub offload: bool,
     /// A full send buffer is waited for. A server must not: whoever fills it would stop it for everybody.

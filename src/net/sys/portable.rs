@@ -33,7 +33,7 @@ pub(crate) fn prepare(socket: &Socket) -> io::Result<()> {
 pub(crate) struct Joins;
 
 impl Joins {
-    pub(crate) const fn of(_: &Socket) -> Self {
+    pub(crate) const fn of(_: &Socket, _: bool) -> Self {
         Self
     }
 }

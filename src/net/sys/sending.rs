@@ -4,6 +4,9 @@
 //! Neighbours in the outbox that differ in nothing but their bytes leave as a train: one message, which the kernel or the
 //! network card cuts into datagrams again (UDP_SEGMENT, udp(7)). Nobody sees it but who captures packets on this host or on a
 //! virtual cable.
+//!
+//! By default that is done on loopback alone. A queue before an interface that cuts trains itself, such as tbf (tc-tbf(8)), drops
+//! those of its datagrams that it has no room for, and says that it took them all: then `sent` would count what never left.
 
 use std::cell::Cell;
 use std::io;
@@ -45,6 +48,8 @@ const ALONE: usize = 64;
 /// leaves alone, and so do those behind a refusal: whoever refuses everything is heard each time.
 #[derive(Debug)]
 pub(crate) struct Joins {
+    /// Also those that leave this host.
+    everywhere: bool,
     /// Those of so many bytes and more may not.
     below: Cell<usize>,
     /// So many leave alone before.
@@ -53,10 +58,10 @@ pub(crate) struct Joins {
 
 impl Joins {
     /// Those of a socket that has sent nothing yet.
-    pub(crate) fn of(socket: &Socket) -> Self {
+    pub(crate) fn of(socket: &Socket, everywhere: bool) -> Self {
         // A kernel that does not know the wish (before 4.18) does not heed it, and would send the train as one datagram.
         let known = getsockopt(socket, sockopt::UdpGsoSegment).is_ok();
-        Self { below: Cell::new(if known { usize::MAX } else { 0 }), alone: Cell::new(1) }
+        Self { everywhere, below: Cell::new(if known { usize::MAX } else { 0 }), alone: Cell::new(1) }
     }
 
     /// A datagram was refused.
@@ -85,7 +90,8 @@ impl Joins {
     fn train(&self, items: &[Item]) -> usize {
         let Some(first) = items.first() else { return 0 };
         let len = first.bytes.len();
-        if len == 0 || len >= self.below.get() || self.alone.get() > 0 {
+        let may = self.everywhere || first.destination.ip().to_canonical().is_loopback();
+        if !may || len == 0 || len >= self.below.get() || self.alone.get() > 0 {
             return 1;
         }
         let most = LONGEST_TRAIN.min(LONGEST_MESSAGE / len).max(1);
@@ -323,7 +329,7 @@ mod tests {
     use crate::net::{Batch, Fanout, Network, Options};
 
     fn joins() -> Joins {
-        Joins { below: Cell::new(usize::MAX), alone: Cell::new(0) }
+        Joins { everywhere: false, below: Cell::new(usize::MAX), alone: Cell::new(0) }
     }
 
     fn outbox(to: SocketAddr, lens: &[usize]) -> Outbox {
@@ -359,6 +365,13 @@ mod tests {
         assert_eq!(of(&[1400; 47]), [46, 1], "no longer than a datagram");
         assert_eq!(of(&[32_753, 32_753, 1]), [2, 1]);
         assert_eq!(of(&[65_507; 3]), [1, 1, 1]);
+    }
+
+    #[test]
+    fn those_for_other_hosts_leave_together_only_where_that_was_asked_for() {
+        let outbox = outbox(SocketAddr::from(([10, 77, 0, 2], 9)), &[5, 5]);
+        assert_eq!(trains(&joins(), &outbox), [1, 1]);
+        assert_eq!(trains(&Joins { everywhere: true, ..joins() }, &outbox), [2]);
     }
 
     #[test]
