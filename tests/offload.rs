@@ -90,7 +90,8 @@ fn what_the_way_does_not_carry_in_one_piece_leaves_datagram_by_datagram() {
     for (size, count) in [("1472", "100"), ("1473", "50"), ("4000", "50"), ("1400", "50")] {
         let many = ["--size", size, "--count", count, "--interval", "0", "--wait", "9s", "--expect", count, "--json"];
         let answers = h1.run(&[&["send", "10.77.0.2"][..], &many].concat()).expect_code(0).events("reply");
-        assert!(answers.iter().all(|answer| answer["len"].to_string() == size), "{size}");
+        let size = size.parse::<u64>().unwrap();
+        assert!(answers.iter().all(|answer| answer["len"] == size), "{size}");
     }
     let summary = server.stop().expect_code(0).summary();
     assert_eq!((&summary["sent"], &summary["failed"]), (&250.into(), &0.into()), "{summary}");

@@ -205,7 +205,7 @@ impl Batch {
         if self.is_full() {
             return false;
         }
-        let (start, len) = (self.start(), datagram.payload.len().min(self.slot));
+        let (start, len) = (self.start(), datagram.payload.len().min(self.slot()));
         self.buffer[start..start + len].copy_from_slice(&datagram.payload[..len]);
         self.take(len);
         self.push(Head {

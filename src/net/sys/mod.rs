@@ -94,6 +94,7 @@ pub(crate) struct Bound {
     /// Whether it is there to send to everybody.
     pub(crate) broadcast: bool,
     /// Which datagrams leave together.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there every datagram leaves alone"))]
     pub(crate) joins: Joins,
 }
 

@@ -40,7 +40,7 @@ impl Joins {
 
 /// Nothing is told beside the bytes.
 #[derive(Debug, Default)]
-pub(crate) struct Tray;
+pub(crate) struct Tray {}
 
 /// Not told here; a datagram's destination stays unknown.
 pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
