@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::model::event::Refusal;
 use crate::model::{Cast, Datagram, Link, Origin, Stamp, StampSource, Transmit};
-use crate::net::sys::Tray;
+use crate::net::sys::{self, Tray};
 
 /// Bytes of one receive buffer: one more than the longest IP packet, so that no datagram is ever cut.
 pub const SLOT: usize = 65_536;
@@ -86,7 +86,8 @@ impl Batch {
     pub fn new(slot: usize) -> Self {
         let slot = slot.clamp(1, SLOT);
         // Pages that nobody has touched take up no memory.
-        let buffer = vec![0; (slot + GAP) * MANY];
+        let mut buffer = vec![0; (slot + GAP) * MANY];
+        sys::give_page_by_page(&mut buffer);
         let (heads, refusals) = (Vec::with_capacity(FEW), Vec::new());
         Self { buffer, slot, used: 0, most: FEW, longest: 0, heads, refusals, tray: Tray::default() }
     }

@@ -267,6 +267,21 @@ impl Tray {
     }
 }
 
+/// Pages may be given by so many bytes at once, where the system is set to (transparent huge pages).
+const HUGE_PAGE: usize = 2 << 20;
+
+/// More than a common page, of whatever processor.
+const PAGE: usize = 1 << 16;
+
+/// Has a long buffer be given page by page: of one of which only the beginning of each part is used, huge pages would make all
+/// resident (madvise(2)). Where the system has none, there is nothing to ask for.
+pub(crate) fn give_page_by_page(buffer: &mut [u8]) {
+    let skipped = buffer.as_ptr().align_offset(PAGE);
+    let Some(pages) = buffer.get_mut(skipped..).filter(|pages| pages.len() >= HUGE_PAGE) else { return };
+    // SAFETY: the pointer and the length describe a part of `buffer`, of which the advice changes no byte.
+    unsafe { libc::madvise(pages.as_mut_ptr().cast(), pages.len(), libc::MADV_NOHUGEPAGE) };
+}
+
 /// Adds what is in the socket's queue to the batch, as far as there is room, with one system call.
 pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
     let (asked, start, stride, slot) = (batch.room(), batch.start(), batch.stride(), batch.slot());

@@ -55,8 +55,8 @@ pub(crate) use poller::{Alarm, Waiter};
 pub(crate) use portable::News;
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, Joins, SEND_BUFFER, Tray, bind_device, claim_port, disconnect, drops, fault,
-    forbid_fragments, has_ended, links, name_of, next_len, prepare, receive, segments, send, set_traffic_class,
-    share_port, take_refusals, want_destination, want_details, want_trains,
+    forbid_fragments, give_page_by_page, has_ended, links, name_of, next_len, prepare, receive, segments, send,
+    set_traffic_class, share_port, take_refusals, want_destination, want_details, want_trains,
 };
 pub(crate) use wait::{Wish, wait_for};
 #[cfg(target_os = "linux")]
