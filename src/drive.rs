@@ -2,6 +2,9 @@
 //!
 //! The way of one datagram: the network fills the batch; the engine is handed each datagram and says what to send and
 //! what to tell; the sends go into one outbox, the events to the sink; before the next wait both are flushed.
+//!
+//! Where the network is to be polled ([`Network::busy_poll`]), the wait begins only when nothing has come or left for so long;
+//! until then the loop goes round.
 
 use std::io;
 use std::sync::Arc;
@@ -11,9 +14,13 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::engine::{Engine, Next, Out};
 use crate::model::error::Broken;
 use crate::model::event::Outcome;
-use crate::model::stats::Ending;
+use crate::model::stats::{Ending, Verdict};
 use crate::model::{Datagram, Event, Now, Sink, StampSource, Transmit};
 use crate::net::{Batch, Network, Outbox};
+
+mod together;
+
+pub use together::run_together;
 
 /// The clocks of a run.
 pub trait Clock {
@@ -93,7 +100,8 @@ pub fn run(
     let now = clock.now();
     let desk = Desk { outbox: Outbox::default(), sink, now, broken: None };
     let (emptied, refreshed) = (now.run, now.run);
-    let mut run = Run { engine, network, clock, batch, outcomes: Vec::new(), desk, emptied, refreshed, counted: None };
+    let (outcomes, counted, stirred) = (Vec::new(), None, None);
+    let mut run = Run { engine, network, clock, batch, outcomes, desk, emptied, refreshed, counted, stirred };
     run.engine.start(now, &mut run.desk);
     let ended = run.until_over(stop);
     run.finish(&ended);
@@ -126,6 +134,13 @@ impl<S: Sink + ?Sized> Desk<'_, S> {
         self.broken = self.broken.take().or(failed);
     }
 
+    /// Tells what broke the run, if that was not the sink; returns what the run then deserves.
+    fn tell_broken(&mut self, ended: &Result<(), Broken>) -> Option<Verdict> {
+        let Err(Broken::Network(error)) = ended else { return None };
+        self.tell(&Event::Broken(error));
+        Some(error.verdict())
+    }
+
     fn check(&mut self) -> Result<(), Broken> {
         self.broken.take().map_or(Ok(()), |error| Err(Broken::Sink(error)))
     }
@@ -143,6 +158,8 @@ struct Run<'r, E, N, S: ?Sized, C> {
     refreshed: Duration,
     /// When what the kernel dropped was last looked at.
     counted: Option<Duration>,
+    /// When a datagram last came or left: while that is fresh, the next one may be near.
+    stirred: Option<Duration>,
 }
 
 impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
@@ -177,6 +194,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
         while !self.desk.outbox.is_empty() {
             // Before, not after: on loopback the answer can be there when the send returns.
             self.desk.now = self.clock.now();
+            self.stirred = Some(self.desk.now.run);
             self.network.send(&mut self.desk.outbox, &mut self.outcomes);
             for outcome in self.outcomes.drain(..) {
                 self.engine.sent(self.desk.now, &outcome, &mut self.desk);
@@ -217,6 +235,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             self.engine.refused(now, refusal, &mut self.desk);
         }
         if !self.batch.is_empty() {
+            self.stirred = Some(now.run);
             self.look_around(now);
         }
     }
@@ -248,22 +267,24 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
         if timeout != Some(Duration::ZERO) && !self.batch.is_full() {
             self.desk.flush();
             self.desk.check()?;
-            self.network.wait(timeout).map_err(Broken::Network)?;
+            if !self.is_polling() {
+                self.network.wait(timeout).map_err(Broken::Network)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the network is asked again at once, since what came or left last is fresh.
+    fn is_polling(&self) -> bool {
+        let fresh = self.network.busy_poll();
+        self.stirred.is_some_and(|last| self.desk.now.run.saturating_sub(last) < fresh)
     }
 
     /// Tells what broke the run, if something did, and the summary.
     fn finish(&mut self, ended: &Result<(), Broken>) {
         let unread = if ended.is_ok() { self.unread() } else { 0 };
         self.desk.now = self.clock.now();
-        let broken = match ended {
-            Err(Broken::Network(error)) => {
-                self.desk.tell(&Event::Broken(error));
-                Some(error.verdict())
-            }
-            _ => None,
-        };
+        let broken = self.desk.tell_broken(ended);
         // The drops behind the last look: what is counted there was in the queue, and so not dropped.
         let (kernel_drops, output_drops) = (self.network.drops(), self.desk.sink.drops());
         let ending = Ending { kernel_drops, output_drops, unread, broken };
@@ -305,7 +326,6 @@ mod tests {
     use crate::engine::send::{Answers, Plan, Sender};
     use crate::model::event::Notice;
     use crate::model::interface::Table;
-    use crate::model::stats::Verdict;
     use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Stamp};
     use crate::net::batch::{FEW, MANY};
     use std::cell::{Cell, RefCell};
@@ -337,6 +357,11 @@ mod tests {
         /// When the interfaces are others.
         news: Option<Duration>,
         table: Table,
+        busy_poll: Duration,
+        /// How long a look takes.
+        look: Duration,
+        /// When each wait began.
+        waits: Vec<Duration>,
     }
 
     impl Network for Script {
@@ -349,6 +374,7 @@ mod tests {
 
         fn receive(&mut self, batch: &mut Batch) -> Result<(), Error> {
             batch.clear();
+            self.clock.0.set(self.clock.0.get() + self.look);
             while !batch.is_full() && self.answers.front().is_some_and(|(at, _)| *at <= self.clock.0.get()) {
                 match self.answers.pop_front() {
                     Some((_, Some((payload, port, wall)))) => assert!(batch.put(&stamped(payload, port, wall))),
@@ -359,6 +385,7 @@ mod tests {
         }
 
         fn wait(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+            self.waits.push(self.clock.0.get());
             let next = self.answers.front().map(|(at, _)| *at);
             let until = timeout.map(|timeout| self.clock.0.get() + timeout);
             let moment = match (next, until) {
@@ -383,6 +410,10 @@ mod tests {
         fn drops(&mut self) -> Option<u64> {
             Some(7)
         }
+
+        fn busy_poll(&self) -> Duration {
+            self.busy_poll
+        }
     }
 
     /// Nothing happens.
@@ -394,6 +425,9 @@ mod tests {
             woken: false,
             news: None,
             table: Table::new(Vec::new()),
+            busy_poll: Duration::ZERO,
+            look: Duration::ZERO,
+            waits: Vec::new(),
         }
     }
 
@@ -595,6 +629,43 @@ mod tests {
     fn what_the_kernel_dropped_is_looked_at_once_a_second_while_datagrams_come() {
         let told = count(&[5, 10, 900, 1004, 1005, 1500, 9000]).told;
         assert_eq!(told, [5, 1005, 9000].map(|ms| (ms * MS, 7)));
+    }
+
+    const US: Duration = Duration::from_micros(1);
+
+    /// A network that is polled for 50 us, by looks of 10 us.
+    fn polled(clock: &Virtual) -> Script {
+        Script { busy_poll: 50 * US, look: 10 * US, ..script(clock) }
+    }
+
+    #[test]
+    fn behind_a_datagram_the_network_is_polled_for_so_long_and_then_slept_on() {
+        let answers = [5000, 5030, 9000].map(|us| (us * US, Some((b"x".as_slice(), 1, us * US))));
+        let waits = |busy_poll| {
+            let clock = Virtual::default();
+            let mut network = Script { answers: answers.into(), busy_poll, ..polled(&clock) };
+            let mut engine = Counting { left: answers.len(), ..Counting::default() };
+            run(&mut engine, &mut network, Batch::new(64), &mut (), &mut clock.clone(), &Stop::default()).unwrap();
+            network.waits
+        };
+        // Nobody polls before the first one comes, nor for longer behind the second.
+        assert_eq!(waits(50 * US), [10 * US, 5080 * US]);
+        assert_eq!(waits(Duration::ZERO), [10 * US, 5010 * US, 5040 * US]);
+    }
+
+    #[test]
+    fn behind_what_was_sent_the_answer_is_polled_for() {
+        let clock = Virtual::default();
+        let answers = [(30 * US, Some((b"HI".as_slice(), 1060, 30 * US)))].into();
+        let mut network = Script { answers, ..polled(&clock) };
+        let lines = Rc::clone(&network.diary);
+        let mut sink = Diary { lines: Rc::clone(&lines), fails_after: usize::MAX };
+        let records = vec![Record::new(Payload::new("hi".as_bytes(), Family::V4).unwrap())];
+        let mut sender = Sender::new(plan(50 * MS), records.into_iter());
+        run(&mut sender, &mut network, Batch::new(64), &mut sink, &mut clock.clone(), &Stop::default()).unwrap();
+        assert_eq!(network.waits, [80 * US]);
+        // What was told does not wait for the end of the polling.
+        assert_eq!(lines.borrow()[2..4], ["sent", "flush"]);
     }
 
     #[test]

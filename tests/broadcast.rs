@@ -450,6 +450,28 @@ fn faster_than_five_a_second_everybody_is_burdened_only_if_that_is_said() {
 }
 
 #[test]
+fn what_send_has_for_everybody_leaves_no_faster_than_a_broadcast() {
+    let Some(lan) = Lan::new() else { return };
+    let (h1, _ear) = (lan.host("h1"), lan.host("h2").ear(1060));
+    let seconds = |to: &str, args: &[&str]| {
+        let typed = [&["send", to, "--interface", "e0", "--json"], args].concat();
+        h1.run(&typed).expect_code(0).summary()["elapsed_s"].as_f64().unwrap()
+    };
+    for to in ["10.77.0.255", "255.255.255.255"] {
+        // Six records: between them, and between the rounds, are five pauses.
+        let six = seconds(to, &["a", "b", "c", "--count", "2", "--interval", "200ms"]);
+        assert!(six >= 1.0, "{to}: {six}");
+        let unpaced = seconds(to, &["a", "b"]);
+        assert!(unpaced >= 3.0, "{to}: {unpaced}");
+    }
+    let paced = seconds("10.77.0.255", &["a", "b", "c", "--rate", "5/s"]);
+    assert!((0.4..3.0).contains(&paced), "{paced}");
+    // One host is no burden to the others.
+    let to_one = seconds("10.77.0.2", &["a", "b", "c"]);
+    assert!(to_one < 3.0, "{to_one}");
+}
+
+#[test]
 fn a_dry_run_shows_where_it_would_go_and_sends_nothing() {
     let Some(lan) = Lan::with_traps() else { return };
     let h1 = lan.host("h1");

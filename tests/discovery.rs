@@ -21,8 +21,7 @@ use halloo::engine::{Engine, Next, Out};
 use halloo::model::event::Outcome;
 use halloo::model::service::Change;
 use halloo::model::{
-    About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Names, Now, Origin, Stamp, StampSource,
-    Transmit,
+    About, Attributes, Cast, Datagram, Destination, Event, InstanceId, Link, Now, Origin, Stamp, StampSource, Transmit,
 };
 use halloo::wire::beacon::{Draws, Message, Nonce, Order, Query, Reply, Secret, read};
 use support::chance::SplitMix;
@@ -333,19 +332,10 @@ fn link(way: usize) -> Link {
 
 fn plan(world: &World, seed: u64) -> Plan {
     Plan {
-        destinations: (0..world.ways.len()).map(everybody).collect(),
-        skipped: Vec::new(),
-        notices: Vec::new(),
         kind: "chat".parse().ok(),
-        names: Names::All,
-        on_loopback: false,
         secret: world.secret.clone(),
-        draws: Draws::new([seed as u8; 32]),
-        room: 0,
-        watch: false,
         expect: world.lan.expects.then_some(world.lan.hosts.into()),
-        deadline: None,
-        lenient: false,
+        ..Plan::to((0..world.ways.len()).map(everybody).collect(), Draws::new([seed as u8; 32]))
     }
 }
 

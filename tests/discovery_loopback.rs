@@ -12,7 +12,7 @@ use halloo::engine::discover::{self, Discoverer};
 use halloo::engine::guard::{Guard, Rules};
 use halloo::model::event::{Listening, Role};
 use halloo::model::service::{DEFAULT_TTL, Service, Trust};
-use halloo::model::{About, Attributes, Cast, Destination, InstanceId, Names, Verdict};
+use halloo::model::{About, Attributes, Cast, Destination, InstanceId, Verdict};
 use halloo::net::{Batch, Fanout, Options, interfaces};
 use halloo::wire::beacon::{Draws, MOST_BYTES, Secret};
 
@@ -40,19 +40,10 @@ fn find(ip: &str, cast: Cast, asker: Option<Secret>) -> (Vec<Service>, Verdict) 
     let mut network = Fanout::open(&options, &[], interfaces::list().unwrap()).unwrap();
     let destination = to(SocketAddr::new(ip.parse().unwrap(), local.port()), cast);
     let mut discoverer = Discoverer::new(discover::Plan {
-        destinations: vec![destination],
-        skipped: Vec::new(),
-        notices: Vec::new(),
         kind: "chat".parse().ok(),
-        names: Names::All,
-        on_loopback: false,
         secret: asker,
-        draws: Draws::new([2; 32]),
-        room: 0,
-        watch: false,
-        expect: None,
         deadline: Some(Duration::from_secs(20)),
-        lenient: false,
+        ..discover::Plan::to(vec![destination], Draws::new([2; 32]))
     });
     let clock = &mut SystemClock::start();
     drive::run(&mut discoverer, &mut network, Batch::new(MOST_BYTES), &mut (), clock, &Stop::default()).unwrap();
@@ -63,26 +54,18 @@ fn find(ip: &str, cast: Cast, asker: Option<Secret>) -> (Vec<Service>, Verdict) 
 }
 
 fn announcing(local: SocketAddr) -> announce::Plan {
-    announce::Plan {
-        listening: Listening { role: Role::Announce, local, groups: Vec::new(), receive_buffer: (1, None) },
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        about: About {
-            id: InstanceId(7),
-            name: "kitchen".parse().unwrap(),
-            kind: "chat".parse().unwrap(),
-            port: 4000,
-            advertised: None,
-            attributes: Attributes::new([("room", "lab")]).unwrap(),
-            ttl: DEFAULT_TTL,
-        },
-        destinations: Vec::new(),
-        secret: secret(1),
-        guard: Guard::new(Rules::of_discovery(Some(1000)), local.port()),
-        allow_routed: false,
-        draws: Draws::new([1; 32]),
-        deadline: None,
-    }
+    let listening = Listening { role: Role::Announce, local, groups: Vec::new(), receive_buffer: (1, None) };
+    let about = About {
+        id: InstanceId(7),
+        name: "kitchen".parse().unwrap(),
+        kind: "chat".parse().unwrap(),
+        port: 4000,
+        advertised: None,
+        attributes: Attributes::new([("room", "lab")]).unwrap(),
+        ttl: DEFAULT_TTL,
+    };
+    let guard = Guard::new(Rules::of_discovery(Some(1000)), local.port());
+    announce::Plan { secret: secret(1), ..announce::Plan::of(about, listening, guard, Draws::new([1; 32])) }
 }
 
 #[test]

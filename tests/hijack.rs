@@ -83,7 +83,7 @@ fn another_user_takes_no_port_whether_it_is_shared_or_not() {
     if is_skipped_without_root() {
         return;
     }
-    for flags in [&[][..], &["--share"]] {
+    for flags in [&[][..], &["--share"], &["--threads", "2"]] {
         let server = serving(flags);
         somebody_else_tries(server.local).expect_code(0).shows(&["running 1 test"]);
         is_served(server);

@@ -112,14 +112,20 @@ fn a_plain_user_learns_the_same() {
     all_are(&Run::new(command).output().expect_code(0), "ok");
 }
 
-/// A user namespace within which there can be no other: so the program is refused one.
-fn without_namespaces(args: &[&str]) -> Output {
+/// The course in a user namespace of its own, after a script that ends with the program as `"$@"`.
+fn in_a_namespace(script: &str, args: &[&str]) -> Output {
     let (_directory, [program]) = public_copies([Path::new(HALLOO)]);
-    let script =
-        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
     let mut command = if is_root() { as_nobody("unshare") } else { Command::new("unshare") };
     command.args(["--user", "--map-root-user", "sh", "-c", script, "sh"]).arg(&program).arg("learn").args(args);
+    command.env("XDG_STATE_HOME", "/dev/null").env("LC_ALL", "C.UTF-8");
     Run::new(command).output()
+}
+
+/// One within which there can be no other: so the program is refused one.
+fn without_namespaces(args: &[&str]) -> Output {
+    let script =
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
+    in_a_namespace(script, args)
 }
 
 #[test]
@@ -137,6 +143,11 @@ fn where_namespaces_are_refused_a_lesson_is_played_on_loopback_or_skipped_with_i
         assert!(why.contains("No space left on device") && why.contains("user.max_user_namespaces"), "{event}");
     }
     without_namespaces(&["--all", "--check", "--strict"]).expect_code(1);
+    let chinese = without_namespaces(&["--all", "--check", "--lang", "zh"]).expect_code(0);
+    chinese.shows(&["没有隔离网络", "sudo sysctl -w user.max_user_namespaces="]);
+    assert!(!chinese.out().contains("private network"), "{chinese}");
+    without_namespaces(&["everyone", "--lang", "zh"]).expect_code(0).shows(&["跳过：没有隔离网络"]);
+    without_namespaces(&["--lang", "zh"]).expect_code(0).shows(&["实验环境：本机回环（没有隔离网络"]);
     let list = without_namespaces(&[]).expect_code(0);
     assert!(list.out().lines().next().unwrap().contains("stage: loopback (no private network"), "{list}");
 }
@@ -192,6 +203,27 @@ fn a_lesson_asks_before_it_shows_and_keeps_the_answer() {
 }
 
 #[test]
+fn in_chinese_every_word_around_a_lesson_is_chinese() {
+    let line = format!("{HALLOO} learn boundaries length --sabotage --lang zh");
+    let state = tempfile::tempdir().unwrap();
+    let mut command = mortal("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.env("XDG_STATE_HOME", state.path()).env("LC_ALL", "C.UTF-8");
+    let mut process = Run::new(command).start();
+    process.wait_text("（按顺序的几个数，例如：1 2 3；? 看提示；直接回车：只看结果） > ", 1);
+    process.write("5 3\n");
+    process.wait_text("（按回车继续）", 1);
+    process.write("\n\n");
+    process.finish().expect_code(1).shows(&[
+        "（故意破坏了实验条件：检查结果应当变红）",
+        "你的答案：5、3（不对）",
+        "你的答案：没有",
+    ]);
+    let check = run(&["boundaries", "--check", "--sabotage", "--lang", "zh"]).expect_code(1);
+    check.shows(&["[应为：5、3、0、1000、3；实际：5、3、0、100、3]"]);
+}
+
+#[test]
 fn slowly_is_one_line_of_the_drawing_at_a_time() {
     let line = format!("{HALLOO} learn boundaries --no-ask --slow");
     let state = tempfile::tempdir().unwrap();
@@ -241,6 +273,70 @@ fn a_check_is_also_a_junit_file() {
     assert!(xml.contains("tests=\"1\" failures=\"1\" skipped=\"0\""), "{xml}");
     let output = run(&["boundaries", "--check", "--junit", "/dev/null/lessons.xml"]).expect_code(4);
     output.says(&["/dev/null/lessons.xml"]);
+}
+
+#[test]
+fn a_junit_file_that_cannot_be_written_is_told_by_name_before_the_one_summary() {
+    let args = ["boundaries", "--check", "--junit", "/dev/full"];
+    let output = run(&[&args[..], &["--json"]].concat()).expect_code(4);
+    let names: Vec<Value> = output.json().iter().map(|event| event["event"].clone()).collect();
+    assert_eq!(names, ["lesson", "error", "summary"], "{output}");
+    assert!(output.events("error")[0]["why"].as_str().unwrap().contains("cannot write /dev/full"), "{output}");
+    let summary = output.summary();
+    assert_eq!((&summary["exit"], &summary["lessons"]["ok"]), (&4.into(), &1.into()), "{output}");
+    let output = run(&args).expect_code(4);
+    output.says(&["halloo: cannot write /dev/full: No space left", "-- 1 lesson: 1 ok"]);
+    assert_eq!(output.err().matches("-- ").count(), 1, "{output}");
+}
+
+#[test]
+fn a_junit_file_is_whole_whoever_reads_the_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lessons.xml");
+    let args = ["boundaries", "length", "--check", "--junit", file.to_str().unwrap()];
+    let unread = || std::io::pipe().unwrap().1;
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (stdout, code) in [(std::process::Stdio::from(unread()), 0), (full().into(), 4)] {
+        let (_state, run) = learn(&args);
+        let output = run.stdout(stdout).output_elsewhere();
+        assert_eq!(output.code, Some(code), "{output}");
+        let xml = std::fs::read_to_string(&file).unwrap();
+        assert!(xml.contains("tests=\"2\" failures=\"0\"") && xml.ends_with("</testsuite>\n"), "{xml}");
+    }
+}
+
+/// The reasons of the lessons that were skipped, where the others held.
+#[track_caller]
+fn skipped(output: &Output) -> Vec<String> {
+    assert!(statuses(output).iter().all(|(_, status)| status != "surprise"), "{output}");
+    let events = output.events("lesson").into_iter().filter(|event| event["status"] == "skip");
+    events.map(|event| event["why"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_the_machine_has_too_little_for_is_skipped_with_its_cause_and_is_no_surprise() {
+    if is_skipped() {
+        return;
+    }
+    // From so few files that hardly a lesson can be played to so many that only the largest LAN cannot.
+    for limit in [4, 6, 8, 10, 12, 16, 20, 24, 28] {
+        let mut command = mortal("sh");
+        command.args(["-c", "ulimit -n $LIMIT && exec \"$@\"", "sh", HALLOO, "learn", "--all", "--check", "--json"]);
+        command.env("LIMIT", limit.to_string()).env("XDG_STATE_HOME", "/dev/null").env("LC_ALL", "C.UTF-8");
+        let reasons = skipped(&Run::new(command).output().expect_code(0));
+        let is_said = |why: &String| why.contains("Too many open files") && why.contains("ulimit -n");
+        assert!(!reasons.is_empty() && reasons.iter().all(is_said), "{limit}: {reasons:?}");
+    }
+    let check = |script: &str| in_a_namespace(script, &["--all", "--check", "--json"]).expect_code(0);
+    let reasons = skipped(&check("echo 3 > /proc/sys/user/max_net_namespaces && exec \"$@\""));
+    let is_said = |why: &String| why.contains("No space left") && why.contains("user.max_net_namespaces");
+    assert!(!reasons.is_empty() && reasons.iter().all(is_said), "{reasons:?}");
+    // So few processes that there is no thread to spare, at first for the lessons and then for nothing else either.
+    for limit in 1..=4 {
+        let output = check(&format!("exec prlimit --nproc={limit} \"$@\""));
+        let told: Vec<String> = skipped(&output).into_iter().filter(|why| !why.contains("ulimit -u")).collect();
+        assert!(told.is_empty() && output.err().lines().count() <= 1, "{limit}: {output}");
+    }
 }
 
 #[test]

@@ -127,6 +127,9 @@ const MEANT: &[(&[&str], &str)] = &[
     (&["send", "udp://10.0.0.7:9000", "hi"], "halloo send 10.0.0.7:9000 hi"),
     (&["send", "1060", "hi"], "halloo send :1060 hi"),
     (&["echo", "1060"], "halloo echo :1060"),
+    (&["ping", "10.0.0.7", "-f"], "halloo ping 10.0.0.7 --flood"),
+    (&["ping", "-b", "10.77.0.255", "-p", "7"], "halloo ping --broadcast --to 10.77.0.255 --port 7"),
+    (&["ping", "-b", "-c", "3"], "halloo ping --broadcast --count 3"),
 ];
 
 #[test]

@@ -1,15 +1,17 @@
 //! How a run ends: signals, a reader that leaves, a disk that is full. And what is said where.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests; the clock here is not the product's")]
 
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, PipeReader, Read, pipe};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, pipe};
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use support::PATIENCE;
 use support::catcher::Catcher;
@@ -32,21 +34,31 @@ fn a_signal_ends_a_run_in_order_with_its_summary() {
     }
 }
 
-/// A sender that is held up: what it writes fills a pipe that nobody reads.
-fn held_up() -> (PipeReader, Process) {
+/// A sender that is held up, for what it writes fills a pipe that nobody reads; and to whom it sends.
+fn held_up() -> (PipeReader, Process, Catcher) {
     let catcher = Catcher::new();
     let (reader, writer) = pipe().unwrap();
+    let full = writer.try_clone().unwrap();
     let args = ["send", &catcher.address(), "hi", "--count", "1000000", "--interval", "0"];
     let sender = halloo(args).stdout(writer).start_elsewhere();
-    catcher.next();
-    thread::sleep(Duration::from_millis(500));
-    (reader, sender)
+    until_full(&full);
+    (reader, sender, catcher)
+}
+
+/// Waits until nothing more fits into a pipe: whoever writes to it waits from then on.
+fn until_full(pipe: &PipeWriter) {
+    let deadline = Instant::now() + PATIENCE;
+    let fits = || poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).unwrap() > 0;
+    while fits() {
+        assert!(Instant::now() < deadline, "there is room in the pipe still");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
 fn a_signal_that_comes_twice_at_once_ends_a_run_in_order_as_well() {
     // timeout(1) signals its child and then its whole group.
-    let (mut reader, sender) = held_up();
+    let (mut reader, sender, _catcher) = held_up();
     sender.signal("TERM");
     sender.signal("TERM");
     std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
@@ -55,11 +67,8 @@ fn a_signal_that_comes_twice_at_once_ends_a_run_in_order_as_well() {
 
 #[test]
 fn a_second_signal_ends_at_once_what_a_reader_holds_up() {
-    let (_reader, sender) = held_up();
-    sender.signal("TERM");
-    thread::sleep(Duration::from_millis(500));
-    sender.signal("TERM");
-    assert_eq!(sender.finish().code, None, "it ended in order, so nothing held it up");
+    let (_reader, sender, _catcher) = held_up();
+    assert_eq!(sender.signalled_to_its_end("TERM").code, None, "it ended in order, so nothing held it up");
 }
 
 #[test]
@@ -231,11 +240,11 @@ fn announcing(port: u16, words: &str) -> Run {
     Run::new(command)
 }
 
-/// Sends to who announces what is no question, and looks for it then: nobody has read a word yet.
-fn is_found_behind(junk: u32, port: u16) {
+/// Sends to a port of this host what says nothing to anybody, until it was read.
+fn junk(datagrams: u32, port: u16) {
     flood::bound(&[port], PATIENCE);
     let (catcher, to) = (Catcher::new(), format!("127.0.0.1:{port}"));
-    for number in 0..junk {
+    for number in 0..datagrams {
         catcher.send("junk", &to);
         if number % 100 == 0 {
             // What the queue of the kernel does not hold would not be told of.
@@ -243,6 +252,11 @@ fn is_found_behind(junk: u32, port: u16) {
         }
     }
     flood::read(&[port], PATIENCE);
+}
+
+/// Sends to who announces what is no question, and looks for it then: nobody has read a word yet.
+fn is_found_behind(datagrams: u32, port: u16) {
+    junk(datagrams, port);
     let port = port.to_string();
     let args =
         ["discover", "chat", "--expect", "1", "--wait", "10s", "--interface", "lo", "-4", "--discovery-port", &port];
@@ -277,13 +291,41 @@ fn who_announces_a_program_is_found_though_nobody_reads_standard_error() {
 }
 
 #[test]
+fn who_announces_a_program_that_has_ended_ends_at_a_signal_though_nobody_reads_standard_error() {
+    let (_reader, writer) = pipe().unwrap();
+    let full = writer.try_clone().unwrap();
+    let announcer = announcing(21_303, "--json -- sleep 600").stdout(writer).start_elsewhere();
+    is_found_behind(2_000, 21_303);
+    until_full(&full);
+    // The first is for the program, and ends the run.
+    assert_eq!(announcer.signalled_to_its_end("TERM").code, None, "it ended in order, so nothing held it up");
+}
+
+#[test]
+fn who_watches_is_held_up_by_no_reader() {
+    let (reader, writer) = pipe().unwrap();
+    let args = ["discover", "chat", "--watch", "--json", "--interface", "lo", "-4"];
+    let ports = ["--discovery-port", "21304", "--source-port", "21305"];
+    let watcher = halloo([&args[..], &ports].concat()).env("HALLOO_SECRET_FILE", "").stdout(writer).start_elsewhere();
+    junk(40_000, 21_305);
+    watcher.signal("TERM");
+    let page = read_all(reader);
+    watcher.finish().expect_code(0);
+    let page = String::from_utf8(page.join().unwrap()).unwrap();
+    let lines: Vec<Value> = page.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |event: &str| lines.iter().filter(|line| line["event"] == event).count() as u64;
+    let summary = lines.last().unwrap();
+    let dropped = number(summary, "output_drops");
+    assert!(dropped > 0 && told("ignored") > 0, "{summary}");
+    let all = sum(&summary["ignored"]) + number(summary, "sent");
+    assert_eq!(told("ignored") + told("sent") + dropped, all, "{summary}");
+}
+
+#[test]
 fn a_server_whose_output_nobody_reads_ends_at_the_second_signal() {
     // More than a pipe holds, and less than the queue does.
     let (_reader, server) = unread(100);
-    server.signal("TERM");
-    thread::sleep(Duration::from_millis(500));
-    server.signal("TERM");
-    assert_eq!(server.finish().code, None, "it ended in order, so nothing held it up");
+    assert_eq!(server.signalled_to_its_end("TERM").code, None, "it ended in order, so nothing held it up");
 }
 
 #[test]

@@ -360,6 +360,24 @@ fn on_a_narrow_terminal_columns_of_nothing_but_zero_are_left_out() {
 }
 
 #[test]
+fn a_terminal_shows_how_far_it_is_and_takes_that_away_at_the_end() {
+    let asked = Catcher::new();
+    let typed = format!("exec {HALLOO} ping {} --count 2 --interval 100ms --flood --wait 30s", asked.address());
+    let mut command = mortal("script");
+    command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env("TERM", "xterm");
+    let process = Run::new(command).start();
+    process.wait_text("2 sent, 0 answered, 2 missing", 1);
+    let [(first, source), (second, _)] = [asked.next(), asked.next()];
+    asked.send(&first, &source.to_string());
+    process.wait_text("2 sent, 1 answered, 1 missing", 1);
+    asked.send(&second, &source.to_string());
+    let output = process.finish().expect_code(0).out();
+    let (_, end) = output.rsplit_once(" missing").unwrap();
+    let blank = end.trim_start_matches('\r');
+    assert!(blank.starts_with(' ') && end.contains("-- 2 probes, 1 responder: 2 replies, 0 lost"), "{end:?}");
+}
+
+#[test]
 fn quiet_is_one_line() {
     let server = echo();
     let output = ping(&server.address(), &["--count", "2", "--interval", "1ms", "-q"]).expect_code(0);
@@ -384,7 +402,8 @@ fn a_histogram_holds_every_answer_in_time() {
 fn an_answer_of_another_kind_is_told_with_what_takes_it() {
     let server = serve(&["length", "127.0.0.1:0"]);
     let output = ping(&server.address(), &["--count", "1", "--wait", "100ms"]).expect_code(1);
-    output.says(&["something answers there, but does not echo", "--match any"]).shows(&["no answer"]);
+    output.says(&["does not echo: 1 datagram came that is no probe of this run as it was sent; --match any"]);
+    output.shows(&["no answer"]);
     // Nor is it the probe where every letter comes back as a capital.
     let server = serve(&["echo", "127.0.0.1:0", "--upper"]);
     let output = ping(&server.address(), &["--count", "2", "--interval", "10ms", "--wait", "100ms"]).expect_code(1);

@@ -309,23 +309,7 @@ fn plan(destinations: &[(SocketAddr, Cast)]) -> Plan {
         mtu: None,
         cast: *cast,
     };
-    Plan {
-        destinations: destinations.iter().map(to).collect(),
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        run: RUN,
-        size: SIZE,
-        count: Some(5),
-        interval: 1000 * MS,
-        deadline: None,
-        wait: 1000 * MS,
-        expect: None,
-        matching: Match::Probe,
-        flood: false,
-        fail_on_loss: false,
-        fail_fast: false,
-        lenient: false,
-    }
+    Plan { size: SIZE, count: Some(5), ..Plan::to(destinations.iter().map(to).collect(), RUN) }
 }
 
 fn host(number: u16) -> SocketAddr {

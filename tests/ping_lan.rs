@@ -106,8 +106,13 @@ fn limited_one_address_and_ipv6_reach_the_same_hosts() {
     assert_eq!(run(&["--limited", "--interface", "e1"]), two(&e1));
     assert_eq!(run(&["--to", "10.78.0.255"]), two(&e1));
     drop(servers);
+    // A server for everybody over IPv4 is none over IPv6, and the hint says so.
+    let args = [&ALL[..], &["--wait", "100ms", "--ipv6"]].concat();
+    let four = echoes(&lan, &["h2"]);
+    h1.run(&args).expect_code(1).says(&["nobody answered", "over IPv6 only on '[::]'"]);
+    drop(four);
     let _servers: Vec<_> =
-        ["h2", "h3", "h4"].map(|host| lan.host(host).serve(&["echo", "[::]:1060", "--answer-broadcast"])).into();
+        ["h2", "h3", "h4"].map(|host| lan.host(host).serve(&["echo", "[::]", "--answer-broadcast"])).into();
     let answered = run(&["--ipv6"]);
     // The loopback interface is 1, e0 is 2, e1 is 3: they were made in this order.
     let on =

@@ -38,6 +38,8 @@ ECHOES = {
     "ncat": ["ncat", "-u", "-l", "-k", "-e", "/bin/cat", HOST, "PORT"],
     "nc.openbsd": ["sh", "-c", f"rm -f {SCRATCH}/loop; mkfifo {SCRATCH}/loop; nc.openbsd -u -l {HOST} PORT <{SCRATCH}/loop | cat >{SCRATCH}/loop"],
 }
+# One that polls is one for round trips alone: under load it finds the next datagram anyway.
+POLLING = {"halloo --busy-poll 50us": [*ECHOES["halloo"], "--busy-poll", "50us"]}
 LISTEN = [HALLOO, "listen", f"{HOST}:PORT", "--fail-on-loss"]
 SINKS = {
     YARDSTICK: [PLAIN, "sink", f"{HOST}:PORT"],
@@ -57,7 +59,7 @@ IPERF = ["iperf3", "-s", "-B", HOST, "-p", "PORT"]
 
 def round_trips(round_):
     """(a)"""
-    for name, command in ECHOES.items():
+    for name, command in {**ECHOES, **POLLING}.items():
         idle = idle_share()
         with Server(command) as server:
             told = load("echo", server.port, 64, 1, MILLIS * 2)
@@ -234,7 +236,7 @@ def one_shots(round_):
 def wake_ups(round_):
     """(e): all at once, since none does anything."""
     idle = idle_share()
-    commands = {**{f"{name} echo": command for name, command in ECHOES.items()}}
+    commands = {**{f"{name} echo": command for name, command in {**ECHOES, **POLLING}.items()}}
     commands |= {"halloo listen": LISTEN, "sockperf server": SOCKPERF}
     servers = {name: Server(command) for name, command in commands.items()}
     servers["iperf3 -s"] = Server(IPERF, "tcp")
@@ -265,6 +267,7 @@ TABLES = {
 # The table of the README: a label, the figure, the case, and what halloo is called there.
 SHORT = [
     ("round trip of 64 B, p50, us", "round trip p50, us", "64 B", "halloo"),
+    ("the same, while the server polls", "round trip p50, us", "64 B", "halloo --busy-poll 50us"),
     *((f"echoes/s, {size} B", "echoes/s", f"{size} B", "halloo") for size in SIZES),
     ("processor us per echo of 64 B", "processor us/echo", "64 B", "halloo"),
     *((f"received/s without loss, 64 B, {how}", "received/s without loss", "64 B", f"halloo{name}") for how, name in
@@ -317,7 +320,7 @@ METHOD = f"""- All contenders of a round are measured one after the other, in {R
 - The memory of an echo server is that of it and its children together. "client busy": the share of its processor that the client used;
   near 100 % it is the client that could not do more, and processor us/echo, which is the server's alone, says more than the rate.
 
-{listed(ECHOES)}
+{listed({**ECHOES, **POLLING})}
     sockperf: {words(SOCKPERF)}; sockperf ping-pong -i {HOST} -p PORT -m 64 -t 1 --full-rtt
 
 {listed(SINKS)}

@@ -11,6 +11,12 @@ use halloo::wire::beacon::{
     Announce, Goodbye, Known, MOST_BYTES, Message, Nonce, Order, Places, Query, Reply, Secret, Window, read,
 };
 
+// The tests of the library say the same of it.
+#[path = "../../src/wire/beacon/tests/fits.rs"]
+mod fits;
+
+use fits::as_far_as_it_fits;
+
 #[derive(Arbitrary, Debug)]
 struct Input<'b> {
     message: Typed<'b>,
@@ -73,20 +79,6 @@ fn sealed(message: &Message, input: &Input<'_>) {
     let bit = usize::from(input.flip) % (written.len() * 8);
     written[bit / 8] ^= 1 << (bit % 8);
     assert!(!read(&written).is_ok_and(|(_, seal)| seal.is_of(&own, right)), "bit {bit} changed and nobody saw it");
-}
-
-/// The message without the attributes that `read` does not have, which may be left out of an answer and an announcement.
-fn as_far_as_it_fits(mut message: Message, read: &Message) -> Message {
-    let (about, left) = match (&mut message, read) {
-        (Message::Announce(whole), Message::Announce(read)) => (&mut whole.about, read.about.attributes.len()),
-        (Message::Reply(whole), Message::Reply(read)) => {
-            whole.more |= whole.about.attributes.len() > read.about.attributes.len();
-            (&mut whole.about, read.about.attributes.len())
-        }
-        _ => return message,
-    };
-    while about.attributes.len() > left && about.attributes.drop_last() {}
-    message
 }
 
 /// Some nonce, where none matters.

@@ -5,17 +5,16 @@ use std::net::IpAddr;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::common::{Common, run};
 use super::engines::{Announced, Announcing, announcing};
 use super::{TTL, draws};
-use crate::drive::{self, Stop, SystemClock};
+use crate::drive::Stop;
 use crate::engine::guard::{DEFAULT_RATE, Rules};
-use crate::engine::reach::Reach;
-use crate::model::error::Broken;
 use crate::model::event::{Notice, Skipped};
 use crate::model::service::{self, ServiceError};
 use crate::model::{About, Attributes, Error, InstanceId};
-use crate::net::{Batch, Waker, interfaces};
-use crate::wire::beacon::{MOST_BYTES, Secret};
+use crate::net::{Waker, interfaces};
+use crate::wire::beacon::Secret;
 
 /// A service to be announced. What it is given is looked at by [`Announcement::serve`].
 #[derive(Clone, Debug)]
@@ -26,9 +25,7 @@ pub struct Announcement {
     attributes: Vec<(String, String)>,
     ttl: Duration,
     advertised: Option<IpAddr>,
-    secret: Option<Secret>,
-    interfaces: Vec<String>,
-    at_port: u16,
+    common: Common,
     id: Option<InstanceId>,
 }
 
@@ -42,9 +39,7 @@ impl Announcement {
             attributes: Vec::new(),
             ttl: TTL,
             advertised: None,
-            secret: None,
-            interfaces: Vec::new(),
-            at_port: Reach::default().port,
+            common: Common::default(),
             id: None,
         }
     }
@@ -80,21 +75,21 @@ impl Announcement {
     /// Answers only those who share the secret, and proves to them to have it.
     #[must_use]
     pub fn secret(mut self, secret: Secret) -> Self {
-        self.secret = Some(secret);
+        self.common.secret = Some(secret);
         self
     }
 
     /// On this interface only: a name, a number or an address; may be repeated. Without it, on every one that can.
     #[must_use]
     pub fn interface(mut self, interface: impl Into<String>) -> Self {
-        self.interfaces.push(interface.into());
+        self.common.interfaces.push(interface.into());
         self
     }
 
     /// At another UDP port than [`DISCOVERY_PORT`](crate::engine::reach::DISCOVERY_PORT).
     #[must_use]
     pub const fn at_port(mut self, port: u16) -> Self {
-        self.at_port = port;
+        self.common.port = Some(port);
         self
     }
 
@@ -115,13 +110,13 @@ impl Announcement {
     /// interface that is not there, a port that another user's program has.
     pub fn serve(self) -> Result<Serving, Error> {
         let table = interfaces::list()?;
-        let reach = Reach { interfaces: super::search::selectors(&self.interfaces)?, family: None, port: self.at_port };
+        let reach = self.common.reach()?;
         let mut draws = draws()?;
         let id = self.id.unwrap_or_else(|| draws.instance());
         let service = Announced {
             about: self.about(id)?,
             reach,
-            secret: self.secret,
+            secret: self.common.secret,
             rules: Rules::of_discovery(Some(DEFAULT_RATE)),
             allow_routed: false,
             draws,
@@ -131,14 +126,8 @@ impl Announcement {
         let Announcing { mut engine, mut network, skipped, notices } = announcing(service, &table)?;
         let (stop, waker) = (Stop::default(), network.waker()?);
         let asked = stop.clone();
-        let run = move || {
-            let batch = Batch::new(MOST_BYTES + 1);
-            match drive::run(&mut engine, &mut network, batch, &mut (), &mut SystemClock::start(), &asked) {
-                Err(Broken::Network(error)) => Err(error),
-                Ok(()) | Err(Broken::Sink(_)) => Ok(()),
-            }
-        };
-        let spawned = Builder::new().name("halloo announce".to_owned()).spawn(run);
+        let announce = move || run(&mut engine, &mut network, &asked);
+        let spawned = Builder::new().name("halloo announce".to_owned()).spawn(announce);
         let failed =
             |error: io::Error| Error::Input { name: "a thread of the system".to_owned(), why: error.to_string() };
         Ok(Serving { stop, waker, thread: Some(spawned.map_err(failed)?), skipped, notices })

@@ -41,8 +41,8 @@ pub fn instance(kind: &ServiceType, name: &ServiceName, port: u16, draws: &mut D
     let drawn = draws.instance();
     let beside = draws.nonce().place(drawn);
     let kept = folder().and_then(|folder| {
-        let file = folder.join(format!("{}_{port}_{}", kind.text(), plain(name.text())));
-        take(&file, &folder.join(format!(".{beside:08x}")), drawn)
+        let file = folder.join(file_name(kind, name, port));
+        take(&file, &folder.join(beside_name(beside)), drawn)
     });
     kept.unwrap_or(Instance { id: drawn, _file: None })
 }
@@ -127,11 +127,13 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Takes those away that were used longest ago, so that there is room for one more.
+/// Takes those away that were used longest ago, so that there is room for one more. What is not called as they are is somebody
+/// else's, and stays.
 fn make_room(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let file = |entry: fs::DirEntry| {
-        let facts = entry.metadata().ok().filter(Metadata::is_file)?;
+        let ours = entry.file_name().to_str().is_some_and(is_ours);
+        let facts = entry.metadata().ok().filter(|facts| ours && facts.is_file())?;
         Some((facts.modified().ok()?, entry.path()))
     };
     let mut files: Vec<_> = entries.filter_map(|entry| file(entry.ok()?)).collect();
@@ -149,16 +151,47 @@ fn folder() -> Option<PathBuf> {
     absolute("XDG_STATE_HOME").or_else(home).map(|state| state.join("halloo/services"))
 }
 
+/// What the file of a service is called.
+fn file_name(kind: &ServiceType, name: &ServiceName, port: u16) -> String {
+    format!("{}_{port}_{}", kind.text(), plain(name.text()))
+}
+
+/// What it is called until it is in its place.
+fn beside_name(number: u32) -> String {
+    format!(".{number:08x}")
+}
+
+/// Whether a file is called as one that is written here.
+fn is_ours(file: &str) -> bool {
+    let hexadecimal = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if let Some(number) = file.strip_prefix('.') {
+        return number.len() == 8 && hexadecimal(number);
+    }
+    // A type may have the sign that stands between the parts; a number and a plain name have none.
+    let mut parts = file.rsplitn(3, '_');
+    let (name, port, kind) = (parts.next(), parts.next(), parts.next());
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|number| number.to_string() == port);
+    let escapes = |name: &str| name.split('%').skip(1).all(|after| after.get(..2).is_some_and(hexadecimal));
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b == b'%' || is_plain(b)) && escapes(name);
+    kind.is_some_and(|kind| kind.parse::<ServiceType>().is_ok())
+        && port.is_some_and(is_port)
+        && name.is_some_and(is_name)
+}
+
 /// A name as the name of a file: what could mean something there is written as its number.
 fn plain(name: &str) -> String {
     let mut text = String::new();
     for byte in name.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => text.push(byte.into()),
+            plain if is_plain(plain) => text.push(plain.into()),
             other => text += &format!("%{other:02x}"),
         }
     }
     text
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
 #[cfg(test)]
@@ -223,14 +256,42 @@ mod tests {
     fn those_used_last_are_kept() {
         let folder = Folder::new();
         let begin = SystemClock::start().now().wall;
+        let name = |n: u64| format!("chat_{n}_x");
         for n in 0..MOST_KEPT as u64 {
-            let file = folder.take(&n.to_string(), n).unwrap()._file.unwrap();
+            let file = folder.take(&name(n), n).unwrap()._file.unwrap();
             file.set_modified(begin - std::time::Duration::from_secs(1000 - n)).unwrap();
         }
         // The oldest is used again, and so it is the second that goes.
-        assert_eq!(folder.id("0", 9999), Some(0));
-        assert_eq!(folder.id("new", 5), Some(5));
+        assert_eq!(folder.id(&name(0), 9999), Some(0));
+        assert_eq!(folder.id("chat_7_new", 5), Some(5));
         assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), MOST_KEPT);
-        assert!(folder.path("0").exists() && !folder.path("1").exists() && folder.path("2").exists());
+        let there = |n| folder.path(&name(n)).exists();
+        assert!(there(0) && !there(1) && there(2));
+    }
+
+    #[test]
+    fn somebody_else_s_files_stay_however_full_it_is() {
+        let folder = Folder::new();
+        let foreign = ["notes", "chat", "_7_x", "chat_7_", "chat_70000_x", "chat_+7_x", "chat_07_x", "Chat_7_x"];
+        let foreign =
+            foreign.into_iter().chain(["chat_7_a.b", "chat_7_%2", "chat_7_%2E", ".hidden", ".0000000g", "chat_7_x~"]);
+        let long_ago = SystemClock::start().now().wall - std::time::Duration::from_secs(10_000);
+        for name in foreign.clone() {
+            File::create(folder.path(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        for n in 0..=MOST_KEPT as u64 {
+            folder.take(&format!("a_b.c_{n}_%2e-{n}"), n).unwrap();
+        }
+        assert!(foreign.clone().all(|name| folder.path(name).exists()));
+        assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), foreign.count() + MOST_KEPT);
+    }
+
+    #[test]
+    fn every_name_that_is_made_is_known_again() {
+        for (kind, name) in [("chat", "x"), ("a_b.c-1", "../a b.\u{e9}_%_"), ("x_7_y", "7_8")] {
+            let file = file_name(&kind.parse().unwrap(), &name.parse().unwrap(), 65_535);
+            assert!(is_ours(&file), "{file}");
+        }
+        assert!(is_ours(&beside_name(7)));
     }
 }

@@ -13,7 +13,7 @@
 //! let discovery = Discovery::new("chat").interface("lo").at_port(11_061);
 //! let found = discovery.expect(1).within(Duration::from_secs(5)).collect()?;
 //! for service in &found {
-//!     println!("{} is at {:?}", service.about.name.text(), service.way().map(|way| service.address(way)));
+//!     println!("{} is at {:?}", service.about.name.text(), service.path().map(|path| service.address(path)));
 //! }
 //! # assert_eq!(found.iter().map(|service| service.about.name.text()).collect::<Vec<_>>(), ["pi"]);
 //!
@@ -26,6 +26,7 @@
 //! Without a secret everything found is [`Trust::Unverified`](crate::model::Trust): anybody on the LAN can have said it.
 
 mod announcement;
+mod common;
 pub mod engines;
 mod instance;
 mod random;

@@ -2,24 +2,21 @@
 
 use std::time::Duration;
 
+use super::common::{Common, run};
 use super::engines::{Wanted, discovering};
-use crate::drive::{self, Stop, SystemClock};
-use crate::engine::reach::Reach;
-use crate::model::error::Broken;
-use crate::model::{Error, Selector, Service};
-use crate::net::{Batch, interfaces};
-use crate::wire::beacon::{MOST_BYTES, Secret};
+use crate::drive::Stop;
+use crate::model::{Error, Service};
+use crate::net::interfaces;
+use crate::wire::beacon::Secret;
 
 /// Services to be looked for. What it is given is looked at by [`Discovery::collect`].
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
     kind: Option<String>,
-    secret: Option<Secret>,
-    interfaces: Vec<String>,
+    common: Common,
     expect: Option<u64>,
     within: Option<Duration>,
     full: bool,
-    at_port: Option<u16>,
 }
 
 impl Discovery {
@@ -36,14 +33,14 @@ impl Discovery {
     /// Asks those who share the secret, and finds out who has it: see [`Service::trust`].
     #[must_use]
     pub fn secret(mut self, secret: Secret) -> Self {
-        self.secret = Some(secret);
+        self.common.secret = Some(secret);
         self
     }
 
     /// On this interface only: a name, a number or an address; may be repeated. Without it, on every one that can.
     #[must_use]
     pub fn interface(mut self, interface: impl Into<String>) -> Self {
-        self.interfaces.push(interface.into());
+        self.common.interfaces.push(interface.into());
         self
     }
 
@@ -72,7 +69,7 @@ impl Discovery {
     /// At another UDP port than [`DISCOVERY_PORT`](crate::engine::reach::DISCOVERY_PORT).
     #[must_use]
     pub const fn at_port(mut self, port: u16) -> Self {
-        self.at_port = Some(port);
+        self.common.port = Some(port);
         self
     }
 
@@ -82,13 +79,10 @@ impl Discovery {
     /// A text that is no type, an interface that is not there, what the system refuses.
     pub fn collect(self) -> Result<Vec<Service>, Error> {
         let table = interfaces::list()?;
-        let default = Reach::default();
-        let interfaces = selectors(&self.interfaces)?;
-        let reach = Reach { interfaces, family: None, port: self.at_port.unwrap_or(default.port) };
         let wanted = Wanted {
-            reach,
+            reach: self.common.reach()?,
             kind: self.kind.as_deref().map(str::parse).transpose()?,
-            secret: self.secret,
+            secret: self.common.secret,
             full: self.full,
             expect: self.expect,
             deadline: self.within,
@@ -96,22 +90,7 @@ impl Discovery {
             ..Wanted::default()
         };
         let (mut engine, mut network) = discovering(wanted, &table)?;
-        let batch = Batch::new(MOST_BYTES + 1);
-        let run = drive::run(&mut engine, &mut network, batch, &mut (), &mut SystemClock::start(), &Stop::default());
-        match run {
-            Err(Broken::Network(error)) => Err(error),
-            Ok(()) | Err(Broken::Sink(_)) => Ok(engine.inner().services().into_iter().cloned().collect()),
-        }
+        run(&mut engine, &mut network, &Stop::default())?;
+        Ok(engine.inner().services().into_iter().cloned().collect())
     }
-}
-
-/// Interfaces as people write them.
-pub(super) fn selectors(texts: &[String]) -> Result<Vec<Selector>, Error> {
-    let read = |text: &String| {
-        text.parse().map_err(|error: crate::model::interface::SelectorError| Error::Misuse {
-            what: error.to_string(),
-            instead: "a name, a number or one of its addresses".to_owned(),
-        })
-    };
-    texts.iter().map(read).collect()
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::engine::guard::Guard;
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Listening, Notice, Outcome, Refusal, Sent, Skipped};
+use crate::model::event::{Ignored, Listening, Notice, Outcome, Refusal, Skipped};
 use crate::model::stats::{Answered, Ending};
 use crate::model::target::canonical;
 use crate::model::{About, Cast, Datagram, Destination, Event, Family, Now, Origin, Payload, Stats, Transmit, Verdict};
@@ -63,6 +63,24 @@ pub struct Plan {
     pub draws: Draws,
     /// The end of the run.
     pub deadline: Option<Duration>,
+}
+
+impl Plan {
+    /// Answers for this service until the end is asked for, and announces it to nobody.
+    pub const fn of(about: About, listening: Listening, guard: Guard, draws: Draws) -> Self {
+        Self {
+            listening,
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            about,
+            destinations: Vec::new(),
+            secret: None,
+            guard,
+            allow_routed: false,
+            draws,
+            deadline: None,
+        }
+    }
 }
 
 /// Announces a service, and answers for it.
@@ -339,16 +357,9 @@ impl Engine for Announcer {
         };
         let place = outcome.ticket.checked_sub(ANSWER + 1).and_then(|place| usize::try_from(place).ok());
         let everybody = place.and_then(|place| self.plan.destinations.get(place));
-        out.tell(&Event::Sent(Sent {
-            seq: self.stats.sent,
-            len: outcome.len,
-            source,
-            destination: outcome.destination,
-            link: outcome.link.clone(),
-            cast: everybody.map_or(Cast::Unicast, |destination| destination.cast),
-        }));
-        self.stats.sent += 1;
-        self.stats.sent_bytes += outcome.len as u64;
+        let cast = everybody.map_or(Cast::Unicast, |destination| destination.cast);
+        out.tell(&outcome.sent(self.stats.sent, source, cast));
+        self.stats.leaves(outcome.len);
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
@@ -394,9 +405,8 @@ impl Engine for Announcer {
 mod tests {
     use super::*;
     use crate::engine::guard::Rules;
-    use crate::engine::testing::{Said, at, reply_from};
+    use crate::engine::testing::{Said, announcing, at, reply_from};
     use crate::model::error::FaultKind;
-    use crate::model::event::Role;
     use crate::model::{Attributes, Fault, InstanceId};
     use crate::wire::beacon::{Known, MOST_WINDOW, Places, Window};
     use proptest::prelude::*;
@@ -408,37 +418,20 @@ mod tests {
     }
 
     fn announcer(secret: Option<Secret>) -> Announcer {
-        let everybody = "10.0.0.255:1061".parse().unwrap();
+        let address = "10.0.0.255:1061".parse().unwrap();
+        let about = About {
+            id: ID,
+            name: "pi".parse().unwrap(),
+            kind: "chat".parse().unwrap(),
+            port: 80,
+            advertised: None,
+            attributes: Attributes::default(),
+            ttl: Duration::from_secs(30),
+        };
         Announcer::new(Plan {
-            listening: Listening {
-                role: Role::Announce,
-                local: "0.0.0.0:1061".parse().unwrap(),
-                groups: Vec::new(),
-                receive_buffer: (1, None),
-            },
-            skipped: Vec::new(),
-            notices: Vec::new(),
-            about: About {
-                id: ID,
-                name: "pi".parse().unwrap(),
-                kind: "chat".parse().unwrap(),
-                port: 80,
-                advertised: None,
-                attributes: Attributes::default(),
-                ttl: Duration::from_secs(30),
-            },
-            destinations: vec![Destination {
-                address: everybody,
-                source: None,
-                link: None,
-                mtu: None,
-                cast: Cast::Broadcast,
-            }],
+            destinations: vec![Destination { address, source: None, link: None, mtu: None, cast: Cast::Broadcast }],
             secret,
-            guard: Guard::new(Rules::of_discovery(Some(1000)), 1061),
-            allow_routed: false,
-            draws: Draws::new([3; 32]),
-            deadline: None,
+            ..announcing(about, [3; 32])
         })
     }
 

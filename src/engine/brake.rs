@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::Out;
+use crate::engine::told::Told;
 use crate::model::event::Notice;
 use crate::model::{Event, Now};
 
@@ -15,9 +16,6 @@ const FIRST: Duration = Duration::from_millis(100);
 /// It doubles up to what RFC 8085 3.1.3 allows without any return traffic.
 const MOST: Duration = Duration::from_secs(3);
 
-/// What is told of it is told once in so long: failures can come and go at any pace.
-const TELL_EVERY: Duration = Duration::from_secs(60);
-
 /// The brake. Nothing leaves before [`Brake::until`].
 #[derive(Debug, Default)]
 pub(super) struct Brake {
@@ -25,7 +23,7 @@ pub(super) struct Brake {
     /// The time to the next try after a failure; zero when the brake is off.
     gap: Duration,
     until: Duration,
-    told: Option<Duration>,
+    told: Told,
 }
 
 impl Brake {
@@ -53,9 +51,7 @@ impl Brake {
 
     /// The system did not take a datagram.
     pub(super) fn failed(&mut self, now: Now, out: &mut dyn Out) {
-        let due = self.told.is_none_or(|told| now.run.saturating_sub(told) >= TELL_EVERY);
-        if self.counts(now) && due {
-            self.told = Some(now.run);
+        if self.counts(now) && self.told.tell(now).is_some() {
             out.tell(&Event::Notice(Notice::SendsSlowed { failures: self.failures, most: MOST }));
         }
     }

@@ -3,7 +3,7 @@
 //! The kernel sends a broadcast out of one interface only; "every interface" is a loop, and this is its list
 //! (RFC 1122 3.3.6 takes no stand). Decided from the table of interfaces alone, so every trap is a test without a LAN.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::model::event::{Notice, Skipped};
@@ -115,25 +115,32 @@ fn out_of(row: &Interface, address: Ipv4Addr, port: u16) -> Destination {
     }
 }
 
-fn directed_to_each(chosen: &[&Interface], by_name: bool, choice: &Choice) -> Plan {
-    let mut plan = Plan::default();
-    let mut seen = HashSet::new();
-    for row in ipv4_rows(chosen) {
-        let address = match (left_out(row, by_name), broadcast_address(row, choice.mask_derived)) {
-            (None, Some(address)) => address,
-            (why, _) => {
-                plan.skipped.push(skip(row, why.unwrap_or(Unusable::NoBroadcast)));
-                continue;
+/// Out of each row that can, to the address that is told for it, with what is to be said of that. Out of no interface twice to
+/// the same.
+fn out_of_each<'t>(
+    rows: impl IntoIterator<Item = &'t Interface>,
+    by_name: bool,
+    port: u16,
+    address: impl Fn(&Interface) -> Option<(Ipv4Addr, Option<Notice>)>,
+) -> Plan {
+    let (mut plan, mut seen) = (Plan::default(), HashSet::new());
+    for row in rows {
+        match (left_out(row, by_name), address(row)) {
+            (Some(why), _) => plan.skipped.push(skip(row, why)),
+            (None, None) => plan.skipped.push(skip(row, Unusable::NoBroadcast)),
+            (None, Some((address, notice))) if seen.insert((row.link().index, address)) => {
+                plan.notices.extend(notice);
+                plan.destinations.push(out_of(row, address, port));
             }
-        };
-        if !seen.insert((row.link().index, address)) {
-            plan.skipped.push(skip(row, Unusable::Repeated));
-            continue;
+            (None, Some(_)) => plan.skipped.push(skip(row, Unusable::Repeated)),
         }
-        plan.notices.extend(odd_broadcast(row));
-        plan.destinations.push(out_of(row, address, choice.port));
     }
     plan
+}
+
+fn directed_to_each(chosen: &[&Interface], by_name: bool, choice: &Choice) -> Plan {
+    let address = |row: &Interface| Some((broadcast_address(row, choice.mask_derived)?, odd_broadcast(row)));
+    out_of_each(ipv4_rows(chosen), by_name, choice.port, address)
 }
 
 fn broadcast_address(row: &Interface, mask_derived: bool) -> Option<Ipv4Addr> {
@@ -156,15 +163,7 @@ fn to_address(chosen: &[&Interface], address: Ipv4Addr, choice: &Choice) -> Resu
     let has = |row: &&&Interface| {
         row.broadcast.is_some_and(|(broadcast, _)| broadcast == address) || row.computed_differs() == Some(address)
     };
-    let mut plan = Plan::default();
-    let mut seen = HashSet::new();
-    for row in chosen.iter().filter(has) {
-        match left_out(row, true) {
-            Some(why) => plan.skipped.push(skip(row, why)),
-            None if seen.insert(row.link().index) => plan.destinations.push(out_of(row, address, choice.port)),
-            None => plan.skipped.push(skip(row, Unusable::Repeated)),
-        }
-    }
+    let plan = out_of_each(chosen.iter().filter(has).copied(), true, choice.port, |_| Some((address, None)));
     if plan.destinations.is_empty() && plan.skipped.is_empty() {
         let known = chosen.iter().filter_map(|row| Some((row.link().clone(), row.broadcast?.0)));
         return Err(Error::NotABroadcastAddress {
@@ -177,29 +176,23 @@ fn to_address(chosen: &[&Interface], address: Ipv4Addr, choice: &Choice) -> Resu
 }
 
 fn limited(chosen: &[&Interface], by_name: bool, port: u16) -> Plan {
-    let mut plan = Plan::default();
-    let mut seen = HashSet::new();
-    for row in ipv4_rows(chosen) {
-        match left_out(row, by_name) {
-            Some(why) => plan.skipped.push(skip(row, why)),
-            None if seen.insert(row.link().index) => plan.destinations.push(out_of(row, Ipv4Addr::BROADCAST, port)),
-            None => plan.skipped.push(skip(row, Unusable::Repeated)),
-        }
-    }
-    plan
+    out_of_each(ipv4_rows(chosen), by_name, port, |_| Some((Ipv4Addr::BROADCAST, None)))
 }
 
 fn all_nodes(chosen: &[&Interface], by_name: bool, port: u16) -> Plan {
     let mut plan = Plan::default();
+    let mut speakers = HashMap::new();
+    // The first row of an interface that has a source speaks for it.
+    for row in chosen.iter().rev().filter(|row| ipv6_source(row).is_some()) {
+        speakers.insert(row.link().index, *row);
+    }
     let mut seen = HashSet::new();
     for row in chosen {
         let index = row.link().index;
-        if seen.contains(&index) {
+        if !seen.insert(index) {
             continue;
         }
-        let has_source = |other: &&&Interface| other.link().index == index && ipv6_source(other).is_some();
-        let speaker = chosen.iter().find(has_source).copied().unwrap_or(row);
-        seen.insert(index);
+        let speaker = speakers.get(&index).copied().unwrap_or(row);
         match (without_multicast(speaker, by_name), ipv6_source(speaker)) {
             (Some(why), _) => plan.skipped.push(skip(speaker, why)),
             (None, None) => plan.skipped.push(skip(speaker, Unusable::NoIpv6)),

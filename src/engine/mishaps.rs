@@ -1,16 +1,12 @@
 //! Datagrams that could not be sent, or were refused: counted always, told now and then.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::engine::Out;
+use crate::engine::told::Told;
 use crate::model::error::FaultKind;
 use crate::model::event::{Outcome, Refusal};
 use crate::model::{Event, Fault, Now, Stats};
-
-/// Failures and refusals are told once in so long: whoever sends to a server decides how many there are of them, and must not
-/// fill a disk or stop a reader. Nor must a series whose sends all fail.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// So many kinds are told apart, by interface: more than a host has in use. Beyond them nothing is told, only counted.
 const MOST: usize = 1024;
@@ -21,13 +17,6 @@ pub(super) struct Mishaps {
     /// By kind, and by interface where one was chosen: that one is down says nothing of another.
     failed: BTreeMap<(FaultKind, Option<u32>), Told>,
     refused: Told,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    last: Option<Duration>,
-    /// So many since.
-    held: u64,
 }
 
 impl Mishaps {
@@ -46,21 +35,9 @@ impl Mishaps {
     /// The network says that a datagram was not delivered.
     pub(super) fn refused(&mut self, now: Now, refusal: &Refusal, stats: &mut Stats, out: &mut dyn Out) {
         stats.refused += 1;
-        if self.refused.tell(now).is_some() {
-            out.tell(&Event::Refused(refusal.clone()));
+        if let Some(held) = self.refused.tell(now) {
+            out.tell(&Event::Refused(refusal.clone(), held));
         }
-    }
-}
-
-impl Told {
-    /// If it is time to tell again, then it counts as told, and so many were not since the last time.
-    fn tell(&mut self, now: Now) -> Option<u64> {
-        if self.last.is_some_and(|last| now.run.saturating_sub(last) < TELL_EVERY) {
-            self.held += 1;
-            return None;
-        }
-        self.last = Some(now.run);
-        Some(std::mem::take(&mut self.held))
     }
 }
 
@@ -68,8 +45,9 @@ impl Told {
 mod tests {
     use super::*;
     use crate::model::Link;
+    use crate::model::event::Unreachable;
 
-    /// Remembers how many more each told failure stands for.
+    /// Remembers how many more each that is told stands for.
     #[derive(Default)]
     struct More(Vec<u64>);
 
@@ -77,8 +55,10 @@ mod tests {
         fn send(&mut self, _: crate::model::Transmit<'_>) {}
 
         fn tell(&mut self, event: &Event<'_>) {
-            if let Event::Failed(failed) = event {
-                self.0.push(failed.more);
+            match event {
+                Event::Failed(failed) => self.0.push(failed.more),
+                Event::Refused(_, more) => self.0.push(*more),
+                _ => {}
             }
         }
     }
@@ -104,5 +84,15 @@ mod tests {
         assert_eq!(stats.failed, 104);
         assert_eq!(stats.failed_by[&FaultKind::NetworkUnreachable], 103);
         assert_eq!(stats.failed_by.values().sum::<u64>(), stats.failed);
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_the_number_since() {
+        let (mut mishaps, mut stats, mut more) = (Mishaps::default(), Stats::default(), More::default());
+        let refusal = Refusal { destination: "10.0.0.2:9".parse().unwrap(), by: None, what: Unreachable::Port };
+        for ms in [0, 1, 59_999, 60_000, 60_001, 120_000] {
+            mishaps.refused(crate::engine::testing::at(ms), &refusal, &mut stats, &mut more);
+        }
+        assert_eq!((more.0, stats.refused), (vec![0, 2, 1], 6));
     }
 }

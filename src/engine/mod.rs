@@ -15,9 +15,11 @@ pub mod places;
 pub mod pulse;
 pub mod reach;
 pub mod send;
+mod series;
 pub mod serve;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 
 use std::time::Duration;
 

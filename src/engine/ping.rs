@@ -21,27 +21,26 @@
 
 mod accounts;
 mod plan;
-mod unsent;
+mod stayed;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::engine::brake::Brake;
-use crate::engine::mishaps::Mishaps;
-use crate::engine::places::{self, Follows, Places};
-use crate::engine::send::{fragments, same_address};
+use crate::engine::broadcast;
+use crate::engine::places::Follows;
+use crate::engine::series::{Series, same_address};
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder, Sent};
+use crate::model::event::{Ignored, Notice, Outcome, Progress, Refusal, Reply, Responder};
 use crate::model::interface::Table;
 use crate::model::seen::Seen;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Now, Payload, Stats, Verdict};
 use crate::wire::probe::{self, Probe};
 
 use accounts::{Account, Accounts, Judged};
-use unsent::Unsent;
+use stayed::Stayed;
 
 pub use accounts::{MOST_MEMORY, MOST_RESPONDERS};
 pub use plan::{Match, Plan};
@@ -57,9 +56,6 @@ const SILENT: u32 = 3;
 
 /// Probes that had to wait for the answer to the one before, until the user is told: one or two are chance.
 const HELD_UP: u32 = 3;
-
-/// Probes that leave at once, when the pace asks for more than a wake-up each (RFC 8085 3.1.6).
-const BURST: usize = 64;
 
 /// How often it is told how far the run is: more cannot be read.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -95,9 +91,9 @@ impl Answering {
 
 /// Probes, and keeps the account.
 pub struct Pinger {
-    /// Its destinations are in `places`.
+    /// Where it goes is in `series`.
     plan: Plan,
-    places: Places,
+    series: Series,
     /// Whether it is one host that is asked.
     to_one: bool,
     phase: Phase,
@@ -105,7 +101,7 @@ pub struct Pinger {
     left: VecDeque<Duration>,
     forgotten: u32,
     next_seq: u32,
-    unsent: Unsent,
+    stayed: Stayed,
     due: Duration,
     /// When the last probe should have left; the pace is counted from there, so that it does not drift.
     planned: Duration,
@@ -128,21 +124,19 @@ pub struct Pinger {
     /// Datagrams from those who were asked that are no probes, or not as they were sent.
     no_probes: u64,
     bytes: Vec<u8>,
-    source_port: Option<u16>,
-    mishaps: Mishaps,
-    brake: Brake,
-    /// The first that did not leave has ended the run.
-    cut: bool,
-    stats: Stats,
 }
 
 impl Pinger {
     /// A pinger by `plan`.
     pub fn new(mut plan: Plan) -> Self {
-        let destinations = std::mem::take(&mut plan.destinations);
+        let Plan { destinations, skipped, notices, .. } = &mut plan;
         let to_one = matches!(&destinations[..], [one] if one.cast == Cast::Unicast);
+        let to = broadcast::Plan {
+            destinations: std::mem::take(destinations),
+            skipped: std::mem::take(skipped),
+            notices: std::mem::take(notices),
+        };
         let stats = Stats {
-            attempted: Some(0),
             duplicates: Some(0),
             late: Some(0),
             lost: Some(0),
@@ -153,14 +147,14 @@ impl Pinger {
             ..Stats::default()
         };
         Self {
+            series: Series::new(to, plan.deadline, plan.fail_fast, stats),
             plan,
-            places: Places::new(destinations),
             to_one,
             phase: Phase::Probing,
             left: VecDeque::new(),
             forgotten: 0,
             next_seq: 0,
-            unsent: Unsent::default(),
+            stayed: Stayed::default(),
             due: Duration::ZERO,
             planned: Duration::ZERO,
             unanswered: 0,
@@ -174,29 +168,23 @@ impl Pinger {
             answering: Answering::default(),
             no_probes: 0,
             bytes: Vec::new(),
-            source_port: None,
-            mishaps: Mishaps::default(),
-            brake: Brake::default(),
-            cut: false,
-            stats,
         }
     }
 
     /// The same, with destinations that follow the interfaces so.
     pub fn following(mut self, follows: Follows, table: &Table) -> Self {
-        let changes = self.places.follow(follows, table);
-        self.plan.notices.extend(changes);
+        self.series.follow(follows, table);
         self
     }
 
     /// The counters.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.series.stats
     }
 
     /// The one destination, where it is one host.
     fn target(&self) -> Option<&Destination> {
-        if self.to_one { self.places.get(0) } else { None }
+        if self.to_one { self.series.places.get(0) } else { None }
     }
 
     /// Whether an answer from there is one from whom was asked.
@@ -220,7 +208,9 @@ impl Pinger {
         let seq = self.next_seq;
         let waited = self.unanswered > 0 && self.gap() > self.plan.interval;
         Probe { run: self.plan.run, seq, made: now.run }.write(self.plan.size, &mut self.bytes);
-        let leaves = self.send_to_all(now, seq, out);
+        // The plan's size fits into a datagram: whoever made it has checked.
+        let probe = |family| Payload::new(self.bytes.as_slice(), family).ok();
+        let leaves = self.series.send_to_all(now, Some(seq.into()), probe, out);
         // First, so that the memory is not doubled for one.
         if self.left.len() == Seen::REACH as usize {
             self.left.pop_front();
@@ -238,32 +228,9 @@ impl Pinger {
         if self.plan.count.is_some_and(|count| self.next_seq >= count) || self.next_seq == u32::MAX {
             self.phase = Phase::Waiting;
         }
-        if self.unsent.leaves(seq, leaves) {
+        if self.stayed.leaves(seq, leaves) {
             self.not_sent();
         }
-    }
-
-    /// Sends a probe to every place that can be reached; returns to how many.
-    fn send_to_all(&mut self, now: Now, seq: u32, out: &mut dyn Out) -> usize {
-        let mut leaves = 0;
-        if self.places.any_reached() {
-            self.brake.leaves(now);
-        }
-        for (place, destination, lost) in self.places.turns() {
-            self.stats.attempted = self.stats.attempted.map(|n| n + 1);
-            if let Some(why) = lost {
-                self.stats.stays(why);
-                self.brake.stayed(now);
-                self.cut |= self.plan.fail_fast;
-                continue;
-            }
-            let family = Family::of(destination.address.ip());
-            // The plan's size fits into a datagram: whoever made it has checked.
-            let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
-            leaves += 1;
-            out.send(destination.transmit(payload, places::ticket(seq.into(), place)));
-        }
-        leaves
     }
 
     /// The time to the next probe. Not before an answer, or the time one should have taken, twice as long after each
@@ -360,7 +327,7 @@ impl Pinger {
         let address = canonical(datagram.source);
         // Each answer takes the oldest that is open, so all below the last one taken are closed: answered, or too old.
         let open = self.accounts.get(address).map_or(0, |account| account.open);
-        let oldest = self.unsent.first_sent(open.max(in_time));
+        let oldest = self.stayed.first_sent(open.max(in_time));
         let seq = if oldest < self.next_seq { Some(oldest) } else { self.last_sent };
         self.answered(now, datagram, seq, out);
         if let Some(account) = self.accounts.get_mut(address) {
@@ -376,7 +343,7 @@ impl Pinger {
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, seq: Option<u32>, out: &mut dyn Out) {
         // What never left has no answer: somebody made it up.
-        let seq = seq.filter(|seq| !self.unsent.contains(*seq));
+        let seq = seq.filter(|seq| !self.stayed.contains(*seq));
         let left = seq.and_then(|seq| self.left_at(seq));
         let (Some(seq), Some(left)) = (seq, left) else {
             return self.ignore(Ignored::Foreign, datagram, out);
@@ -384,7 +351,7 @@ impl Pinger {
         let address = canonical(datagram.source);
         self.open(address, datagram, seq);
         let (round_trip, wait) = (now.run.saturating_sub(left), self.plan.wait);
-        let before = || u64::from(seq) - self.unsent.before(seq);
+        let before = || u64::from(seq) - self.stayed.before(seq);
         let Some((judged, account)) = self.accounts.judge(address, (seq, before), round_trip, wait) else {
             return self.ignore(Ignored::TooMany, datagram, out);
         };
@@ -406,12 +373,13 @@ impl Pinger {
     }
 
     fn count(&mut self, judged: Judged, own: bool) {
+        let stats = &mut self.series.stats;
         let add = |counter: &mut Option<u64>| *counter = counter.map(|n| n + 1);
         match judged {
             _ if own => {}
-            Judged { duplicate: true, .. } => add(&mut self.stats.duplicates),
-            Judged { late: true, .. } => add(&mut self.stats.late),
-            _ => add(&mut self.stats.replies),
+            Judged { duplicate: true, .. } => add(&mut stats.duplicates),
+            Judged { late: true, .. } => add(&mut stats.late),
+            _ => add(&mut stats.replies),
         }
     }
 
@@ -431,7 +399,7 @@ impl Pinger {
     }
 
     fn ignore(&mut self, reason: Ignored, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        *self.stats.ignored.entry(reason).or_default() += 1;
+        *self.series.stats.ignored.entry(reason).or_default() += 1;
         out.tell(&Event::Ignored(reason, datagram));
     }
 
@@ -439,7 +407,7 @@ impl Pinger {
 
     /// Everything is sent and everybody who is expected has answered all of it: there is nothing to wait for.
     fn end_if_complete(&mut self) {
-        if self.cut {
+        if self.series.cut {
             self.phase = Phase::Over;
         }
         let may_end = self.plan.expect.is_some() || self.target().is_some();
@@ -455,7 +423,7 @@ impl Pinger {
 
     /// Probes that left before this one, which is remembered.
     fn left_before(&self, seq: u32) -> u64 {
-        u64::from(seq) - self.unsent.before(seq)
+        u64::from(seq) - self.stayed.before(seq)
     }
 
     /// A probe left for nobody. It needs no answer: with it gone, somebody may have answered everything. Nor is it silence
@@ -476,8 +444,7 @@ impl Pinger {
     /// The deadline has come: counts the probes that were to leave and have not.
     fn runs_out(&mut self) {
         if let (Phase::Probing, Some(count)) = (self.phase, self.plan.count) {
-            let probes = u64::from(count.saturating_sub(self.next_seq));
-            self.stats.runs_out(probes.saturating_mul(self.places.turns().count() as u64));
+            self.series.runs_out(count.saturating_sub(self.next_seq).into());
         }
     }
 
@@ -487,29 +454,26 @@ impl Pinger {
 
     /// When the present phase ends by itself.
     fn phase_ends(&self) -> Duration {
-        let own = match self.phase {
+        match self.phase {
             Phase::Waiting => self.last_left() + self.plan.wait,
-            _ => self.due.max(self.brake.until()),
-        };
-        self.plan.deadline.map_or(own, |deadline| own.min(deadline))
+            _ => self.due.max(self.series.brake.until()),
+        }
     }
 
     fn verdict(&self) -> Verdict {
-        let (stats, answered) = (&self.stats, self.answering.in_time);
-        let not_all = stats.failed > 0 || stats.not_tried() > 0;
-        match () {
-            () if self.cut || stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
-            () if stats.sent == 0 && stats.not_tried() > 0 => Verdict::RefusedToSend,
-            () if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
-            () if answered < self.expected() => Verdict::TooFew,
-            () if self.plan.fail_on_loss && stats.lost > Some(0) => Verdict::TooFew,
-            () if not_all && !self.plan.lenient => Verdict::Partly,
-            () => Verdict::Done,
+        let (stats, answered) = (self.stats(), self.answering.in_time);
+        match self.series.verdict_of_none() {
+            Some(verdict) => verdict,
+            None if answered == 0 && stats.refused > 0 => Verdict::PeerRefused,
+            None if answered < self.expected() => Verdict::TooFew,
+            None if self.plan.fail_on_loss && stats.lost > Some(0) => Verdict::TooFew,
+            None if self.series.misses_some() && !self.plan.lenient => Verdict::Partly,
+            None => Verdict::Done,
         }
     }
 
     fn tell_progress(&mut self, now: Now, out: &mut dyn Out) {
-        let (sent, answered) = (self.next_seq.into(), self.stats.replies.unwrap_or(0));
+        let (sent, answered) = (self.next_seq.into(), self.stats().replies.unwrap_or(0));
         self.told = (self.next_seq, now.run);
         out.tell(&Event::Progress(Progress { sent, answered, missing: self.accounts.missing() }));
     }
@@ -526,7 +490,7 @@ impl Pinger {
     /// Why the code is 1, where the line of the summary does not say that.
     fn tell_too_few(&self, out: &mut dyn Out) {
         let (expected, Answering { in_time: answered, late, elsewhere }) = (self.expected(), self.answering);
-        if self.stats.verdict != Verdict::TooFew || answered >= expected {
+        if self.stats().verdict != Verdict::TooFew || answered >= expected {
             return;
         }
         if self.plan.expect.is_some() || late > 0 || elsewhere > 0 {
@@ -550,10 +514,11 @@ impl Pinger {
             let answers = u64::from(account.answered() > 0);
             self.answering.add(account, self.counts(account.own, account.from_another));
             if !account.own {
-                self.stats.lost = self.stats.lost.map(|n| n + lost);
-                self.stats.in_flight = self.stats.in_flight.map(|n| n + in_flight);
-                self.stats.reordered = self.stats.reordered.map(|n| n + account.reordered);
-                self.stats.responders = self.stats.responders.map(|n| n + answers);
+                let stats = &mut self.series.stats;
+                stats.lost = stats.lost.map(|n| n + lost);
+                stats.in_flight = stats.in_flight.map(|n| n + in_flight);
+                stats.reordered = stats.reordered.map(|n| n + account.reordered);
+                stats.responders = stats.responders.map(|n| n + answers);
             }
             out.tell(&Event::Responder(&Responder {
                 address,
@@ -577,18 +542,8 @@ impl Pinger {
 
 impl Engine for Pinger {
     fn start(&mut self, now: Now, out: &mut dyn Out) {
-        for notice in std::mem::take(&mut self.plan.notices) {
-            out.tell(&Event::Notice(notice));
-        }
-        for skipped in std::mem::take(&mut self.plan.skipped) {
-            self.stats.skipped += 1;
-            out.tell(&Event::Skipped(skipped));
-        }
-        for destination in self.places.all() {
-            if let Some(fragments) = fragments(destination, self.places.link(destination), self.plan.size) {
-                out.tell(&Event::Notice(Notice::Fragments(fragments)));
-            }
-        }
+        self.series.start(out);
+        self.series.tell_fragments(self.plan.size, out);
         if let Some(target) = self.target() {
             // Who was asked has an account from the first probe on, even if nothing ever comes.
             let (address, link) = (canonical(target.address), target.link.clone());
@@ -601,65 +556,35 @@ impl Engine for Pinger {
     }
 
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
-        self.stats.saw(datagram);
+        self.series.stats.saw(datagram);
         self.take(now, datagram, out);
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        let (seq, place) = places::of_ticket(outcome.ticket);
-        let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
+        let Some(seq) = self.series.sent(now, outcome, out) else { return };
         // It was made from a number of this width.
-        let number = seq as u32;
-        match outcome.result {
-            Ok(source) => {
-                self.brake.sent();
-                self.stats.sent += 1;
-                self.stats.sent_bytes += outcome.len as u64;
-                self.source_port = source.map(|source| source.port()).or(self.source_port);
-                self.last_sent = self.last_sent.max(Some(number));
-                out.tell(&Event::Sent(Sent {
-                    seq,
-                    len: outcome.len,
-                    source,
-                    destination: outcome.destination,
-                    link: outcome.link.clone(),
-                    cast,
-                }));
-            }
-            Err(fault) => {
-                self.mishaps.failed(now, outcome, fault, &mut self.stats, out);
-                self.brake.failed(now, out);
-                self.cut |= self.plan.fail_fast;
-            }
-        }
-        if self.unsent.outcome(number, outcome.result.is_ok()) {
+        let (seq, left) = (seq as u32, outcome.result.is_ok());
+        self.last_sent = self.last_sent.max(left.then_some(seq));
+        if self.stayed.outcome(seq, left) {
             self.not_sent();
         }
         self.end_if_complete();
     }
 
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
-        // Nobody refuses a broadcast (RFC 1122 3.2.2), and what was never asked cannot refuse: somebody made that up.
-        let asked = self.target().is_some_and(|target| same_address(target.address, refusal.destination));
-        if !asked || self.stats.refused >= self.stats.sent {
-            return;
-        }
-        self.stats.refused += 1;
-        out.tell(&Event::Refused(refusal.clone()));
+        self.series.refused(refusal, out);
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
-        if self.plan.deadline.is_some_and(|deadline| now.run >= deadline) {
+        if self.series.is_out_of_time(now) {
             self.runs_out();
             self.phase = Phase::Over;
         }
         if self.phase == Phase::Waiting && now.run >= self.phase_ends() {
             self.phase = Phase::Over;
         }
-        // Where it depends on the one before whether another leaves, it is one.
-        let burst = if self.plan.fail_fast { 1 } else { BURST };
-        for _ in 0..burst {
-            if self.phase != Phase::Probing || now.run < self.due.max(self.brake.until()) {
+        for _ in 0..self.series.burst() {
+            if self.phase != Phase::Probing || now.run < self.phase_ends() {
                 break;
             }
             self.send_probe(now, out);
@@ -669,16 +594,13 @@ impl Engine for Pinger {
     }
 
     fn rewired(&mut self, _: Now, table: &Table, out: &mut dyn Out) {
-        for change in self.places.rewired(table) {
-            out.tell(&Event::Notice(change));
-        }
-        self.brake.rewired();
+        self.series.rewired(table, out);
     }
 
     fn next(&self) -> Next {
         match self.phase {
             Phase::Over => Next::Done,
-            _ => Next::At(self.phase_ends()),
+            _ => self.series.next(Some(self.phase_ends())),
         }
     }
 
@@ -689,13 +611,13 @@ impl Engine for Pinger {
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
         self.tell_progress(now, out);
         self.close(now, out);
-        self.stats.close(now.run, ending, self.verdict());
-        let silent = self.stats.responders == Some(0) && self.stats.sent > 0 && self.no_probes == 0;
-        if let (None, true, Some(port)) = (self.target(), silent, self.source_port) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: true }));
+        let verdict = self.verdict();
+        self.series.stats.close(now.run, ending, verdict);
+        if self.stats().responders == Some(0) && self.no_probes == 0 {
+            self.series.tell_silence(true, out);
         }
         self.tell_too_few(out);
-        out.tell(&Event::Summary(&self.stats));
+        out.tell(&Event::Summary(self.stats()));
     }
 }
 

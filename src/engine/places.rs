@@ -4,12 +4,12 @@
 //! whenever that is another one: a place that cannot be reached keeps its turn, and what should have left is counted with
 //! the reason, until it can be reached again.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::engine::broadcast::{self, Choice};
 use crate::model::event::{Notice, Unsent};
-use crate::model::interface::Table;
+use crate::model::interface::{Standing, Table};
 use crate::model::{Cast, Destination, Error, Family, Interface, Link, Selector};
 
 /// One address and the way to it.
@@ -77,16 +77,20 @@ impl Way {
         Destination { address, source, link: row.map(|row| row.link().clone()), mtu, cast }
     }
 
-    /// The address of the named interface: the one that was named, else of the destination's own subnet, else its first of
-    /// this IP version. Anybody on the link can give the interface another subnet by a router advertisement.
+    /// The address of the named interface: the one that was named, else of the destination's own subnet, else the one that
+    /// [`preference`] puts first. Anybody on the link can give the interface another subnet by a router advertisement.
     fn own_source(&self, table: &Table) -> Option<IpAddr> {
         let selector = self.interface.as_ref()?;
-        let index = named(table, selector)?.link().index;
-        let fits = |row: &&Interface| row.address().is_some_and(|own| own.is_ipv4() == self.address.is_ipv4());
-        let is_near = |row: &Interface| row.address().is_some_and(|own| is_link_local(own) == self.is_of_link());
-        let worse = |row: &&Interface| (!is_near(row), !selector.selects(row), !row.reaches(self.address.ip()));
-        let of_link = table.rows().iter().filter(|row| row.link().index == index).filter(fits);
-        of_link.min_by_key(worse).and_then(Interface::address)
+        let (index, to) = (named(table, selector)?.link().index, self.address.ip());
+        let is_near = |own: IpAddr| is_link_local(own) == self.is_of_link();
+        let of_link = table.rows().iter().filter(|row| row.link().index == index);
+        let fitting =
+            of_link.filter_map(|row| Some((row, row.address()?))).filter(|(_, own)| own.is_ipv4() == to.is_ipv4());
+        let worse = |(row, own): &(&Interface, IpAddr)| {
+            let tentative = row.facts.standing == Standing::Tentative;
+            (!is_near(*own), tentative, !selector.selects(row), !row.reaches(to), preference(row, *own, to))
+        };
+        fitting.min_by_key(worse).map(|(_, own)| own)
     }
 
     /// Whether the address is one of the link alone: who answers needs an address of the link, too (RFC 6724 section 5).
@@ -113,7 +117,7 @@ impl Way {
                 of_link(row, sourceless)
             }
             (None, Some(zone)) => {
-                let rows = || table.rows().iter().filter(|row| row.link().index == zone);
+                let rows = || table.rows_of(zone);
                 let Some(row) = rows().next() else { return Some(Unsent::Gone) };
                 of_link(row, !rows().any(|row| row.address().is_some_and(|own| own.is_ipv6())))
             }
@@ -142,6 +146,27 @@ impl Way {
         let near = || up().filter(|row| row.reaches(to));
         let dead = near().next().is_some() && near().all(|row| !row.facts.running);
         dead.then_some(Unsent::NoCarrier)
+    }
+}
+
+/// What is left of RFC 6724 section 5 for an address of the interface that leads there; less is better: deprecated or not, of
+/// another kind than the destination or not, bits in common. In between, what that does not know: whether somebody set it up or
+/// a router gave it, for any host can speak as one.
+fn preference(row: &Interface, own: IpAddr, to: IpAddr) -> (bool, bool, Standing, u32) {
+    let (IpAddr::V6(source), IpAddr::V6(destination)) = (own, to) else { return Default::default() };
+    let prefix = row.facts.address.map_or(0, |(_, prefix)| u32::from(prefix));
+    let alike = (source.to_bits() ^ destination.to_bits()).leading_zeros().min(prefix);
+    let standing = row.facts.standing;
+    (standing >= Standing::Deprecated, kind_of(source) != kind_of(destination), standing, u32::MAX - alike)
+}
+
+/// What RFC 6724 section 2.1 has labels for and is still in use: unique local addresses, 6to4, Teredo, and all others.
+const fn kind_of(address: Ipv6Addr) -> u8 {
+    match address.segments() {
+        [first, ..] if first & 0xfe00 == 0xfc00 => 13,
+        [0x2002, ..] => 2,
+        [0x2001, 0, ..] => 5,
+        _ => 1,
     }
 }
 
@@ -382,8 +407,11 @@ impl Place {
 }
 
 fn is_same_interface(one: &Destination, other: &Destination) -> bool {
-    let name = |to: &Destination| to.link.as_ref().map(|link| link.name.clone());
-    name(one) == name(other) && Family::of(one.address.ip()) == Family::of(other.address.ip())
+    let same_name = match (&one.link, &other.link) {
+        (Some(one), Some(other)) => one.name == other.name,
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    same_name && Family::of(one.address.ip()) == Family::of(other.address.ip())
 }
 
 fn is_same(one: &Destination, other: &Destination) -> bool {

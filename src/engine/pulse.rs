@@ -93,7 +93,7 @@ mod tests {
     use crate::engine::follow::Ear;
     use crate::engine::reach::Reach;
     use crate::engine::testing::at;
-    use crate::model::{Cast, Destination, Names, Transmit};
+    use crate::model::{Cast, Destination, Transmit};
     use crate::wire::beacon::Draws;
 
     #[derive(Default)]
@@ -109,21 +109,7 @@ mod tests {
     fn pulse(looked_at: bool) -> Pulse {
         let (address, cast) = ("10.0.0.255:1061".parse().unwrap(), Cast::Broadcast);
         let destinations = vec![Destination { address, source: None, link: None, mtu: None, cast }];
-        let plan = Plan {
-            destinations: destinations.clone(),
-            skipped: Vec::new(),
-            notices: Vec::new(),
-            kind: None,
-            names: Names::All,
-            on_loopback: false,
-            secret: None,
-            draws: Draws::new([3; 32]),
-            room: 0,
-            watch: true,
-            expect: None,
-            deadline: None,
-            lenient: false,
-        };
+        let plan = Plan { watch: true, ..Plan::to(destinations.clone(), Draws::new([3; 32])) };
         Pulse::new(Follow::new(Discoverer::new(plan), Reach::default(), destinations, Ear::default()), looked_at)
     }
 

@@ -1,23 +1,19 @@
-//! Sending records to one destination or to many, on a schedule, and collecting the answers. What does not leave is accounted for:
-//! `attempted = sent + failed + unsent`.
+//! Sending records to one destination or to many, on a schedule, and collecting the answers.
 
 mod heard;
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::engine::brake::Brake;
-use crate::engine::mishaps::Mishaps;
-use crate::engine::places::{self, Follows, Places};
+use crate::engine::broadcast;
+use crate::engine::places::Follows;
+use crate::engine::series::{Series, same_address};
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Fragments, Notice, Outcome, Refusal, Reply, Sent, Skipped};
+use crate::model::event::{Notice, Outcome, Refusal, Reply, Skipped};
 use crate::model::interface::Table;
 use crate::model::stats::Ending;
 use crate::model::target::canonical;
 use crate::model::{
-    Cast, Datagram, Destination, Event, Family, Link, Now, Payload, Record, RecordError, Repeat, Schedule, Stats,
-    Verdict,
+    Cast, Datagram, Destination, Event, Link, Now, Record, RecordError, Repeat, Schedule, Stats, Verdict,
 };
 
 use heard::Heard;
@@ -140,18 +136,15 @@ impl Records for std::vec::IntoIter<Record> {
     }
 }
 
-/// So many records leave back to back at most; then the network is looked at. RFC 8085 3.1.6 wants bursts bounded.
-const BURST: usize = 64;
-
 /// Lateness that is made up for by sending faster. Longer than a busy machine oversleeps, short enough that what is made
 /// up for stays a small burst.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// Sends records and collects answers.
 pub struct Sender<R> {
-    /// Its destinations are in `places`.
+    /// Where it goes is in `series`.
     plan: Plan,
-    places: Places,
+    series: Series,
     records: R,
     phase: Phase,
     /// What was pulled, kept only if it is sent again.
@@ -164,18 +157,8 @@ pub struct Sender<R> {
     rounds_done: u64,
     pulled: u64,
     last_sent: Duration,
-    next_seq: u64,
     heard: Heard,
-    /// The port that answers come to, as far as the system told.
-    source_port: Option<u16>,
-    /// Links whose fragments were told.
-    told_fragments: HashSet<u32>,
     bad: Option<RecordError>,
-    mishaps: Mishaps,
-    brake: Brake,
-    /// The first that did not leave has ended the run.
-    cut: bool,
-    stats: Stats,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -194,18 +177,22 @@ enum Phase {
 impl<R: Records> Sender<R> {
     /// A sender of `records` by `plan`.
     pub fn new(mut plan: Plan, records: R) -> Self {
-        let places = Places::new(std::mem::take(&mut plan.destinations));
+        let Plan { destinations, skipped, notices, .. } = &mut plan;
+        let to = broadcast::Plan {
+            destinations: std::mem::take(destinations),
+            skipped: std::mem::take(skipped),
+            notices: std::mem::take(notices),
+        };
         let awaits = plan.answers.wait.is_some();
         let stats = Stats {
-            attempted: Some(0),
             duplicates: awaits.then_some(0),
             replies: awaits.then_some(0),
             responders: awaits.then_some(0),
             ..Stats::default()
         };
         Self {
+            series: Series::new(to, plan.deadline, plan.fail_fast, stats),
             plan,
-            places,
             records,
             phase: Phase::Sending(Duration::ZERO),
             list: Vec::new(),
@@ -215,28 +202,20 @@ impl<R: Records> Sender<R> {
             rounds_done: 0,
             pulled: 0,
             last_sent: Duration::ZERO,
-            next_seq: 0,
             heard: Heard::default(),
-            source_port: None,
-            told_fragments: HashSet::new(),
             bad: None,
-            mishaps: Mishaps::default(),
-            brake: Brake::default(),
-            cut: false,
-            stats,
         }
     }
 
     /// The same, with destinations that follow the interfaces so.
     pub fn following(mut self, follows: Follows, table: &Table) -> Self {
-        let changes = self.places.follow(follows, table);
-        self.plan.notices.extend(changes);
+        self.series.follow(follows, table);
         self
     }
 
     /// The counters.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.series.stats
     }
 
     fn next_record(&mut self) -> Pull {
@@ -269,44 +248,16 @@ impl<R: Records> Sender<R> {
             self.phase = Phase::Sending(due);
             return;
         }
-        if self.brake.until() > now.run {
+        if self.series.brake.until() > now.run {
             self.held = Some(record);
             self.phase = Phase::Braked;
             return;
         }
-        self.tell_fragments(record.payload.len(), out);
-        self.send_to_all(now, &record.payload, out);
+        self.series.tell_fragments(record.payload.len(), out);
+        self.series.send_to_all(now, None, |_| Some(record.payload.borrow()), out);
         // A little late is made up for, so that the pace is kept; after a long silence of the source it begins anew.
         self.last_due = Some(if now.run - due > CATCH_UP { now.run } else { due });
         self.phase = Phase::Sending(now.run);
-    }
-
-    /// Sends one record to every place that can be reached.
-    fn send_to_all(&mut self, now: Now, payload: &Payload<'_>, out: &mut dyn Out) {
-        if self.places.any_reached() {
-            self.brake.leaves(now);
-        }
-        for (place, destination, lost) in self.places.turns() {
-            let number = self.next_seq;
-            self.next_seq += 1;
-            if let Some(why) = lost {
-                self.stats.stays(why);
-                self.brake.stayed(now);
-                self.cut |= self.plan.fail_fast;
-                continue;
-            }
-            out.send(destination.transmit(payload.borrow(), places::ticket(number, place)));
-        }
-        self.stats.attempted = Some(self.next_seq);
-    }
-
-    fn tell_fragments(&mut self, len: usize, out: &mut dyn Out) {
-        for destination in self.places.all() {
-            let Some(fragments) = fragments(destination, self.places.link(destination), len) else { continue };
-            if self.told_fragments.insert(fragments.link.index) {
-                out.tell(&Event::Notice(Notice::Fragments(fragments)));
-            }
-        }
     }
 
     fn end_of_round(&mut self, now: Now) {
@@ -326,8 +277,7 @@ impl<R: Records> Sender<R> {
             if self.rounds_done == 0 { self.pulled } else { self.rounds_done * self.pulled + self.position as u64 };
         let done = done - u64::from(self.held.is_some());
         let all = (self.pulled + self.records.left() as u64).saturating_mul(rounds);
-        let owed = all.saturating_sub(done).saturating_mul(self.places.turns().count() as u64);
-        self.stats.runs_out(owed);
+        self.series.runs_out(all.saturating_sub(done));
     }
 
     fn end_of_records(&mut self, now: Now) -> Phase {
@@ -338,11 +288,6 @@ impl<R: Records> Sender<R> {
         if self.pulled == 0 { Phase::Over } else { Phase::Waiting }
     }
 
-    /// So many records at once. Where it depends on the one before whether another leaves, it is one.
-    const fn burst(&self) -> usize {
-        if self.plan.fail_fast { 1 } else { BURST }
-    }
-
     /// When the wait for answers is over.
     fn deadline(&self) -> Duration {
         self.last_sent + self.plan.answers.wait.unwrap_or(self.plan.answers.linger)
@@ -351,20 +296,21 @@ impl<R: Records> Sender<R> {
     /// The destination that an answer or a refusal belongs to: by interface where there are several.
     fn asked(&self, link: Option<&Link>) -> usize {
         let same_link = |d: &Destination| link.is_some() && d.link.as_ref() == link;
-        self.places.all().position(same_link).unwrap_or(0)
+        self.series.places.all().position(same_link).unwrap_or(0)
     }
 
     fn answered(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         let index = self.asked(datagram.link.as_ref());
-        let Some((destination, went)) = self.places.get(index).zip(self.places.went(index)) else { return };
+        let places = &self.series.places;
+        let Some((destination, went)) = places.get(index).zip(places.went(index)) else { return };
         let to_one = destination.cast == Cast::Unicast;
         let responder = canonical(datagram.source);
         let from_another = to_one && !same_address(destination.address, datagram.source);
         if from_another && self.plan.answers.strict_source {
-            self.stats.filtered += 1;
+            self.series.stats.filtered += 1;
             return;
         }
-        self.stats.saw(datagram);
+        self.series.stats.saw(datagram);
         if self.plan.answers.wait.is_none() && !self.plan.answers.show_unasked {
             // Whether it came before the end was luck; who wants to know waits.
             return;
@@ -381,21 +327,22 @@ impl<R: Records> Sender<R> {
     }
 
     fn count_reply(&mut self, own: bool, duplicate: bool, before: u64) {
-        let Some(replies) = &mut self.stats.replies else { return };
+        let stats = &mut self.series.stats;
+        let Some(replies) = &mut stats.replies else { return };
         if duplicate {
-            self.stats.duplicates = self.stats.duplicates.map(|n| n + 1);
+            stats.duplicates = stats.duplicates.map(|n| n + 1);
         } else if !own {
             *replies += 1;
         }
         if !own && before == 0 {
-            self.stats.responders = self.stats.responders.map(|n| n + 1);
+            stats.responders = stats.responders.map(|n| n + 1);
         }
     }
 
     fn counted(&self) -> u64 {
         let counted = match self.plan.answers.count_by {
-            CountBy::Answer => self.stats.replies,
-            CountBy::Responder => self.stats.responders,
+            CountBy::Answer => self.stats().replies,
+            CountBy::Responder => self.stats().responders,
         };
         counted.unwrap_or(0)
     }
@@ -406,58 +353,41 @@ impl<R: Records> Sender<R> {
         let all_sent = self.phase == Phase::Waiting;
         // What did not leave is answered by nobody, and neither is what was refused, if it was.
         let believed = self.plan.answers.believe_refusals || self.plan.answers.wait.is_none();
-        let dealt_with = self.stats.failed + self.stats.not_tried() + if believed { self.stats.refused } else { 0 };
-        let nobody_left = self.next_seq > 0 && dealt_with >= self.next_seq;
+        let stats = self.stats();
+        let dealt_with = stats.failed + stats.not_tried() + if believed { stats.refused } else { 0 };
+        let attempted = stats.attempted.unwrap_or(0);
+        let nobody_left = attempted > 0 && dealt_with >= attempted;
         let done = all_sent && (reached(self.plan.answers.expect) || nobody_left);
-        if self.cut || reached(self.plan.answers.most) || done {
+        if self.series.cut || reached(self.plan.answers.most) || done {
             self.phase = Phase::Over;
         }
     }
 
     fn verdict(&self) -> Verdict {
-        let stats = &self.stats;
+        let (stats, bad) = (self.stats(), self.bad.is_some());
         let refused = stats.refused > 0 && stats.received == 0;
-        let not_all = stats.failed > 0 || stats.not_tried() > 0;
-        match () {
-            () if self.cut => Verdict::SystemRefused,
-            () if stats.sent == 0 && self.bad.is_some() => Verdict::RefusedToSend,
-            () if stats.sent == 0 && stats.failed > 0 => Verdict::SystemRefused,
-            () if stats.sent == 0 && stats.not_tried() > 0 => Verdict::RefusedToSend,
-            () if self.too_few() && refused => Verdict::PeerRefused,
-            () if self.too_few() => Verdict::TooFew,
-            () if !self.plan.lenient && (self.bad.is_some() || not_all) => Verdict::Partly,
-            () if refused => Verdict::PeerRefused,
-            () => Verdict::Done,
-        }
-    }
-
-    /// A broadcast that nobody answers is often answered, and the answers dropped: no firewall can know them for answers,
-    /// since they come from addresses that were never asked.
-    fn tell_silence(&self, out: &mut dyn Out) {
-        let to_everybody = self.places.all().all(|d| d.cast != Cast::Unicast);
-        let silent = self.plan.answers.wait.is_some() && self.stats.sent > 0 && self.stats.received == 0;
-        if let (true, true, Some(port)) = (to_everybody, silent, self.source_port) {
-            out.tell(&Event::Notice(Notice::BroadcastSilence { port, probe: false }));
+        match self.series.verdict_of_none() {
+            _ if bad && stats.sent == 0 && !self.series.cut => Verdict::RefusedToSend,
+            Some(verdict) => verdict,
+            None if self.too_few() && refused => Verdict::PeerRefused,
+            None if self.too_few() => Verdict::TooFew,
+            None if !self.plan.lenient && (bad || self.series.misses_some()) => Verdict::Partly,
+            None if refused => Verdict::PeerRefused,
+            None => Verdict::Done,
         }
     }
 
     fn too_few(&self) -> bool {
         let Answers { wait, expect, .. } = self.plan.answers;
         // Nothing sent because nothing had to be is no reason to miss an answer.
-        let asked = self.stats.sent > 0 || !self.plan.allow_none;
+        let asked = self.stats().sent > 0 || !self.plan.allow_none;
         wait.is_some() && asked && self.counted() < expect.unwrap_or(1)
     }
 }
 
 impl<R: Records> Engine for Sender<R> {
     fn start(&mut self, now: Now, out: &mut dyn Out) {
-        for notice in std::mem::take(&mut self.plan.notices) {
-            out.tell(&Event::Notice(notice));
-        }
-        for skipped in std::mem::take(&mut self.plan.skipped) {
-            self.stats.skipped += 1;
-            out.tell(&Event::Skipped(skipped));
-        }
+        self.series.start(out);
         self.phase = Phase::Sending(now.run);
         self.due(now, out);
     }
@@ -465,65 +395,40 @@ impl<R: Records> Engine for Sender<R> {
     fn received(&mut self, now: Now, datagram: &Datagram<'_>, out: &mut dyn Out) {
         if self.phase == Phase::Over {
             // Came with the answer that ended the run.
-            self.stats.unread += 1;
+            self.series.stats.unread += 1;
             return;
         }
         self.answered(now, datagram, out);
     }
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
-        let (seq, place) = places::of_ticket(outcome.ticket);
-        let Some(cast) = self.places.get(place).map(|to| to.cast) else { return };
+        if self.series.sent(now, outcome, out).is_none() {
+            return;
+        }
         match outcome.result {
-            Ok(source) => {
-                self.brake.sent();
-                self.stats.sent += 1;
-                self.stats.sent_bytes += outcome.len as u64;
-                self.places.left(place, now.run);
-                self.last_sent = now.run;
-                self.source_port = source.map(|source| source.port()).or(self.source_port);
-                out.tell(&Event::Sent(Sent {
-                    seq,
-                    len: outcome.len,
-                    source,
-                    destination: outcome.destination,
-                    link: outcome.link.clone(),
-                    cast,
-                }));
-            }
-            Err(fault) => {
-                self.mishaps.failed(now, outcome, fault, &mut self.stats, out);
-                self.brake.failed(now, out);
-                self.cut |= self.plan.fail_fast;
-                self.settle();
-            }
+            Ok(_) => self.last_sent = now.run,
+            Err(_) => self.settle(),
         }
     }
 
     fn refused(&mut self, _: Now, refusal: &Refusal, out: &mut dyn Out) {
-        // Nobody refuses a broadcast (RFC 1122 3.2.2), and what was never asked cannot refuse: somebody made that up.
-        let asked = |d: &Destination| d.cast == Cast::Unicast && same_address(d.address, refusal.destination);
-        if !self.places.all().any(asked) || self.stats.refused >= self.stats.sent {
-            return;
-        }
-        self.stats.refused += 1;
-        out.tell(&Event::Refused(refusal.clone()));
+        self.series.refused(refusal, out);
         self.settle();
     }
 
     fn due(&mut self, now: Now, out: &mut dyn Out) {
         let ended = self.phase == Phase::Waiting && now.run >= self.deadline();
-        let cut_off = self.plan.deadline.is_some_and(|deadline| now.run >= deadline);
+        let cut_off = self.series.is_out_of_time(now);
         if cut_off && !matches!(self.phase, Phase::Waiting | Phase::Over) {
             self.owes();
         }
         if ended || cut_off {
             self.phase = Phase::Over;
         }
-        for _ in 0..self.burst() {
+        for _ in 0..self.series.burst() {
             match self.phase {
                 Phase::Sending(due) if due <= now.run => {}
-                Phase::Braked if self.brake.until() <= now.run => {}
+                Phase::Braked if self.series.brake.until() <= now.run => {}
                 // Woken: there may be a record now.
                 Phase::Starved => {}
                 _ => break,
@@ -545,21 +450,18 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn rewired(&mut self, _: Now, table: &Table, out: &mut dyn Out) {
-        for change in self.places.rewired(table) {
-            out.tell(&Event::Notice(change));
-        }
-        self.brake.rewired();
+        self.series.rewired(table, out);
     }
 
     fn next(&self) -> Next {
         let own = match self.phase {
             Phase::Sending(due) => Some(due),
-            Phase::Braked => Some(self.brake.until()),
+            Phase::Braked => Some(self.series.brake.until()),
             Phase::Starved => None,
             Phase::Waiting => Some(self.deadline()),
             Phase::Over => return Next::Done,
         };
-        own.into_iter().chain(self.plan.deadline).min().map_or(Next::Event, Next::At)
+        self.series.next(own)
     }
 
     fn stop(&mut self, _: Now, _: &mut dyn Out) {
@@ -567,36 +469,17 @@ impl<R: Records> Engine for Sender<R> {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
-        self.stats.close(now.run, ending, self.verdict());
+        let verdict = self.verdict();
+        self.series.stats.close(now.run, ending, verdict);
         if let Some(error) = &self.bad {
             // Told behind the records before it, which have left.
             out.tell(&Event::BadRecord(error));
         }
-        self.tell_silence(out);
-        out.tell(&Event::Summary(&self.stats));
+        if self.plan.answers.wait.is_some() && self.stats().received == 0 {
+            self.series.tell_silence(false, out);
+        }
+        out.tell(&Event::Summary(self.stats()));
     }
-}
-
-/// The pieces that `len` payload bytes travel in over this interface, where they are more than one. Every piece but the last carries a
-/// multiple of 8 bytes (RFC 791 section 3.1, RFC 8200 section 4.5, which adds an 8-byte header to each).
-pub(crate) fn fragments(destination: &Destination, link: Option<&Link>, len: usize) -> Option<Fragments> {
-    let (link, mtu) = (link?.clone(), destination.mtu?);
-    let family = Family::of(destination.address.ip());
-    let ip_header = family.headers() - 8;
-    let fragment_header = if family == Family::V6 { 8 } else { 0 };
-    let whole = len + 8;
-    if whole + ip_header <= mtu as usize {
-        return None;
-    }
-    let room = (mtu as usize).checked_sub(ip_header + fragment_header)? / 8 * 8;
-    let pieces = if room == 0 { return None } else { whole.div_ceil(room) };
-    Some(Fragments { link, mtu, len, pieces })
-}
-
-/// Whether two socket addresses are the same host and port, whatever their zone.
-pub(crate) fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
-    let (a, b) = (canonical(a), canonical(b));
-    a.ip() == b.ip() && a.port() == b.port()
 }
 
 #[cfg(test)]

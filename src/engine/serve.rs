@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::guard::Guard;
 use crate::engine::mishaps::Mishaps;
+use crate::engine::told::Told;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Received, Refusal};
 use crate::model::stats::Ending;
@@ -83,17 +84,15 @@ pub struct Plan {
     pub offload: bool,
 }
 
-/// What the kernel drops is told once in so long: a flood must not make a log of itself.
-const TELL_DROPS_EVERY: Duration = Duration::from_secs(60);
-
 /// Receives, and answers where it should.
 #[derive(Debug)]
 pub struct Server {
     plan: Plan,
     last_heard: Duration,
     over: bool,
-    /// What the kernel had dropped when that was last told, and when it was.
-    drops_told: Option<(Duration, u64)>,
+    /// What the kernel had dropped when that was last told.
+    dropped: u64,
+    drops_told: Told,
     mishaps: Mishaps,
     scratch: Vec<u8>,
     stats: Stats,
@@ -106,7 +105,8 @@ impl Server {
             plan,
             last_heard: Duration::ZERO,
             over: false,
-            drops_told: None,
+            dropped: 0,
+            drops_told: Told::default(),
             mishaps: Mishaps::default(),
             scratch: Vec::new(),
             stats: Stats::default(),
@@ -177,7 +177,8 @@ impl Engine for Server {
             self.stats.filtered += 1;
             return;
         }
-        self.last_heard = now.run;
+        // With several networks, what came earlier may be handed over later.
+        self.last_heard = self.last_heard.max(now.run);
         let seq = self.stats.received;
         self.stats.saw(datagram);
         let ignored = self.answer(now, datagram, out).err();
@@ -191,10 +192,7 @@ impl Engine for Server {
 
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) {
         match outcome.result {
-            Ok(_) => {
-                self.stats.sent += 1;
-                self.stats.sent_bytes += outcome.len as u64;
-            }
+            Ok(_) => self.stats.leaves(outcome.len),
             // Whoever could not be answered must not end the service for the others (RFC 8085 5.2).
             Err(fault) => self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
         }
@@ -206,14 +204,13 @@ impl Engine for Server {
 
     fn behind(&mut self, now: Now) {
         // What waits to be handed over has broken the quiet, whenever it came.
-        self.last_heard = now.run;
+        self.last_heard = self.last_heard.max(now.run);
     }
 
     fn dropped(&mut self, now: Now, total: u64, out: &mut dyn Out) {
-        let (due, told) = self.drops_told.map_or((Duration::ZERO, 0), |(last, told)| (last + TELL_DROPS_EVERY, told));
-        if total > told && now.run >= due {
-            self.drops_told = Some((now.run, total));
-            out.tell(&Event::Notice(Notice::KernelDrops { new: total - told, total, at_least: self.plan.offload }));
+        if total > self.dropped && self.drops_told.tell(now).is_some() {
+            let new = total - std::mem::replace(&mut self.dropped, total);
+            out.tell(&Event::Notice(Notice::KernelDrops { new, total, at_least: self.plan.offload }));
         }
     }
 

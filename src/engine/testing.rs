@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use crate::engine::Out;
-use crate::model::event::{Ignored, Notice};
-use crate::model::{Cast, Datagram, Event, Link, Now, Origin, RecordError, Stamp, StampSource, Transmit};
+use crate::engine::guard::{Guard, Rules};
+use crate::engine::{Out, announce};
+use crate::model::event::{Ignored, Listening, Notice, Role};
+use crate::model::{About, Cast, Datagram, Event, Link, Now, Origin, RecordError, Stamp, StampSource, Transmit};
+use crate::wire::beacon::Draws;
 
 /// A moment so many milliseconds into the run.
 pub(crate) fn at(ms: u64) -> Now {
@@ -29,6 +31,14 @@ pub(crate) fn reply_from<'a>(source: &str, payload: &'a [u8]) -> Datagram<'a> {
         ttl: Some(64),
         stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::Kernel },
     }
+}
+
+/// How a service is announced at the port of discovery, to nobody yet.
+pub(crate) fn announcing(about: About, draws: [u8; 32]) -> announce::Plan {
+    let local = "0.0.0.0:1061".parse().unwrap();
+    let listening = Listening { role: Role::Announce, local, groups: Vec::new(), receive_buffer: (1, None) };
+    let guard = Guard::new(Rules::of_discovery(Some(1000)), 1061);
+    announce::Plan::of(about, listening, guard, Draws::new(draws))
 }
 
 /// What a reply was shown with.
@@ -69,7 +79,7 @@ impl Out for Said {
             }),
             Event::Ignored(reason, _) => self.ignored.push(*reason),
             Event::Failed(_) => self.failed += 1,
-            Event::Refused(_) => self.refused += 1,
+            Event::Refused(..) => self.refused += 1,
             Event::Notice(notice) => {
                 self.ways.extend(word(notice));
                 self.notices.push(notice.clone());

@@ -12,7 +12,9 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 use thiserror::Error;
 
-use crate::net::child::{self, Place, Step};
+use crate::net::child::{self, Place};
+
+pub use crate::net::child::Step;
 
 /// The variable of its environment that tells a process that it is enclosed: the process that enclosed it, and the inode
 /// of the network namespace outside.
@@ -108,6 +110,12 @@ impl Denied {
         self.error.raw_os_error()
     }
 
+    /// The step that failed; `None` where the program itself did not start.
+    #[must_use]
+    pub const fn step(&self) -> Option<Step> {
+        self.step
+    }
+
     fn what(&self) -> String {
         let Some(step) = self.step else { return format!("cannot start {}", self.program) };
         let what = match step {
@@ -126,15 +134,83 @@ impl Denied {
 
     /// What to do about it.
     #[must_use]
-    pub fn remedy(&self) -> String {
+    pub fn remedy(&self) -> Remedy {
         match (self.step, self.errno().map(Errno::from_raw)) {
-            (None, _) => "look whether this program exists and may be run".to_owned(),
+            (_, Some(errno)) if Remedy::is_for_resources(errno) => Remedy::Resources,
+            // One process more than the user may have (fork(2)).
+            (None, Some(Errno::EAGAIN)) => Remedy::Resources,
+            (None, _) => Remedy::Program,
             (Some(Step::UserNamespace), Some(Errno::ENOSPC | Errno::EUSERS)) => self.here.raise("max_user_namespaces"),
             (Some(Step::NetworkNamespace), Some(Errno::ENOSPC)) => self.here.raise("max_net_namespaces"),
             (Some(Step::UserNamespace), Some(Errno::EPERM | Errno::EACCES)) => self.here.allow_user_namespaces(),
-            (Some(Step::UserNamespace), _) => "this kernel has no user namespaces: run it as root".to_owned(),
+            (Some(Step::UserNamespace), _) => Remedy::OtherKernel,
             (Some(_), Some(Errno::EPERM | Errno::EACCES)) => self.here.allow_rights_within(),
-            (Some(_), _) => "run it as root".to_owned(),
+            (Some(_), _) => Remedy::Root,
+        }
+    }
+}
+
+/// What to do where there is no private network, or none of this size. Shown as one line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Remedy {
+    /// Look whether the program is there.
+    Program,
+    /// Raise this limit of namespaces (namespaces(7)).
+    Raise {
+        /// The setting beneath `user.`.
+        limit: &'static str,
+        /// Or run it as root.
+        or_root: bool,
+    },
+    /// Change a setting of the kernel.
+    Set {
+        /// The setting with its value.
+        setting: &'static str,
+        /// Or run it as root.
+        or_root: bool,
+    },
+    /// Give the root of a container its rights.
+    Capabilities,
+    /// Start a container without its filter of system calls.
+    Unfiltered,
+    /// Run it outside of whatever confines it.
+    Outside,
+    /// Be root, since the kernel has no user namespaces.
+    OtherKernel,
+    /// Be root.
+    Root,
+    /// Allow it more descriptors, processes or memory (EMFILE, ENFILE, ENOMEM).
+    Resources,
+}
+
+impl Remedy {
+    /// Whether an error says that there are too few descriptors or too little memory.
+    pub(super) const fn is_for_resources(errno: Errno) -> bool {
+        matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_root = |or_root: bool| if or_root { ", or run it as root" } else { "" };
+        match *self {
+            Self::Program => f.write_str("look whether this program exists and may be run"),
+            Self::Raise { limit, or_root: root } => {
+                write!(f, "raise the limit: sudo sysctl -w user.{limit}=10000{}", or_root(root))
+            }
+            Self::Set { setting, or_root: root } => write!(f, "sudo sysctl -w {setting}{}", or_root(root)),
+            Self::Capabilities => f.write_str(
+                "this root lacks rights, as in a container: start that with --cap-add SYS_ADMIN --cap-add SETFCAP",
+            ),
+            Self::Unfiltered => f.write_str("a container forbids it: start it with --security-opt seccomp=unconfined"),
+            Self::Outside => {
+                f.write_str("a container, a chroot or a security module forbids it: run it outside, or as root")
+            }
+            Self::OtherKernel => f.write_str("this kernel has no user namespaces: run it as root"),
+            Self::Root => f.write_str("run it as root"),
+            Self::Resources => {
+                f.write_str("'ulimit -n' shows how many files a program may have open, 'ulimit -u' how many processes")
+            }
         }
     }
 }
@@ -164,41 +240,31 @@ impl Circumstances {
         }
     }
 
-    fn raise(&self, limit: &str) -> String {
-        let or_root = if self.root || limit != "max_user_namespaces" { "" } else { ", or run it as root" };
-        format!("raise the limit: sudo sysctl -w user.{limit}=10000{or_root}")
+    fn raise(&self, limit: &'static str) -> Remedy {
+        Remedy::Raise { limit, or_root: !self.root && limit == "max_user_namespaces" }
     }
 
-    fn allow_user_namespaces(&self) -> String {
+    fn allow_user_namespaces(&self) -> Remedy {
         if self.clone.as_deref() == Some("0") {
-            return "sudo sysctl -w kernel.unprivileged_userns_clone=1, or run it as root".to_owned();
+            return Remedy::Set { setting: "kernel.unprivileged_userns_clone=1", or_root: true };
         }
         if self.apparmor.as_deref() == Some("1") {
             return self.allow_rights_within();
         }
-        if self.root {
-            return lacking();
+        match () {
+            () if self.root => Remedy::Capabilities,
+            () if self.filtered => Remedy::Unfiltered,
+            () => Remedy::Outside,
         }
-        if self.filtered {
-            return "a container forbids it: start it with --security-opt seccomp=unconfined".to_owned();
-        }
-        "a container, a chroot or a security module forbids it: run it outside, or as root".to_owned()
     }
 
-    fn allow_rights_within(&self) -> String {
-        let restricted = self.apparmor.as_deref() == Some("1");
-        let or_root = match self.root {
-            // To be root within, one who is root outside needs CAP_SETFCAP (user_namespaces(7)).
-            true if !restricted => return lacking(),
-            true => "",
-            false => ", or run it as root",
-        };
-        format!("sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0{or_root}")
+    fn allow_rights_within(&self) -> Remedy {
+        // To be root within, one who is root outside needs CAP_SETFCAP (user_namespaces(7)).
+        if self.root && self.apparmor.as_deref() != Some("1") {
+            return Remedy::Capabilities;
+        }
+        Remedy::Set { setting: "kernel.apparmor_restrict_unprivileged_userns=0", or_root: !self.root }
     }
-}
-
-fn lacking() -> String {
-    "this root lacks rights, as in a container: start that with --cap-add SYS_ADMIN --cap-add SETFCAP".to_owned()
 }
 
 #[cfg(test)]
@@ -207,7 +273,7 @@ mod tests {
 
     fn remedy(step: Step, errno: Errno, here: Circumstances) -> String {
         let error = io::Error::from(errno);
-        Denied { program: "x".to_owned(), step: Some(step), error, here }.remedy()
+        Denied { program: "x".to_owned(), step: Some(step), error, here }.remedy().to_string()
     }
 
     #[test]
@@ -231,6 +297,7 @@ mod tests {
             (Step::UserNamespace, Errno::EINVAL, plain(), "no user namespaces"),
             (Step::UserMap, Errno::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),
             (Step::NetworkNamespace, Errno::EPERM, plain(), "apparmor_restrict_unprivileged_userns=0"),
+            (Step::UserMap, Errno::EMFILE, plain(), "ulimit -n"),
         ] {
             let said = remedy(step, errno, here);
             assert!(said.contains(word), "{step:?} {errno}: {said}");
@@ -250,5 +317,6 @@ mod tests {
         let denied = spawn(Command::new("/no/such/program")).unwrap_err();
         assert_eq!(denied.errno(), Some(Errno::ENOENT as i32));
         assert!(denied.to_string().starts_with("cannot start /no/such/program: "), "{denied}");
+        assert_eq!((denied.step(), denied.remedy()), (None, Remedy::Program));
     }
 }

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use thiserror::Error;
 
+use super::enclosure::Remedy;
 use super::plan::Mistake;
 
 /// Why something with a LAN did not work.
@@ -72,6 +74,18 @@ fn spoken(pairs: &[Deaf]) -> String {
 }
 
 impl LabError {
+    /// What to do where the machine has too little of something for this LAN: too few descriptors or network namespaces, too
+    /// little memory. `None` where that is not why.
+    #[must_use]
+    pub fn shortage(&self) -> Option<Remedy> {
+        let Self::System { error, .. } = self else { return None };
+        match Errno::from_raw(error.raw_os_error()?) {
+            errno if Remedy::is_for_resources(errno) => Some(Remedy::Resources),
+            Errno::ENOSPC => Some(Remedy::Raise { limit: "max_net_namespaces", or_root: false }),
+            _ => None,
+        }
+    }
+
     /// Makes an error of the system into one of these, with what was being done.
     pub(super) fn system(doing: fmt::Arguments<'_>) -> impl FnOnce(io::Error) -> Self + use<> {
         let doing = doing.to_string();
@@ -81,5 +95,19 @@ impl LabError {
     /// Where nothing has this name.
     pub(super) fn unknown<'n>(what: &'static str, name: &str, known: impl Iterator<Item = &'n str>) -> Self {
         Self::Unknown { what, name: name.to_owned(), known: known.map(str::to_owned).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_lacks_is_told_from_what_it_forbids() {
+        let shortage = |errno: Errno| LabError::system(format_args!("build"))(errno.into()).shortage();
+        assert_eq!(shortage(Errno::EMFILE), Some(Remedy::Resources));
+        assert!(shortage(Errno::ENOSPC).unwrap().to_string().contains("user.max_net_namespaces="));
+        assert_eq!(shortage(Errno::EPERM), None);
+        assert_eq!(LabError::unknown("host", "bob", std::iter::empty()).shortage(), None);
     }
 }

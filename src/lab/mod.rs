@@ -61,7 +61,7 @@ mod warm_up;
 pub mod wire;
 
 pub use enclosed::{enclosed, is_skipped};
-pub use enclosure::Denied;
+pub use enclosure::{Denied, Remedy};
 pub use error::{Deaf, LabError};
 pub use lan::{Host, Lan};
 pub use loss::{Loss, lose, lose_nothing};

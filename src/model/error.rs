@@ -32,6 +32,8 @@ pub enum FaultKind {
     /// There is no room for it on this host: the send queue is full (EAGAIN, ENOBUFS), or, for one that is sent to a single
     /// neighbour, the table of neighbours (ENOBUFS, arp(7)).
     QueueFull,
+    /// Not tried: it would wait until the system knows the neighbour, and too much waits for such already.
+    NeighbourUnknown,
     /// An ICMP message said that nobody listens (ECONNREFUSED).
     Refused,
     /// The system finds the request senseless (EINVAL).
@@ -65,6 +67,7 @@ impl fmt::Display for Fault {
             FaultKind::AddressInUse => "the port is in use",
             FaultKind::TooLong => "the datagram is too long to be sent",
             FaultKind::QueueFull => "this host has no room for it",
+            FaultKind::NeighbourUnknown => "this host does not know that neighbour, and much waits for such already",
             FaultKind::Refused => "nobody listens there",
             FaultKind::Invalid => "the system finds the request invalid",
             FaultKind::Unsupported => "this system does not support it",
@@ -99,6 +102,8 @@ pub enum Action {
     Wait,
     /// Reading datagrams.
     Receive,
+    /// Starting a thread.
+    Spawn,
 }
 
 impl fmt::Display for Action {
@@ -113,6 +118,7 @@ impl fmt::Display for Action {
             Self::List => f.write_str("cannot list"),
             Self::Wait => f.write_str("cannot wait on"),
             Self::Receive => f.write_str("cannot receive on"),
+            Self::Spawn => f.write_str("cannot start a thread for"),
         }
     }
 }

@@ -45,8 +45,8 @@ pub enum Event<'a> {
     Responder(&'a Responder<'a>),
     /// What happened to a service. [`Change::Listed`] comes at the end, once for each that is there.
     Service(Change, &'a Service),
-    /// The network says that a datagram was not delivered.
-    Refused(Refusal),
+    /// The network says that a datagram was not delivered; and so many more, since that was last told, of which nothing is.
+    Refused(Refusal, u64),
     /// A server gave no answer.
     Ignored(Ignored, &'a Datagram<'a>),
     /// Something the user should know.
@@ -596,6 +596,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The event of a datagram that left, from `source` where that is known.
+    pub fn sent(&self, seq: u64, source: Option<SocketAddr>, cast: Cast) -> Event<'static> {
+        let (destination, link) = (self.destination, self.link.clone());
+        Event::Sent(Sent { seq, len: self.len, source, destination, link, cast })
+    }
+
     /// The event of a datagram that did not leave, and of so many more before it that were not told.
     pub fn failed(&self, fault: Fault, more: u64) -> Event<'static> {
         Event::Failed(Failed { len: self.len, destination: self.destination, link: self.link.clone(), fault, more })

@@ -33,6 +33,23 @@ pub struct Facts {
     pub can_multicast: bool,
     /// The largest IP packet it carries in one piece, in bytes, where known.
     pub mtu: Option<u32>,
+    /// How good the address is to send from.
+    pub standing: Standing,
+}
+
+/// How good an address is to send from, the best first (RFC 4862 section 2). Of IPv4 addresses, and where the system does not
+/// tell, all are of the first kind.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// Somebody has set it up, to stay.
+    #[default]
+    Lasting,
+    /// It ends with the time that a router has given it, and every host on the link can speak as a router.
+    Leased,
+    /// It is to be used for nothing new.
+    Deprecated,
+    /// It is being tried out, or somebody else has it: nothing leaves from it.
+    Tentative,
 }
 
 /// Where a broadcast address comes from.
@@ -235,52 +252,93 @@ impl Selector {
 
 /// Every address of every interface, as read at one moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Table(Vec<Interface>);
+pub struct Table {
+    rows: Vec<Interface>,
+    keys: Keys,
+}
+
+/// Where a row is found: each datagram is looked up, and must not cost more the more interfaces there are.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Keys {
+    addresses: Vec<(IpAddr, usize)>,
+    /// Those of interfaces that are up; behind the configured ones of an address (`false`) those that only a netmask gives.
+    broadcasts: Vec<((Ipv4Addr, bool), usize)>,
+    links: Vec<(u32, usize)>,
+    loopback: Vec<usize>,
+}
+
+impl Keys {
+    fn of(rows: &[Interface]) -> Self {
+        let mut keys = Self::default();
+        for (at, row) in rows.iter().enumerate() {
+            keys.links.push((row.link().index, at));
+            keys.addresses.extend(row.address().map(|address| (address, at)));
+            keys.loopback.extend(row.facts.loopback.then_some(at));
+            if row.facts.up {
+                let configured = row.broadcast.map(|(address, _)| ((address, false), at));
+                let computed = row.computed_differs().map(|address| ((address, true), at));
+                keys.broadcasts.extend(configured.into_iter().chain(computed));
+            }
+        }
+        keys.links.sort_unstable();
+        keys.addresses.sort_unstable();
+        keys.broadcasts.sort_unstable();
+        keys
+    }
+}
+
+/// From the first that is not below `key` on.
+fn from<'k, K: Ord>(sorted: &'k [(K, usize)], key: &K) -> &'k [(K, usize)] {
+    &sorted[sorted.partition_point(|(other, _)| other < key)..]
+}
 
 impl Table {
     /// A table of these rows.
-    pub const fn new(rows: Vec<Interface>) -> Self {
-        Self(rows)
+    pub fn new(rows: Vec<Interface>) -> Self {
+        Self { keys: Keys::of(&rows), rows }
     }
 
     /// The rows, by interface number, then as the system lists its addresses.
     pub fn rows(&self) -> &[Interface] {
-        &self.0
+        &self.rows
+    }
+
+    /// The rows of the interface of this number.
+    pub fn rows_of(&self, index: u32) -> impl Iterator<Item = &Interface> {
+        let same = from(&self.keys.links, &index).iter().take_while(move |(other, _)| *other == index);
+        same.map(|(_, at)| &self.rows[*at])
     }
 
     /// The interface of this number.
     pub fn link(&self, index: u32) -> Option<&Link> {
-        self.0.iter().map(Interface::link).find(|link| link.index == index)
+        self.rows_of(index).next().map(Interface::link)
     }
 
     /// The row of one of this host's own addresses.
     pub fn owner(&self, address: IpAddr) -> Option<&Interface> {
-        let loopback = address.is_loopback();
-        self.0.iter().find(|row| {
-            // Every address of 127.0.0.0/8 is this host's own, not only the configured one (RFC 1122 3.2.1.3).
-            row.address() == Some(address) || (loopback && row.facts.loopback && row.reaches(address))
-        })
+        let configured = from(&self.keys.addresses, &address).first().filter(|(own, _)| *own == address);
+        // Every address of 127.0.0.0/8 is this host's own, not only the configured one (RFC 1122 3.2.1.3).
+        let within = |at: &&usize| address.is_loopback() && self.rows[**at].reaches(address);
+        let looped = self.keys.loopback.iter().find(within);
+        configured.map(|(_, at)| at).into_iter().chain(looped).min().map(|at| &self.rows[*at])
     }
 
     /// Whether another interface than that of this number has `address`, and that one has not. To itself a host speaks over
     /// loopback, whatever address it names: there nothing is elsewhere.
     pub fn is_elsewhere(&self, index: u32, address: IpAddr) -> bool {
-        let here = |row: &&Interface| row.link().index == index;
         let at_home = |row: &Interface| row.facts.loopback || row.address() == Some(address);
-        self.owner(address).is_some() && !self.0.iter().filter(here).any(at_home)
+        self.owner(address).is_some() && !self.rows_of(index).any(at_home)
     }
 
     /// The first switched-on interface whose subnet broadcasts to `address`.
     pub fn broadcaster(&self, address: Ipv4Addr) -> Option<&Interface> {
-        let candidates = || self.0.iter().filter(|row| row.facts.up && row.facts.address.is_some());
-        candidates()
-            .find(|row| row.broadcast.is_some_and(|(broadcast, _)| broadcast == address))
-            .or_else(|| candidates().find(|row| row.computed_differs() == Some(address)))
+        let ((found, _), at) = from(&self.keys.broadcasts, &(address, false)).first()?;
+        (*found == address).then(|| &self.rows[*at])
     }
 
     /// The row whose subnet holds `address`, the longest prefix first.
     pub fn neighbour(&self, address: IpAddr) -> Option<&Interface> {
-        self.0
+        self.rows
             .iter()
             .filter(|row| row.facts.up && row.reaches(address))
             .max_by_key(|row| row.facts.address.map(|(_, prefix)| prefix))
@@ -292,7 +350,7 @@ impl Table {
         match destination {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => self.link(v6.scope_id()),
             _ if self.owner(destination.ip()).is_some() => {
-                self.0.iter().find(|row| row.facts.loopback).map(Interface::link)
+                self.rows.iter().find(|row| row.facts.loopback).map(Interface::link)
             }
             _ => self.owner(source).map(Interface::link),
         }
@@ -303,12 +361,12 @@ impl Table {
     /// # Errors
     /// [`Error::NoSuchInterface`] for the first selector that means none.
     pub fn select(&self, selectors: &[Selector]) -> Result<Vec<&Interface>, Error> {
-        let unknown = |s: &&Selector| !self.0.iter().any(|row| s.selects(row));
+        let unknown = |s: &&Selector| !self.rows.iter().any(|row| s.selects(row));
         if let Some(selector) = selectors.iter().find(unknown) {
             return Err(Error::NoSuchInterface { selector: selector.to_string(), available: self.names() });
         }
         let chosen = |row: &&Interface| selectors.iter().any(|s| s.selects(row));
-        Ok(self.0.iter().filter(chosen).collect())
+        Ok(self.rows.iter().filter(chosen).collect())
     }
 
     /// The interfaces that any of the selectors means, each once.
@@ -321,7 +379,7 @@ impl Table {
 
     /// The names of all interfaces, each once.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.0.iter().map(|row| row.link().name.to_string()).collect();
+        let mut names: Vec<String> = self.rows.iter().map(|row| row.link().name.to_string()).collect();
         names.dedup();
         names
     }
@@ -343,6 +401,7 @@ impl Facts {
             can_broadcast: true,
             can_multicast: true,
             mtu: Some(1500),
+            standing: Standing::Lasting,
         }
     }
 }
@@ -427,7 +486,38 @@ mod tests {
         assert!(!elsewhere(2, "10.0.1.255") && !elsewhere(2, "255.255.255.255") && !elsewhere(2, "192.0.2.1"));
     }
 
+    /// Rows that share numbers, addresses and broadcast addresses.
+    fn some_rows() -> impl Strategy<Value = Vec<Interface>> {
+        let row =
+            (1u32..4, 0u8..3, 0u8..4, 23u8..26, any::<[bool; 3]>()).prop_map(|(index, net, host, prefix, flags)| {
+                let [up, loopback, odd] = flags;
+                let address = Some((IpAddr::from([10 + 117 * u8::from(loopback), 0, net, host]), prefix));
+                let reported = odd.then_some(Ipv4Addr::new(10, 0, 0, 255));
+                Interface::judge(Facts { address, up, loopback, reported, ..Facts::plain(index, "x", None) })
+            });
+        proptest::collection::vec(row, 0..8)
+    }
+
     proptest! {
+        #[test]
+        fn a_row_is_found_as_if_all_were_looked_at(rows in some_rows(), net in 0u8..3, host in any::<u8>(), loopback: bool) {
+            let table = Table::new(rows.clone());
+            let address = Ipv4Addr::new(10 + 117 * u8::from(loopback), 0, net, host);
+            let owns = |row: &&Interface| {
+                row.address() == Some(address.into())
+                    || (loopback && row.facts.loopback && row.reaches(address.into()))
+            };
+            prop_assert_eq!(table.owner(address.into()), rows.iter().find(owns));
+            let up = || rows.iter().filter(|row| row.facts.up);
+            let has = |row: &&Interface| row.broadcast.is_some_and(|(broadcast, _)| broadcast == address);
+            let computes = |row: &&Interface| row.computed_differs() == Some(address);
+            prop_assert_eq!(table.broadcaster(address), up().find(has).or_else(|| up().find(computes)));
+            for index in 0..5 {
+                let of_link: Vec<_> = rows.iter().filter(|row| row.link().index == index).collect();
+                prop_assert_eq!(table.rows_of(index).collect::<Vec<_>>(), of_link);
+            }
+        }
+
         #[test]
         fn the_directed_address_is_the_address_or_the_inverted_mask(address: u32, prefix in 0u8..=32) {
             let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);

@@ -267,7 +267,7 @@ impl Trust {
     }
 }
 
-/// One way to a service: it answered from there.
+/// One path to a service: it answered from there.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Path {
     /// The interface its answer came in by, where the system tells it.
@@ -291,7 +291,7 @@ pub struct Service {
     pub full: bool,
     /// How far that can be believed.
     pub trust: Trust,
-    /// Every way it was heard by, in the order of their first answers; never empty. A run that watches leaves out those that have fallen silent while others answer.
+    /// Every path it was heard by, in the order of their first answers; never empty. A run that watches leaves out those that have fallen silent while others answer.
     pub paths: Vec<Path>,
     /// When it was last heard.
     pub heard: Now,
@@ -304,9 +304,9 @@ impl Service {
         now.run.saturating_sub(self.heard.run).max(asleep_too)
     }
 
-    /// The way to it that is told first: to a neighbour, one that leads to the address that it says it answers from, over
+    /// The path to it that is told first: to a neighbour, one that leads to the address that it says it answers from, over
     /// IPv4, by the interface with the lowest number; so that it does not depend on which answer was the fastest.
-    pub fn way(&self) -> Option<&Path> {
+    pub fn path(&self) -> Option<&Path> {
         self.paths.iter().min_by_key(|path| {
             let index = path.link.as_ref().map_or(u32::MAX, |link| link.index);
             (!path.on_link, path.claimed.is_some(), path.source.is_ipv6(), index, path.source)
@@ -329,9 +329,9 @@ impl Service {
 pub enum Change {
     /// It answered for the first time.
     Found,
-    /// It answered by another way as well.
+    /// It answered by another path as well.
     Path,
-    /// It says something else, is believed otherwise, answers again after silence, or has fallen silent on one of its ways.
+    /// It says something else, is believed otherwise, answers again after silence, or has fallen silent on one of its paths.
     Updated,
     /// It did not answer when everybody was asked.
     Stale,
@@ -425,7 +425,7 @@ mod tests {
         let way =
             |source, index| Path { link: Some(Link { index, name: "e".into() }), source, claimed: None, on_link: true };
         service.paths = vec![way(six, 2), way(far, 3), way(near, 2)];
-        assert_eq!(service.way().map(|way| way.source), Some(near));
+        assert_eq!(service.path().map(|path| path.source), Some(near));
         assert_eq!(service.age(at(3, 3)), Duration::from_secs(2));
         assert_eq!(service.age(at(3, 3_601)), Duration::from_secs(3_600), "the host slept");
         assert_eq!(service.age(at(3, 0)), Duration::from_secs(2), "its clock was set back");

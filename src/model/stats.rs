@@ -104,6 +104,19 @@ pub struct Ending {
     pub broken: Option<Verdict>,
 }
 
+impl Ending {
+    /// The end of a run over several networks, each of which ended so. What is told of the run alone, as `output_drops`, is
+    /// not added up, and unknown here.
+    pub fn of_all(endings: &[Self]) -> Self {
+        Self {
+            kernel_drops: endings.iter().map(|ending| ending.kernel_drops).sum(),
+            output_drops: None,
+            unread: endings.iter().map(|ending| ending.unread).sum(),
+            broken: endings.iter().find_map(|ending| ending.broken),
+        }
+    }
+}
+
 /// What became of the answers of a server: `received = sent + failed` and all that is ignored.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Answered {
@@ -169,6 +182,9 @@ pub struct Stats {
     pub replies: Option<u64>,
     /// Addresses that gave them.
     pub responders: Option<u64>,
+    /// Changes of services that have no line of their own, because one of the same service waited already: that says what
+    /// became of both. `None` where no services are looked for.
+    pub merged: Option<u64>,
     /// ICMP messages that say a datagram was not delivered.
     pub refused: u64,
     /// How long the run took.
@@ -193,6 +209,12 @@ impl Stats {
         self.bytes += datagram.wire_len as u64;
         self.peers.see(canonical(datagram.source));
         self.truncated += u64::from(datagram.is_truncated());
+    }
+
+    /// Counts a datagram of so many bytes that left.
+    pub const fn leaves(&mut self, len: usize) {
+        self.sent += 1;
+        self.sent_bytes += len as u64;
     }
 
     /// Counts a datagram that the system did not take.
@@ -245,6 +267,21 @@ mod tests {
             Verdict::Partly,
         ];
         assert_eq!(all.map(Verdict::code), [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_the_sum_of_those_of_its_networks() {
+        let ending = |kernel_drops, unread, broken| Ending { kernel_drops, unread, broken, output_drops: Some(9) };
+        let told = |endings: &[Ending]| {
+            let Ending { kernel_drops, output_drops, unread, broken } = Ending::of_all(endings);
+            assert_eq!(output_drops, None);
+            (kernel_drops, unread, broken)
+        };
+        let (done, refused) = (ending(Some(3), 4, None), ending(Some(0), 0, Some(Verdict::SystemRefused)));
+        assert_eq!(told(&[done, refused, done]), (Some(6), 8, Some(Verdict::SystemRefused)));
+        // What one does not tell, nobody knows.
+        assert_eq!(told(&[done, ending(None, 1, None)]), (None, 5, None));
+        assert_eq!(told(&[]), (Some(0), 0, None));
     }
 
     #[test]

@@ -183,6 +183,11 @@ impl Batch {
         &mut self.heads[first..]
     }
 
+    /// Takes out what went to many.
+    pub(crate) fn keep_unicast(&mut self) {
+        self.heads.retain(|head| head.cast.is_none_or(|cast| cast == Cast::Unicast));
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.heads.len()
     }
@@ -246,6 +251,8 @@ pub(crate) struct Item {
     pub(crate) source: Option<IpAddr>,
     pub(crate) link: Option<Link>,
     pub(crate) ticket: u64,
+    /// It would wait for a neighbour, and too much does.
+    pub(crate) held_back: bool,
 }
 
 impl Item {
@@ -279,6 +286,7 @@ impl Outbox {
             source: transmit.source,
             link: transmit.link.clone(),
             ticket: transmit.ticket,
+            held_back: false,
         });
     }
 
@@ -296,6 +304,10 @@ impl Outbox {
 
     pub(crate) fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    pub(crate) fn items_mut(&mut self) -> &mut [Item] {
+        &mut self.items
     }
 
     pub(crate) fn bytes(&self, span: &Range<usize>) -> &[u8] {

@@ -8,6 +8,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use crate::model::error::Action;
 use crate::model::{Error, Family, Fault, Link};
+use crate::net::crowd::Crowd;
 use crate::net::fault::system;
 use crate::net::options::Options;
 use crate::net::sys::{self, Bound, Joins};
@@ -25,6 +26,8 @@ pub struct Endpoint {
     bound: Bound,
     granted: Granted,
     drops: Widened,
+    /// Of a socket that answers strangers, where the system tells of neighbours.
+    pub(crate) crowd: Option<Crowd>,
 }
 
 /// A counter of 32 bits that begins again at 0, made one that does not: it is looked at more often than it comes round.
@@ -49,7 +52,9 @@ impl Endpoint {
         let Options { connect: peer, patient, broadcast, .. } = *options;
         let joins = Joins::of(&socket, options.offload);
         let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast, joins };
-        Ok(Self { bound, granted, drops: Widened::default() })
+        // A client knows whom it sends to, and waits for them itself.
+        let crowd = if patient { None } else { Crowd::new() };
+        Ok(Self { bound, granted, drops: Widened::default(), crowd })
     }
 
     /// The address it is bound to, with the real port.

@@ -8,13 +8,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::error::Action;
+use crate::model::error::{Action, FaultKind};
 use crate::model::event::Outcome;
 use crate::model::interface::Table;
 use crate::model::{Cast, Error, Fault, Interface, Link, LinkName, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
 use crate::net::fault::system;
+use crate::net::interfaces::Watch;
 use crate::net::options::Options;
 use crate::net::{Batch, Network, Outbox, interfaces, sys};
 
@@ -37,6 +38,9 @@ pub struct Fanout {
     groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
     changed: bool,
+    busy_poll: Duration,
+    /// Whether what goes to many is another's.
+    unicast_only: bool,
 }
 
 /// A datagram that left, from where and by which interface.
@@ -45,6 +49,9 @@ struct Left {
     source: SocketAddr,
     link: Option<Link>,
 }
+
+/// What becomes of a datagram that would wait for a neighbour, where too much does.
+const HELD_BACK: Fault = Fault { kind: FaultKind::NeighbourUnknown, code: None };
 
 /// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
 struct Membership {
@@ -60,7 +67,7 @@ impl Membership {
 
 /// Ends a wait from another thread.
 #[derive(Clone)]
-pub struct Waker(Arc<sys::Alarm>);
+pub struct Waker(Vec<Arc<sys::Alarm>>);
 
 impl std::fmt::Debug for Waker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -71,7 +78,16 @@ impl std::fmt::Debug for Waker {
 impl Waker {
     /// Ends the wait that goes on, or the next one.
     pub fn wake(&self) {
-        self.0.wake();
+        self.0.iter().for_each(|alarm| alarm.wake());
+    }
+
+    /// One that ends the waits of all these networks.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system has no means to wait.
+    pub fn of_all(networks: &mut [Fanout]) -> Result<Self, Error> {
+        let alarms = networks.iter_mut().map(|network| network.waiter().map(|waiter| Arc::clone(waiter.alarm())));
+        alarms.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -89,7 +105,21 @@ impl Fanout {
             no_news: false,
             groups: Vec::new(),
             changed: false,
+            busy_poll: Duration::ZERO,
+            unicast_only: false,
         }
+    }
+
+    /// From now on only what was sent to one host is received. The system gives a broadcast to every socket of a port, and only
+    /// one of them may take it. A filter of the system's would not do: whether an address is a broadcast is a matter of the routes, and
+    /// what a filter leaves out counts as dropped.
+    pub const fn leave_broadcasts(&mut self) {
+        self.unicast_only = true;
+    }
+
+    /// From now on it is asked again for so long behind what came or left last ([`Network::busy_poll`]).
+    pub const fn poll_for(&mut self, busy_poll: Duration) {
+        self.busy_poll = busy_poll;
     }
 
     /// Opens what is needed to send from every one of `sources`: one socket where a socket can choose its source for
@@ -126,14 +156,27 @@ impl Fanout {
     /// # Errors
     /// [`Error::System`] when the system has no means for it.
     pub fn watch_interfaces(&mut self) -> Result<(), Error> {
-        let cannot = |error: &io::Error| system(Action::List, "the interfaces".to_owned(), error);
-        let news = sys::News::open().map_err(|error| cannot(&error))?;
+        if self.news.is_none() {
+            self.listen_for(sys::News::open().map_err(|error| cannot_list(&error))?)?;
+            // What changed before anybody looked out.
+            self.refresh();
+        }
+        Ok(())
+    }
+
+    /// The same with a watch that is as old as the table.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system has no means for it.
+    pub fn keep_watching(&mut self, watch: Option<Watch>) -> Result<(), Error> {
+        watch.map_or(Ok(()), |Watch(news)| self.listen_for(news))
+    }
+
+    fn listen_for(&mut self, news: sys::News) -> Result<(), Error> {
         if let (Some(waiter), Some(socket)) = (&mut self.waiter, news.socket()) {
-            waiter.add(socket).map_err(|error| cannot(&error))?;
+            waiter.add(socket).map_err(|error| cannot_list(&error))?;
         }
         self.news = Some(news);
-        // What changed before anybody looked out.
-        self.refresh();
         Ok(())
     }
 
@@ -198,7 +241,7 @@ impl Fanout {
     /// # Errors
     /// [`Error::System`] when the system has no means to wait.
     pub fn waker(&mut self) -> Result<Waker, Error> {
-        self.waiter().map(|waiter| Waker(Arc::clone(waiter.alarm())))
+        Waker::of_all(std::slice::from_mut(self))
     }
 
     fn waiter(&mut self) -> Result<&mut sys::Waiter, Error> {
@@ -234,6 +277,17 @@ impl Fanout {
         cast_by_table(&self.table, address.to_canonical()) != Cast::Unicast
     }
 
+    /// Marks what is not sent, because it would wait for a neighbour and too much does.
+    fn hold_back(&mut self, outbox: &mut Outbox) {
+        for number in 0..self.endpoints.len() {
+            let Some(mut crowd) = self.endpoints[number].crowd.take() else { continue };
+            let endpoint = &self.endpoints[number];
+            let is_its = |item: &Item| self.endpoint_for(item).is_some_and(|other| std::ptr::eq(other, endpoint));
+            crowd.hold_back(&endpoint.bound().socket, outbox.items_mut(), is_its, &self.table);
+            self.endpoints[number].crowd = Some(crowd);
+        }
+    }
+
     /// Source address and interface of a datagram that left: looked up for the first of those that go the same way.
     fn left_by(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
         if let Some(left) = self.left.as_ref().filter(|left| left.item.goes_with(item)) {
@@ -259,9 +313,12 @@ impl Fanout {
 
 impl Network for Fanout {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
+        self.hold_back(outbox);
         let mut results = std::mem::take(&mut self.results);
-        sys::send(outbox, |item| self.endpoint_for(item).map(Endpoint::bound), &mut results);
+        let bound_for = |item: &Item| self.endpoint_for(item).filter(|_| !item.held_back).map(Endpoint::bound);
+        sys::send(outbox, bound_for, &mut results);
         for (item, sent) in outbox.items().iter().zip(results.drain(..)) {
+            let sent = if item.held_back { Err(HELD_BACK) } else { sent };
             outcomes.push(self.outcome(item, item.bytes.len(), sent));
         }
         self.results = results;
@@ -284,6 +341,9 @@ impl Network for Fanout {
             }
             describe(&self.table, batch.heads_from(before));
         }
+        if self.unicast_only {
+            batch.keep_unicast();
+        }
         self.first = (self.first + 1) % count.max(1);
         Ok(())
     }
@@ -296,6 +356,10 @@ impl Network for Fanout {
         let told = |waiter: &sys::Waiter| self.news.as_ref().is_some_and(|news| news.found_by(waiter));
         self.no_news = !self.waiter.as_ref().is_some_and(told);
         Ok(())
+    }
+
+    fn busy_poll(&self) -> Duration {
+        self.busy_poll
     }
 
     fn is_woken(&mut self) -> bool {
@@ -334,6 +398,10 @@ fn links(table: &Table) -> Vec<Link> {
     Link::each_once(table.rows().iter().map(Interface::link))
 }
 
+fn cannot_list(error: &io::Error) -> Error {
+    system(Action::List, "the interfaces".to_owned(), error)
+}
+
 fn cannot_wait(error: &io::Error) -> Error {
     system(Action::Wait, "the sockets".to_owned(), error)
 }
@@ -360,7 +428,7 @@ fn describe_one(table: &Table, head: &mut Head) {
         _ if table.owner(source).is_some() => Origin::Own,
         _ => Origin::Foreign,
     };
-    let near = |index: u32| table.rows().iter().any(|row| row.link().index == index && row.reaches(source));
+    let near = |index: u32| table.rows_of(index).any(|row| row.reaches(source));
     head.on_link = match &head.link {
         Some(link) => near(link.index),
         None => table.neighbour(source).is_some(),

@@ -7,6 +7,6 @@ use crate::model::error::Action;
 use crate::net::sys;
 
 /// What was being done, on what, and why it failed.
-pub(super) fn system(action: Action, on: String, error: &io::Error) -> Error {
+pub(crate) fn system(action: Action, on: String, error: &io::Error) -> Error {
     Error::System { action, on, fault: sys::fault(error) }
 }

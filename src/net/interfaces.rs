@@ -2,48 +2,58 @@
 
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 
-use if_addrs::IfAddr;
-
 use crate::model::error::Action;
-use crate::model::interface::{Facts, Table};
+use crate::model::interface::{Facts, Standing, Table};
 use crate::model::{Error, Family, Host, Interface, Target};
 use crate::net::fault::system;
-use crate::net::sys::{self, LinkFacts};
+use crate::net::sys::{self, AddressFacts, LinkFacts, Listed};
 
 /// Reads the table of interfaces.
 ///
 /// # Errors
 /// [`Error::System`] when the system does not list them.
 pub fn list() -> Result<Table, Error> {
-    let listed = |error: &std::io::Error| system(Action::List, "the interfaces".to_owned(), error);
-    let addresses = if_addrs::get_if_addrs().map_err(|error| listed(&error))?;
-    let links = sys::links(&addresses).map_err(|error| listed(&error))?;
-    let mut rows: Vec<Interface> = addresses
-        .iter()
-        .filter_map(|address| Some(Interface::judge(facts(address, link_of(address, &links)?))))
-        .collect();
-    rows.extend(without_address(&links, &rows));
+    let Listed { mut links, addresses } =
+        sys::list().map_err(|error| system(Action::List, "the interfaces".to_owned(), &error))?;
+    links.sort_by_key(|link| link.link.index);
+    let mut addressed = vec![false; links.len()];
+    let mut rows = Vec::with_capacity(addresses.len() + links.len());
+    for address in addresses {
+        // One that came after the interfaces were read has none there.
+        if let Ok(at) = links.binary_search_by_key(&address.index, |link| link.link.index) {
+            addressed[at] = true;
+            rows.push(Interface::judge(facts(address, &links[at])));
+        }
+    }
+    let without = links.iter().zip(addressed).filter(|(_, addressed)| !addressed);
+    rows.extend(without.map(|(link, _)| Interface::judge(bare(link))));
     rows.sort_by_key(|row| row.link().index);
     Ok(Table::new(rows))
 }
 
-/// The link an address belongs to. An alias label such as `eth0:1` stands where the name is expected, so the number
-/// decides, and the part in front of the colon where there is none.
-fn link_of<'l>(address: &if_addrs::Interface, links: &'l [LinkFacts]) -> Option<&'l LinkFacts> {
-    let by_name = |name: &str| links.iter().find(|l| *l.link.name == *name);
-    let by_index = |index| links.iter().find(|l| l.link.index == index);
-    by_name(&address.name)
-        .or_else(|| address.index.and_then(by_index))
-        .or_else(|| by_name(address.name.split(':').next()?))
+/// Tells of interfaces that come and go, since before the table was read that it came with.
+pub struct Watch(pub(super) sys::News);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
-fn facts(address: &if_addrs::Interface, link: &LinkFacts) -> Facts {
-    let (prefix, reported) = match &address.addr {
-        IfAddr::V4(v4) => (v4.prefixlen, v4.broadcast),
-        IfAddr::V6(v6) => (v6.prefixlen, None),
-    };
-    let label = (*link.link.name != address.name).then(|| address.name.clone());
-    Facts { label, address: Some((address.ip(), prefix)), reported, ..bare(link) }
+/// Reads the table of interfaces, for those who will follow it: then it need not be read again when they begin
+/// ([`Fanout::keep_watching`](super::Fanout::keep_watching)). Without a watch where the system has no means for one.
+///
+/// # Errors
+/// As for [`list`].
+pub fn watched() -> Result<(Table, Option<Watch>), Error> {
+    let watch = sys::News::open().ok().map(Watch);
+    Ok((list()?, watch))
+}
+
+fn facts(address: AddressFacts, link: &LinkFacts) -> Facts {
+    let AddressFacts { name, address, prefix, reported, standing, .. } = address;
+    let label = name.filter(|name| **name != *link.link.name);
+    Facts { label, address: Some((address, prefix)), reported, standing, ..bare(link) }
 }
 
 fn bare(link: &LinkFacts) -> Facts {
@@ -59,12 +69,8 @@ fn bare(link: &LinkFacts) -> Facts {
         can_broadcast: link.can_broadcast,
         can_multicast: link.can_multicast,
         mtu: link.mtu,
+        standing: Standing::Lasting,
     }
-}
-
-fn without_address<'l>(links: &'l [LinkFacts], rows: &[Interface]) -> Vec<Interface> {
-    let has_row = |link: &&'l LinkFacts| !rows.iter().any(|row| row.link().index == link.link.index);
-    links.iter().filter(has_row).map(|link| Interface::judge(bare(link))).collect()
 }
 
 /// The number of the interface that a zone names (RFC 4007 section 11).

@@ -6,6 +6,7 @@
 //! - [`options`]: a socket from a list of wishes, set before bind in a visible order.
 //! - [`endpoint`]: one socket, and where it would send from.
 //! - [`batch`]: what one wake-up finds, and what one flush sends.
+//! - `crowd`: what may wait for neighbours whom nobody knows.
 //! - [`fanout`]: one or several endpoints as one [`Network`].
 //! - [`interfaces`]: the table of interfaces, corrected where the system errs; names into addresses.
 //! - [`bare`], [`stream`], [`neighbour`]: what first programs use instead: UDP with nothing added, TCP, AF_UNIX. The
@@ -14,6 +15,7 @@
 
 pub mod bare;
 pub mod batch;
+mod crowd;
 mod deadline;
 pub mod endpoint;
 pub mod fanout;
@@ -42,12 +44,17 @@ pub use batch::{Batch, Outbox};
 pub use fanout::{Fanout, Waker};
 pub use options::Options;
 
+pub(crate) use fault::system as system_error;
+
 /// Whether this system tells a received datagram's destination and interface, and lets one socket choose both for each
 /// datagram it sends.
 pub const KNOWS_DESTINATION: bool = sys::CHOOSES_SOURCE;
 
 /// Whether this system tells of interfaces that come and go, so that a run can follow them.
-pub const FOLLOWS_INTERFACES: bool = cfg!(target_os = "linux");
+pub const FOLLOWS_INTERFACES: bool = cfg!(all(target_os = "linux", not(halloo_portable)));
+
+/// Whether this system spreads those who send over the sockets that share a port ([`Options::open_together`]).
+pub const SPREADS_SENDERS: bool = cfg!(target_os = "linux");
 
 /// The name that the system's own pages have for an error, `ECONNREFUSED` (errno(3)); in its absence a number.
 pub fn error_name(fault: Fault) -> String {
@@ -88,6 +95,12 @@ pub trait Network {
     /// # Errors
     /// Those that make every further call senseless.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), Error>;
+
+    /// How long the network is asked again and again behind what came or left last, before anybody waits for it. A wait that
+    /// sleeps costs a wake-up, which is most of a short round trip; asking costs the processor for so long.
+    fn busy_poll(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Whether somebody has used the [`Waker`] since this was last asked.
     fn is_woken(&mut self) -> bool;

@@ -29,7 +29,9 @@ pub struct Options {
     pub ttl: Option<u8>,
     /// IP_TOS, or IPV6_TCLASS.
     pub tos: Option<u8>,
-    /// Forbid fragmentation: what does not fit into the path is refused instead.
+    /// Forbid fragmentation: what exceeds the interface's MTU is refused, and what exceeds that of a router on the way is lost
+    /// there, and comes back as a refusal if the router says so. What the system has noted of the path is not believed: on Linux
+    /// one forged message would do to refuse everything else.
     pub dont_fragment: bool,
     /// SO_SNDBUF in bytes.
     pub send_buffer: Option<usize>,
@@ -115,6 +117,25 @@ impl Options {
         Endpoint::new(socket, self, granted).map_err(|error| self.failed(Action::Open, &error))
     }
 
+    /// Makes so many sockets with one address and port: the first, and the others. The system gives whoever sends, by address and
+    /// port, to one of them, and a broadcast to all (SO_REUSEPORT, socket(7)). As with one socket, the port must be nobody's, unless it is
+    /// to be shared. Once they are there, though, another program of the same user can join them: Linux asks the sockets
+    /// for the option when somebody comes and when it chooses one of them, and has no other way to close the group.
+    ///
+    /// # Errors
+    /// Those of [`Options::open`].
+    pub fn open_together(&self, count: usize) -> Result<(Endpoint, Vec<Endpoint>), Error> {
+        let first = self.open()?;
+        if count > 1 && !self.share {
+            // Only now: it had to have the port for itself.
+            let shared = sys::share_port(&first.bound().socket);
+            shared.map_err(|error| self.failed(Action::Set("SO_REUSEPORT"), &error))?;
+        }
+        let other = Self { bind: first.local(), share: true, ..self.clone() };
+        let others = (1..count).map(|_| other.open()).collect::<Result<_, _>>()?;
+        Ok((first, others))
+    }
+
     fn failed(&self, action: Action, error: &io::Error) -> Error {
         system(action, self.bind.to_string(), error)
     }
@@ -139,7 +160,7 @@ fn set_tos(socket: &Socket, family: Family, tos: u8) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     #[test]
     fn a_socket_that_answers_cannot_broadcast_and_its_port_is_its_own() {
@@ -150,6 +171,24 @@ mod tests {
         assert!(asking.bound().socket.broadcast().unwrap());
         #[cfg(unix)]
         assert!(!socket.reuse_port().unwrap());
+    }
+
+    #[cfg(all(target_os = "linux", not(halloo_portable)))]
+    #[test]
+    fn sockets_that_are_together_have_one_port_and_join_nobody_else_s() {
+        for loopback in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let options = Options::new((loopback, 0).into());
+            let (first, others) = options.open_together(3).unwrap();
+            assert_eq!(others.iter().map(Endpoint::local).collect::<Vec<_>>(), [first.local(); 2]);
+            let taken = Options::new(first.local());
+            assert!(taken.open().is_err() && taken.open_together(2).is_err());
+            // Nor those who would share it with them.
+            let shared = Options { share: true, ..options.clone() }.open().unwrap();
+            assert!(Options::new(shared.local()).open_together(2).is_err());
+            assert!(Options { share: true, ..Options::new(shared.local()) }.open_together(2).is_ok());
+        }
+        let (alone, others) = Options::new((Ipv4Addr::LOCALHOST, 0).into()).open_together(1).unwrap();
+        assert!(others.is_empty() && !alone.bound().socket.reuse_port().unwrap());
     }
 
     #[cfg(target_os = "linux")]

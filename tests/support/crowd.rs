@@ -66,19 +66,9 @@ impl Crowd {
                 attributes,
                 ttl: TTL,
             };
-            let rules = Rules::of_discovery(None);
-            let announcer = Announcer::new(Plan {
-                listening: announcing.listening.clone(),
-                skipped: Vec::new(),
-                notices: Vec::new(),
-                about,
-                destinations: Vec::new(),
-                secret: secret.cloned(),
-                guard: Guard::new(rules, reach.port),
-                allow_routed: false,
-                draws: Draws::new(draws.nonce().0),
-                deadline: None,
-            });
+            let guard = Guard::new(Rules::of_discovery(None), reach.port);
+            let plan = Plan::of(about, announcing.listening.clone(), guard, Draws::new(draws.nonce().0));
+            let announcer = Announcer::new(Plan { secret: secret.cloned(), ..plan });
             Service { id, address: Ipv4Addr::from_bits(first.to_bits() + n).into(), announcer }
         };
         let services = (0..count).map(service).collect();

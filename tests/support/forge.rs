@@ -81,14 +81,43 @@ pub(crate) fn datagram(source: SocketAddr, destination: SocketAddr, payload: &[u
 
 /// An ICMP message about a datagram without payload that went from `about.0` to `about.1`, from whoever says so.
 pub(crate) fn icmp(by: IpAddr, kind: u8, code: u8, about: (SocketAddr, SocketAddr)) -> Vec<u8> {
+    icmp_with(by, [kind, code, 0, 0, 0, 0, 0, 0], about)
+}
+
+/// The same, with this header but for its checksum.
+fn icmp_with(by: IpAddr, header: [u8; 8], about: (SocketAddr, SocketAddr)) -> Vec<u8> {
     let (from, to) = about;
     let protocol = if from.is_ipv4() { ICMP } else { ICMPV6 };
-    let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
+    let mut message = header.to_vec();
     message.extend(packet(from.ip(), to.ip(), UDP, &udp(from.port(), to.port(), 0)));
     let before = if from.is_ipv4() { Vec::new() } else { pseudo(by, from.ip(), ICMPV6, message.len()) };
     let sum = checksum(&[&before, &message]);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
     packet(by, from.ip(), protocol, &message)
+}
+
+/// The same message that a packet was too long: that there is room for so many bytes.
+pub(crate) fn too_long(by: IpAddr, mtu: u16, about: (SocketAddr, SocketAddr)) -> Vec<u8> {
+    let (kind, code) = if by.is_ipv4() { (3, 4) } else { (2, 0) };
+    let [high, low] = mtu.to_be_bytes();
+    icmp_with(by, [kind, code, 0, 0, 0, 0, high, low], about)
+}
+
+/// A router that says of a prefix, of 64 bits, that it is on this link, and that hosts may have addresses in it (RFC 4861 sections
+/// 4.2 and 4.6.2).
+pub(crate) fn advertisement(by: Ipv6Addr, prefix: Ipv6Addr) -> Vec<u8> {
+    let everybody = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let hour = 3600u32.to_be_bytes();
+    let mut message = vec![134, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    message.extend([3, 4, 64, 0xc0]);
+    message.extend([hour, hour, [0; 4]].concat());
+    message.extend(prefix.octets());
+    let sum = checksum(&[&pseudo(by.into(), everybody.into(), ICMPV6, message.len()), &message]);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let mut packet = packet_v6(by, everybody, ICMPV6, &message);
+    // What a router has passed on is not believed.
+    packet[7] = 255;
+    packet
 }
 
 /// The header of a datagram (RFC 768), without its checksum.

@@ -224,9 +224,7 @@ impl Process {
 
     /// Sends it a signal, by name: `TERM`, `STOP`.
     pub(crate) fn signal(&self, name: &str) {
-        // The shell has `kill` built in: one program less that must be there.
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().unwrap();
-        assert!(sent.success(), "cannot send {name} to {}", self.what);
+        signal(self.id(), name, &self.what);
     }
 
     /// Waits until standard output holds a line for which `is_it`, and returns it.
@@ -289,6 +287,13 @@ impl Process {
         self.finish()
     }
 
+    /// Sends it a signal again and again until it ends. One that comes soon after the first is the same wish, and only a later
+    /// one is a second.
+    pub(crate) fn signalled_to_its_end(self, name: &str) -> Output {
+        let (id, what) = (self.id(), self.what.clone());
+        self.finish_while(|| signal(id, name, &what))
+    }
+
     /// Waits for it to end by itself; kills it and fails the test if it does not. Its standard input stays as it is.
     pub(crate) fn finish(mut self) -> Output {
         let deadline = Instant::now() + PATIENCE;
@@ -318,6 +323,12 @@ impl Process {
         self.signal("TERM");
         self.finish()
     }
+}
+
+fn signal(id: u32, name: &str, what: &str) {
+    // The shell has `kill` built in: one program less that must be there.
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status().unwrap();
+    assert!(sent.success(), "cannot send {name} to {what}");
 }
 
 impl Drop for Process {

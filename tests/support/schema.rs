@@ -33,7 +33,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     ),
     (
         "refused",
-        "ts:string dst:string by:string? reason:string why:string ?mtu:number ?icmp_type:number ?icmp_code:number",
+        "ts:string dst:string by:string? reason:string why:string ?mtu:number ?icmp_type:number ?icmp_code:number ?more:number",
     ),
     (
         "ignored",
@@ -56,7 +56,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
         "summary",
         "ts:string sent:number sent_bytes:number answered:object? attempted:number? failed:number failed_by:object unsent:object skipped:number received:number bytes:number peers:number \
          ?peers_at_least:bool truncated:number filtered:number unread:number ignored:object kernel_drops:number? ?kernel_drops_at_least:bool output_drops:number? duplicates:number? \
-         late:number? lost:number? in_flight:number? reordered:number? replies:number? responders:number? refused:number ?lessons:object elapsed_s:number exit:number",
+         late:number? lost:number? in_flight:number? reordered:number? replies:number? responders:number? merged:number? refused:number ?lessons:object elapsed_s:number exit:number",
     ),
 ];
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use halloo::engine::ping::{Match, Pinger, Plan};
+use halloo::engine::ping::{Pinger, Plan};
 use halloo::engine::{Engine, Out};
 use halloo::model::error::FaultKind;
 use halloo::model::event::Outcome;
@@ -145,23 +145,8 @@ pub(crate) fn stranger(number: usize) -> SocketAddr {
 
 pub(crate) fn plan(cast: Cast, wait: Duration) -> Plan {
     let address = SocketAddr::from(([10, 9, 9, 9], 1060));
-    Plan {
-        destinations: vec![Destination { address, source: None, link: None, mtu: None, cast }],
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        run: RUN,
-        size: SIZE,
-        count: None,
-        interval: Duration::ZERO,
-        deadline: None,
-        wait,
-        expect: None,
-        matching: Match::Probe,
-        flood: true,
-        fail_on_loss: false,
-        fail_fast: false,
-        lenient: false,
-    }
+    let to = vec![Destination { address, source: None, link: None, mtu: None, cast }];
+    Plan { size: SIZE, interval: Duration::ZERO, wait, flood: true, ..Plan::to(to, RUN) }
 }
 
 pub(crate) fn everybody(wait: Duration) -> Plan {

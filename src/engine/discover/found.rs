@@ -1,4 +1,4 @@
-//! The services that answered: each once, with all its ways, believed as far as it proved itself, in bounded memory.
+//! The services that answered: each once, with all its paths, believed as far as it proved itself, in bounded memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +34,7 @@ pub(super) struct Answer<'a> {
     /// It is signed with the secret.
     pub(super) signed: bool,
     pub(super) datagram: &'a Datagram<'a>,
-    /// The way that was asked on.
+    /// The scope that was asked in.
     pub(super) walk: usize,
     /// The time when everybody was asked.
     pub(super) cycle: u32,
@@ -108,7 +108,7 @@ struct Entry {
     clash_told: bool,
     /// When it was last heard, with the time that this host slept.
     heard: Duration,
-    /// For each way that is asked, two for each interface, the last asking of everybody that it answered there, and the
+    /// For each scope that is asked, two for each interface, the last asking of everybody that it answered there, and the
     /// question.
     answered: Vec<(u32, Echo)>,
     /// Askings of everybody in a row that it did not answer. From the first one on it is stale.
@@ -130,7 +130,7 @@ enum Heard {
     Twice,
     /// It was heard this time already, on an earlier question.
     Again,
-    /// It was not yet heard this time, on this way.
+    /// It was not yet heard this time, in this scope.
     First,
 }
 
@@ -246,7 +246,7 @@ impl Found {
 
     // ---- who was heard ---------------------------------------------------------------------------------------------
 
-    /// The places of those that need not answer on this way this time, ascending. Only what proved itself is among them:
+    /// The places of those that need not answer in this scope this time, ascending. Only what proved itself is among them:
     /// a forgery must not keep the one it imitates from answering.
     pub(super) fn known(&self, nonce: &Nonce, walk: usize, cycle: u32) -> Vec<u32> {
         let known = self.entries.values().filter(|entry| entry.is_settled(self.secret) && entry.was_heard(walk, cycle));
@@ -437,7 +437,7 @@ impl Entry {
     fn believe(&mut self, trust: Trust) -> bool {
         let better = (trust, self.service.trust) == (Trust::Verified, Trust::Mismatch);
         if better {
-            // The ways that led past a relay are not its own.
+            // The paths that led past a relay are not its own.
             self.service.paths.clear();
             self.unheard.clear();
         }

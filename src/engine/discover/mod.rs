@@ -1,7 +1,7 @@
-//! Finding services: who is there, by which ways, and how far that can be believed.
+//! Finding services: who is there, by which paths, and how far that can be believed.
 //!
-//! Everybody is asked on every way at once; `walk` says when and at what pace, `found` keeps what is found. A run
-//! ends when all ways are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
+//! Everybody is asked in every scope at once, an interface with an IP version; `walk` says when and at what pace, `found` keeps what is found. A run
+//! ends when all scopes are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
 //! watching run then waits, and asks everybody again when a third of the shortest time to live has passed, but 3 s at the
 //! least. A service that does not answer then is stale, and gone when it has been silent for its whole time and was asked in
 //! vain once more. An address that it does not answer from twice, while it answers from another, is none of its own any more.
@@ -10,7 +10,7 @@
 //! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
 //! a reason to ask, and nothing else: nobody comes or goes by it. Without a secret nothing is more than unverified.
 //!
-//! **What it sends.** The queries of a run are at least 3 ms apart on each way, and a quiet LAN gets three within half a
+//! **What it sends.** The queries of a run are at least 3 ms apart in each scope, and a quiet LAN gets three within half a
 //! second. RFC 8085 3.1.3 would have them 3 s apart; it is left for the sake of who waits, within a bound: the number of
 //! queries is finite, and grows only with answers that come. A watching run asks every 3 s at most, every 10 s as services
 //! are, and never for more than half of the time; besides, it follows up hints with a few queries, once a second, and every
@@ -19,6 +19,7 @@
 mod clock;
 mod found;
 mod hints;
+mod news;
 mod pace;
 mod walk;
 
@@ -30,7 +31,7 @@ pub use found::MOST_SERVICES;
 
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Sent, Skipped};
+use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
 use crate::model::service::{Change, InstanceId, Service, ServiceType};
 use crate::model::stats::Ending;
 use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Verdict};
@@ -40,13 +41,14 @@ use crate::wire::beacon::{
 use clock::Clock;
 use found::{Answer, Found, Others, Taken};
 use hints::{Hint, Hints};
+use news::{News, Turn};
 use pace::Pace;
 use walk::{Slice, Step, Walk};
 
 /// Whom to look for, and how long.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one way.
+    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one scope.
     pub destinations: Vec<Destination>,
     /// Interfaces left out, to be told.
     pub skipped: Vec<Skipped>,
@@ -76,6 +78,27 @@ pub struct Plan {
     pub lenient: bool,
 }
 
+impl Plan {
+    /// Everybody is asked there for services of every type and name, once, and short answers are enough.
+    pub fn to(destinations: Vec<Destination>, draws: Draws) -> Self {
+        Self {
+            destinations,
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            kind: None,
+            names: Names::All,
+            on_loopback: false,
+            secret: None,
+            draws,
+            room: 0,
+            watch: false,
+            expect: None,
+            deadline: None,
+            lenient: false,
+        }
+    }
+}
+
 /// The longest that a run takes which has no deadline and does not watch. In the simulation 100,000 services need 4 s as a
 /// rule, 12 s where one in ten datagrams is lost, and 14 s behind 20 Mbit/s; who needs longer is kept up by somebody.
 pub const BUDGET: Duration = Duration::from_secs(15);
@@ -93,7 +116,7 @@ const HINT_ROUNDS: u32 = 2;
 /// of the hints are asked after, one by one.
 const HINT_QUERIES: usize = 4;
 
-/// Questions whose answers still count, for each way: all of a run on a LAN where everybody is seconds late, as behind a
+/// Questions whose answers still count, for each scope: all of a run on a LAN where everybody is seconds late, as behind a
 /// long queue. With fewer, every answer would come to a question that is forgotten, and bring on the next one.
 const LIVE: usize = 64;
 
@@ -114,7 +137,7 @@ enum Wanted {
     No,
 }
 
-/// What the ways are asked for.
+/// What the scopes are asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Doing {
     /// For everybody.
@@ -131,7 +154,7 @@ enum Doing {
 #[derive(Debug)]
 pub struct Discoverer {
     plan: Plan,
-    /// The ways, each with how far it is asked.
+    /// The scopes, each with how far it is asked.
     walks: Vec<Walk>,
     /// Questions that may be answered, the latest last.
     asked: VecDeque<Asked>,
@@ -140,9 +163,10 @@ pub struct Discoverer {
     /// When everybody is asked again.
     pace: Pace,
     hints: Hints,
+    news: News,
     /// Askings so far: of everybody, and after hints.
     cycle: u32,
-    /// Rounds so far, over all ways.
+    /// Rounds so far, over all scopes.
     rounds: u32,
     /// When the next service expires that did not answer, with the time that the host slept.
     expiry: Option<Duration>,
@@ -164,9 +188,9 @@ pub struct Discoverer {
 impl Discoverer {
     /// A discoverer by `plan`.
     pub fn new(plan: Plan) -> Self {
-        let stats =
-            Stats { duplicates: Some(0), late: Some(0), replies: Some(0), responders: Some(0), ..Stats::default() };
-        let walks = ways(&plan.destinations);
+        let [duplicates, late, replies, responders, merged] = [Some(0); 5];
+        let stats = Stats { duplicates, late, replies, responders, merged, ..Stats::default() };
+        let walks = scopes(&plan.destinations);
         Self {
             walks,
             found: Found::new(plan.secret.is_some(), plan.names.clone()),
@@ -175,6 +199,7 @@ impl Discoverer {
             doing: Doing::Everybody,
             pace: Pace::default(),
             hints: Hints::new(),
+            news: News::default(),
             cycle: 0,
             rounds: 0,
             expiry: None,
@@ -199,7 +224,7 @@ impl Discoverer {
         self.found.all()
     }
 
-    /// Queries that make up one asking of everybody, so far: rounds, over all ways.
+    /// Queries that make up one asking of everybody, so far: rounds, over all scopes.
     pub const fn rounds(&self) -> u32 {
         self.rounds
     }
@@ -209,7 +234,7 @@ impl Discoverer {
         if self.is_over() {
             return;
         }
-        self.walks = ways(&destinations);
+        self.walks = scopes(&destinations);
         self.plan.destinations = destinations;
         self.asked.clear();
         self.ask_everybody(now.run);
@@ -245,7 +270,7 @@ impl Discoverer {
         }
     }
 
-    /// Lets every way do what is due.
+    /// Lets every scope do what is due.
     fn walk_on(&mut self, now: Now, out: &mut dyn Out) {
         for at in 0..self.walks.len() {
             while let Some(step) = self.walks[at].step(now.run) {
@@ -321,6 +346,7 @@ impl Discoverer {
                     self.tell(id, Change::Updated, out);
                 }
                 self.expire(at, out);
+                self.news.tidy(now.run);
                 self.pace.done(now.run, self.found.has_overdue(at));
                 self.doing = Doing::Resting;
             }
@@ -333,7 +359,7 @@ impl Discoverer {
             Doing::Hints => {
                 let since = self.clock.time(self.hints.since());
                 for service in self.hints.settle(since, &mut self.found) {
-                    out.tell(&Event::Service(Change::Gone, &service));
+                    self.tell_gone(&service, out);
                 }
                 self.doing = Doing::Resting;
             }
@@ -358,7 +384,7 @@ impl Discoverer {
 
     fn expire(&mut self, at: Duration, out: &mut dyn Out) {
         for service in self.found.take_expired(at) {
-            out.tell(&Event::Service(Change::Gone, &service));
+            self.tell_gone(&service, out);
         }
         self.expiry = self.found.next_expiry();
     }
@@ -386,7 +412,7 @@ impl Discoverer {
         !self.plan.watch || self.plan.deadline.is_some()
     }
 
-    /// Who was heard by one way may be heard by others, as long as answers to what was asked may come: then what is told of
+    /// Who was heard in one scope may be heard in others, as long as answers to what was asked may come: then what is told of
     /// him does not depend on which was the fastest.
     fn end_if_all_are_found(&mut self) {
         let expect = self.plan.expect.filter(|_| !self.plan.watch);
@@ -449,9 +475,9 @@ impl Discoverer {
         self.pace(walk, round, now.run, counts && matches!(taken, Ok(Taken::Heard | Taken::Changed(..))));
         match taken? {
             // It has another name now.
-            Taken::Changed(id, Change::Gone) => self.tell(id, Change::Gone, out),
+            Taken::Changed(id, Change::Gone) => self.tell_change(now.run, id, Change::Gone, out),
             taken if self.found.is_named(id) => {
-                self.account(taken, counts, out);
+                self.account(now.run, taken, counts, out);
                 return Ok(Wanted::Yes);
             }
             _ => {}
@@ -459,7 +485,7 @@ impl Discoverer {
         Ok(Wanted::No)
     }
 
-    /// Tells the way how fast answers come.
+    /// Tells the scope how fast answers come.
     fn pace(&mut self, at: usize, round: u32, now: Duration, new: bool) {
         let latest = self.asked.iter().rfind(|asked| asked.walk == at).is_some_and(|asked| asked.round == round);
         let Some(walk) = self.walks.get_mut(at) else { return };
@@ -472,13 +498,13 @@ impl Discoverer {
         }
     }
 
-    fn account(&mut self, taken: Taken, counts: bool, out: &mut dyn Out) {
+    fn account(&mut self, now: Duration, taken: Taken, counts: bool, out: &mut dyn Out) {
         let add = |counter: &mut Option<u64>, n: u64| *counter = counter.map(|before| before + n);
         match taken {
             Taken::Duplicate => return add(&mut self.stats.duplicates, 1),
             Taken::Heard | Taken::Again => {}
             Taken::Changed(id, change) => {
-                self.tell(id, change, out);
+                self.tell_change(now, id, change, out);
                 if counts && matches!(change, Change::Found | Change::Updated) {
                     self.stats.responders = Some(self.found.believed());
                     self.end_if_all_are_found();
@@ -507,6 +533,36 @@ impl Discoverer {
             self.crowd_told = true;
             out.tell(&Event::Notice(Notice::ManyOfOne { address, kept }));
         }
+    }
+
+    /// Tells what an answer changed, unless that happens too often. A new way is told at once: there are few, and its line has
+    /// nothing else.
+    fn tell_change(&mut self, now: Duration, id: InstanceId, change: Change, out: &mut dyn Out) {
+        let turn = if change == Change::Path { Turn::Now } else { self.news.turn(now, id, change) };
+        match turn {
+            Turn::Now => self.tell(id, change, out),
+            Turn::Later => {}
+            Turn::Merged => self.merged(),
+        }
+    }
+
+    /// Tells what became of those whose turn comes until then.
+    fn tell_later(&mut self, now: Duration, until: Duration, out: &mut dyn Out) {
+        while let Some(id) = self.news.take(until) {
+            match self.news.settle(now, id, self.found.is_named(id)) {
+                Some(change) => self.tell(id, change, out),
+                None => self.merged(),
+            }
+        }
+    }
+
+    fn merged(&mut self) {
+        self.stats.merged = self.stats.merged.map(|n| n + 1);
+    }
+
+    fn tell_gone(&mut self, service: &Service, out: &mut dyn Out) {
+        self.news.forget(service.about.id);
+        out.tell(&Event::Service(Change::Gone, service));
     }
 
     fn tell(&self, id: InstanceId, change: Change, out: &mut dyn Out) {
@@ -606,21 +662,21 @@ impl Discoverer {
     }
 }
 
-/// The ways: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
+/// The scopes: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
 /// answers once.
-fn ways(destinations: &[Destination]) -> Vec<Walk> {
-    let mut ways: Vec<Vec<Destination>> = Vec::new();
+fn scopes(destinations: &[Destination]) -> Vec<Walk> {
+    let mut scopes: Vec<Vec<Destination>> = Vec::new();
     let together = |a: &Destination, b: &Destination| {
         let one_version = a.address.is_ipv4() == b.address.is_ipv4();
         a.link.is_some() && a.link == b.link && one_version && a.source == b.source
     };
     for destination in destinations {
-        match ways.iter_mut().find(|way| way.iter().all(|other| together(other, destination))) {
-            Some(way) => way.push(destination.clone()),
-            None => ways.push(vec![destination.clone()]),
+        match scopes.iter_mut().find(|scope| scope.iter().all(|other| together(other, destination))) {
+            Some(scope) => scope.push(destination.clone()),
+            None => scopes.push(vec![destination.clone()]),
         }
     }
-    ways.into_iter().map(Walk::new).collect()
+    scopes.into_iter().map(Walk::new).collect()
 }
 
 impl Engine for Discoverer {
@@ -659,16 +715,8 @@ impl Engine for Discoverer {
             Err(fault) => return self.mishaps.failed(now, outcome, fault, &mut self.stats, out),
         };
         self.source_port = source.map(|source| source.port()).or(self.source_port);
-        out.tell(&Event::Sent(Sent {
-            seq: self.stats.sent,
-            len: outcome.len,
-            source,
-            destination: outcome.destination,
-            link: outcome.link.clone(),
-            cast: self.cast_to(outcome.destination),
-        }));
-        self.stats.sent += 1;
-        self.stats.sent_bytes += outcome.len as u64;
+        out.tell(&outcome.sent(self.stats.sent, source, self.cast_to(outcome.destination)));
+        self.stats.leaves(outcome.len);
     }
 
     fn refused(&mut self, now: Now, refusal: &Refusal, out: &mut dyn Out) {
@@ -687,6 +735,7 @@ impl Engine for Discoverer {
             return self.cut_short(now, out);
         }
         self.look_at_the_clock(now, out);
+        self.tell_later(now.run, now.run, out);
         let at = self.clock.time(now.run);
         if self.expiry.is_some_and(|expiry| expiry <= at) {
             self.expire(at, out);
@@ -708,9 +757,9 @@ impl Engine for Discoverer {
         let tick = self.clock.tick().filter(|_| resting && self.plan.watch);
         let expiry = self.expiry.map(|expiry| self.clock.run(expiry));
         let hint = self.hints.due().filter(|_| resting);
-        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry];
+        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry, self.news.next()];
         let walks = self.walks.iter().filter_map(Walk::due);
-        // Where there is no way left to ask on, an asking is done as soon as it has begun; the next one may have some.
+        // Where there is no scope left to ask in, an asking is done as soon as it has begun; the next one may have some.
         let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.pace.began());
         match walks.chain(others.into_iter().flatten()).chain(asked_nobody).min() {
             _ if self.is_over() => Next::Done,
@@ -724,6 +773,7 @@ impl Engine for Discoverer {
     }
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
+        self.tell_later(now.run, Duration::MAX, out);
         for service in self.found.all() {
             out.tell(&Event::Service(Change::Listed, service));
         }

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::engine::announce::{self, Announcer};
-use crate::engine::guard::{Guard, Rules};
-use crate::engine::testing::{at, reply_from};
+
+use crate::engine::testing::{announcing, at, reply_from};
 use crate::model::error::FaultKind;
-use crate::model::event::{Listening, Role};
+use crate::model::event::Sent;
+
 use crate::model::{About, Attributes, Fault, Link, Transmit, Trust};
 use crate::wire::beacon::{Order, Window};
 use proptest::prelude::*;
@@ -100,21 +101,8 @@ fn to_all(subnet: u8) -> Destination {
 }
 
 fn asking(secret: Option<Secret>) -> Plan {
-    Plan {
-        destinations: vec![to_all(1), to_all(2)],
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        kind: "chat".parse().ok(),
-        names: Names::All,
-        on_loopback: false,
-        secret,
-        draws: Draws::new([9; 32]),
-        room: 0,
-        watch: false,
-        expect: None,
-        deadline: None,
-        lenient: false,
-    }
+    let to = vec![to_all(1), to_all(2)];
+    Plan { kind: "chat".parse().ok(), secret, ..Plan::to(to, Draws::new([9; 32])) }
 }
 
 fn about(id: u64) -> About {
@@ -135,23 +123,8 @@ fn host(number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
 }
 
 fn host_of(about: About, number: u8, subnets: &[u8], secret: Option<Secret>) -> Host {
-    let engine = Announcer::new(announce::Plan {
-        listening: Listening {
-            role: Role::Announce,
-            local: "0.0.0.0:1061".parse().unwrap(),
-            groups: Vec::new(),
-            receive_buffer: (1, None),
-        },
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        about,
-        destinations: subnets.iter().map(|subnet| to_all(*subnet)).collect(),
-        secret,
-        guard: Guard::new(Rules::of_discovery(Some(1000)), 1061),
-        allow_routed: false,
-        draws: Draws::new([number; 32]),
-        deadline: None,
-    });
+    let destinations = subnets.iter().map(|subnet| to_all(*subnet)).collect();
+    let engine = Announcer::new(announce::Plan { destinations, secret, ..announcing(about, [number; 32]) });
     Host { engine, number, subnets: subnets.to_vec() }
 }
 

@@ -1,4 +1,4 @@
-//! Asking everybody on one way, round after round, at a pace that the way can carry.
+//! Asking everybody in one scope, round after round, at a pace that its link can carry.
 //!
 //! A round asks the whole ring of places once, with one nonce. Where few are known it is one query; where many are, it is
 //! one query after another, each for a slice of the ring with at most [`MOST_KNOWN`] known places in it. The first round
@@ -7,7 +7,7 @@
 //! many are missing, and then paces the others so that answers come at [`HEADROOM`] of that speed. From then on, what a
 //! round found against what it expected corrects both.
 //!
-//! A way is done after rounds in a row that found nobody new: two, or as many more as the losses seen make necessary. It is
+//! A scope is done after rounds in a row that found nobody new: two, or as many more as the losses seen make necessary. It is
 //! cut short where that does not come to pass within [`MOST_ROUNDS`] and [`MOST_QUERIES`].
 
 use std::time::Duration;
@@ -49,10 +49,10 @@ const SLOWEST: f64 = 100.0;
 /// The chance that somebody who is there is silent in all of the last rounds, as far as losses are independent.
 const MISSED: f64 = 0.001;
 
-/// The least, and the most, rounds that find nobody new before a way is done.
+/// The least, and the most, rounds that find nobody new before a scope is done.
 const QUIET: (u32, u32) = (2, 5);
 
-/// Rounds without any answer before a way is done: a query that nobody hears is one loss, not one of each host.
+/// Rounds without any answer before a scope is done: a query that nobody hears is one loss, not one of each host.
 const SILENT: u32 = 4;
 
 /// Rounds in which strangers can keep an asking going. The most that honest ones need in the simulation are 15: 100,000 behind
@@ -77,15 +77,15 @@ pub(super) struct Slice {
 /// What to do now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Step {
-    /// Send this to all addresses of the way.
+    /// Send this to all addresses of the scope.
     Ask(Slice),
     /// Begin a round: [`Walk::round`].
     Round,
-    /// The way is done.
+    /// The scope is done.
     Done,
 }
 
-/// One way, and how far it is asked.
+/// One scope, and how far it is asked.
 #[derive(Debug)]
 pub(super) struct Walk {
     /// Its addresses: the same link, the same IP version.
@@ -114,7 +114,7 @@ pub(super) struct Walk {
     arrivals: Option<Arrivals>,
     /// The place behind the slice that was asked first, to estimate how many are missing.
     probed: Option<u64>,
-    /// Somebody answered on this way.
+    /// Somebody answered in this scope.
     answered: bool,
     /// It was left off although there were new ones still.
     cut_short: bool,
@@ -366,7 +366,7 @@ impl Walk {
         }
         let short = (self.expected - news).max(0.0);
         if short > self.expected / 4.0 && self.expected >= TELLING as f64 && burst_before {
-            // Far fewer came than were counted on: the pace was too high for the way.
+            // Far fewer came than were counted on: the pace was too high for the link.
             self.speed = self.speed.map(|speed| speed * (news / self.expected).max(0.5));
         }
         let lost = news * if burst_before { 0.1 } else { self.loss.max(0.05) };

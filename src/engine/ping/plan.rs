@@ -52,3 +52,26 @@ pub struct Plan {
     /// Some sent and some not is good enough.
     pub lenient: bool,
 }
+
+impl Plan {
+    /// Probes of 64 bytes to `destinations`, one a second, each to be answered within a second, until the end is asked for.
+    pub const fn to(destinations: Vec<Destination>, run: RunId) -> Self {
+        Self {
+            destinations,
+            skipped: Vec::new(),
+            notices: Vec::new(),
+            run,
+            size: 64,
+            count: None,
+            interval: Duration::from_secs(1),
+            deadline: None,
+            wait: Duration::from_secs(1),
+            expect: None,
+            matching: Match::Probe,
+            flood: false,
+            fail_on_loss: false,
+            fail_fast: false,
+            lenient: false,
+        }
+    }
+}

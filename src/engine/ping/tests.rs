@@ -16,23 +16,7 @@ fn table(up: bool) -> Table {
 }
 
 fn plan(destinations: Vec<Destination>) -> Plan {
-    Plan {
-        destinations,
-        skipped: Vec::new(),
-        notices: Vec::new(),
-        run: probe::RunId([7; 16]),
-        size: 64,
-        count: None,
-        interval: 200 * MS,
-        deadline: None,
-        wait: 1000 * MS,
-        expect: None,
-        matching: Match::Probe,
-        flood: false,
-        fail_on_loss: false,
-        fail_fast: false,
-        lenient: false,
-    }
+    Plan { interval: 200 * MS, ..Plan::to(destinations, probe::RunId([7; 16])) }
 }
 
 /// Probes of everybody on `e0`.
@@ -100,6 +84,17 @@ fn probes_that_the_deadline_leaves_no_time_for_are_counted() {
     assert_eq!(run(Some(3)), (Some(3), 3, 0, Verdict::Done));
     // Who does not say how many has them all.
     assert_eq!(run(None), (Some(3), 3, 0, Verdict::Done));
+}
+
+#[test]
+fn that_a_probe_travels_in_pieces_is_told_once_for_each_interface() {
+    let e0 = |address| Facts { mtu: Some(1500), ..Facts::plain(2, "e0", Some((address, 24))) };
+    let table = Table::new(["10.0.0.1", "10.1.0.1"].map(|address| Interface::judge(e0(address))).to_vec());
+    let choice = Choice { interfaces: Vec::new(), form: Form::Directed, mask_derived: false, port: 1060 };
+    let mut pinger = Pinger::new(Plan { size: 1473, ..plan(broadcast::plan(&table, &choice).unwrap().destinations) });
+    let mut said = Said::default();
+    pinger.start(at(0), &mut said);
+    assert_eq!((said.sends.len(), said.notices.len()), (2, 1));
 }
 
 #[test]

@@ -162,6 +162,22 @@ fn a_zone_is_the_interface_of_that_name_and_a_neighbour_is_asked_from_an_address
     let forged = [&[row(2, "e0", Some(("fd00:bad::1", 64)))], &rows(2)[..]].concat();
     let still = |to: &str| way(to).start(&table(&forged)).unwrap().source.unwrap().to_string();
     assert_eq!(["[2001:db8::7]:9", "[fe80::7%2]:9"].map(still), ["2001:db8::1", "fe80::1"]);
+    // To what lies outside, too; and what is only being tried out is nobody's yet.
+    let outside = |to: &str, standing, lasting: &str| {
+        let forged = Facts { standing, ..row(2, "e0", Some(("fd00:bad::1", 64))) };
+        way(to).start(&table(&[forged, row(2, "e0", Some((lasting, 64)))])).unwrap().source.unwrap().to_string()
+    };
+    for standing in [Standing::Leased, Standing::Deprecated, Standing::Tentative] {
+        assert_eq!(outside("[fd00:ba::7]:9", standing, "fd77::1"), "fd77::1", "{standing:?}");
+        assert_eq!(outside("[2001:db8::7]:9", standing, "2001:db8:1::1"), "2001:db8:1::1", "{standing:?}");
+    }
+    // A router's own address is still the one to use where it is of the destination's kind, and good.
+    assert_eq!(outside("[fd99::7]:9", Standing::Leased, "2001:db8:1::1"), "fd00:bad::1");
+    assert_eq!(outside("[fd99::7]:9", Standing::Deprecated, "2001:db8:1::1"), "2001:db8:1::1");
+    // Of two that are alike, the one with more bits in common; and one that is being tried out rather than none.
+    assert_eq!(outside("[fd00:b::7]:9", Standing::Lasting, "fd77::1"), "fd00:bad::1");
+    let tried = Facts { standing: Standing::Tentative, ..row(2, "e0", Some(("fd77::1", 64))) };
+    assert_eq!(way("[fd99::7]:9").start(&table(&[tried])).unwrap().source.unwrap().to_string(), "fd77::1");
     let mut places = to_one(way("[fe80::7%2]:9"), &table(&rows(2)));
     places.rewired(&table(&rows(5)));
     assert_eq!(places.get(0).unwrap().address.to_string(), "[fe80::7%5]:9");

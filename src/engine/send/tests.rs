@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::broadcast::{self, Choice, Form};
-use crate::engine::places::Way;
+use crate::engine::places::{self, Way};
+use crate::engine::series::BURST;
 use crate::engine::testing::{Said, at, reply_from};
 use crate::model::event::{Unreachable, Unsent};
 use crate::model::interface::{Facts, Interface, directed};
-use crate::model::{Fault, error::FaultKind};
+use crate::model::{Family, Fault, Payload, error::FaultKind};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -399,18 +400,6 @@ fn no_record_at_all_is_refused_unless_allowed() {
         assert_eq!(sender.next(), Next::Done);
         assert_eq!(verdict(&mut sender, at(0)), wanted);
     }
-}
-
-#[test]
-fn fragments_are_counted_as_the_kernel_cuts_them() {
-    let link = Some(Link { index: 2, name: "eth0".into() });
-    let v4 = Destination { link: link.clone(), mtu: Some(1500), ..destination("10.0.0.255:9", Cast::Broadcast) };
-    assert!(fragments(&v4, v4.link.as_ref(), 1472).is_none());
-    assert_eq!(fragments(&v4, v4.link.as_ref(), 1473).unwrap().pieces, 2);
-    assert_eq!(fragments(&v4, v4.link.as_ref(), 65_507).unwrap().pieces, 45);
-    let v6 = Destination { link, mtu: Some(1500), ..destination("[ff02::1]:9", Cast::Multicast) };
-    assert!(fragments(&v6, v6.link.as_ref(), 1452).is_none());
-    assert_eq!(fragments(&v6, v6.link.as_ref(), 1453).unwrap().pieces, 2);
 }
 
 // ---- series on interfaces that change --------------------------------------------------------------------------------

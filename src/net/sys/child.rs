@@ -24,7 +24,7 @@ const MAP_LINE: usize = 32;
 /// What the child tried when it failed. The parent reads it as one byte.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
-pub(crate) enum Step {
+pub enum Step {
     /// To die with its parent.
     Mortality = 1,
     /// To make a user namespace.
@@ -46,7 +46,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 9] = [
+    /// All of them.
+    pub const ALL: [Self; 9] = [
         Self::Mortality,
         Self::UserNamespace,
         Self::Setgroups,

@@ -1,5 +1,6 @@
 //! The interfaces themselves, on every Unix: flags that the list of addresses does not have.
 
+use std::collections::HashSet;
 use std::io;
 
 use nix::ifaddrs::getifaddrs;
@@ -15,28 +16,33 @@ const RUNNING: Flag = Flag::IFF_RUNNING.union(Flag::IFF_LOWER_UP);
 #[cfg(not(target_os = "linux"))]
 const RUNNING: Flag = Flag::IFF_RUNNING;
 
-/// Every interface, once, with or without an address. `mtu` tells its MTU where the system does.
-pub(super) fn links(mtu: impl Fn(&str) -> Option<u32>) -> io::Result<Vec<LinkFacts>> {
-    let mut links: Vec<LinkFacts> = Vec::new();
+/// Every interface, once, with or without an address. Its MTU is not told here.
+pub(super) fn links() -> io::Result<Vec<LinkFacts>> {
+    let (mut links, mut seen) = (Vec::new(), HashSet::new());
     for entry in getifaddrs()? {
         // An alias label such as `eth0:1` is a name for an address, not an interface.
         let name = entry.interface_name.split(':').next().unwrap_or_default();
-        if links.iter().any(|link| *link.link.name == *name) {
-            continue;
+        if seen.insert(name.to_owned())
+            && let Ok(index) = if_nametoindex(name)
+        {
+            links.push(facts(Link { index, name: name.into() }, entry.flags, None));
         }
-        let Ok(index) = if_nametoindex(name) else { continue };
-        links.push(LinkFacts {
-            link: Link { index, name: name.into() },
-            up: entry.flags.contains(Flag::IFF_UP),
-            running: entry.flags.contains(RUNNING),
-            loopback: entry.flags.contains(Flag::IFF_LOOPBACK),
-            point_to_point: entry.flags.contains(Flag::IFF_POINTOPOINT),
-            can_broadcast: entry.flags.contains(Flag::IFF_BROADCAST),
-            can_multicast: entry.flags.contains(Flag::IFF_MULTICAST),
-            mtu: mtu(name),
-        });
     }
     Ok(links)
+}
+
+/// What the flags of an interface say.
+pub(super) fn facts(link: Link, flags: Flag, mtu: Option<u32>) -> LinkFacts {
+    LinkFacts {
+        link,
+        up: flags.contains(Flag::IFF_UP),
+        running: flags.contains(RUNNING),
+        loopback: flags.contains(Flag::IFF_LOOPBACK),
+        point_to_point: flags.contains(Flag::IFF_POINTOPOINT),
+        can_broadcast: flags.contains(Flag::IFF_BROADCAST),
+        can_multicast: flags.contains(Flag::IFF_MULTICAST),
+        mtu,
+    }
 }
 
 /// gethostname(2).

@@ -4,7 +4,7 @@ use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use socket2::Socket;
@@ -14,10 +14,12 @@ use crate::model::target::canonical;
 use crate::model::{Cast, Family, Origin, Segments, Stamp, StampSource};
 use crate::net::Batch;
 use crate::net::batch::{Head, MANY};
+use crate::net::crowd::Queue;
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 pub(crate) use crate::net::sys::sending::{Joins, send};
-use crate::net::sys::{Bound, LinkFacts};
+use crate::net::sys::soft::{self, Failure};
+use crate::net::sys::{Bound, Listed, addresses, rtnetlink};
 
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
 pub(crate) const BUFFER_FACTOR: usize = 2;
@@ -82,11 +84,13 @@ pub(crate) fn bind_device(socket: &Socket, interface: &str) -> io::Result<()> {
     socket.bind_device(Some(interface.as_bytes()))
 }
 
-/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead.
+/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: never cut, refuse instead what the interface does not take whole. What is noted of the
+/// path is not asked (ip(7), IP_PMTUDISC_PROBE): anybody can write that note by one ICMP message, and it would hold for ten minutes.
+/// So what a router has no room for is lost there, and its message comes as a refusal.
 pub(crate) fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
     match family {
-        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
-        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        Family::V4 => set_flag(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+        Family::V6 => set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
     }
 }
 
@@ -115,19 +119,31 @@ pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The place of the drop counter in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS).
+/// The places of some counters in what SO_MEMINFO gives (linux/sock_diag.h): SK_MEMINFO_WMEM_ALLOC, SK_MEMINFO_SNDBUF,
+/// SK_MEMINFO_DROPS.
+const HELD: usize = 2;
+const ROOM: usize = 3;
 const DROPS: usize = 8;
 
 /// Datagrams the kernel dropped at this socket: no room in the receive buffer, or a wrong checksum. SO_RXQ_OVFL would
 /// count only those before the last datagram that was delivered. Behind 2^32 - 1 it begins again at 0.
 pub(crate) fn drops(socket: &Socket) -> Option<u32> {
+    memory(socket).map(|memory| memory[DROPS])
+}
+
+/// What waits to be sent by this socket.
+pub(crate) fn send_queue(socket: &Socket) -> Option<Queue> {
+    memory(socket).map(|memory| Queue { held: memory[HELD] as usize, room: memory[ROOM] as usize })
+}
+
+fn memory(socket: &Socket) -> Option<[u32; DROPS + 1]> {
     let mut memory = [0u32; DROPS + 1];
     let mut len = size_of_val(&memory) as libc::socklen_t;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
     // SAFETY: the pointer and the length describe `memory`; the kernel writes at most `len` bytes and says how many.
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, memory.as_mut_ptr().cast(), &raw mut len) };
-    (result == 0 && len as usize == size_of_val(&memory)).then(|| memory[DROPS])
+    (result == 0 && len as usize == size_of_val(&memory)).then_some(memory)
 }
 
 /// Where `struct tcp_info` (linux/tcp.h) has its counts of segments, each a word of four bytes: all out, all in, those with
@@ -174,31 +190,9 @@ pub(crate) fn next_len(socket: &Socket) -> io::Result<Option<usize>> {
 
 // ---- interfaces ----------------------------------------------------------------------------------------------------
 
-/// Every interface with its flags and MTU.
-pub(crate) fn links(_: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
-    // Any socket will do to ask by; without one the MTU stays unknown.
-    let asking = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).ok();
-    super::links::links(|name| mtu(asking.as_ref()?.as_raw_fd(), name))
-}
-
-/// SIOCGIFMTU (netdevice(7)).
-fn mtu(descriptor: RawFd, name: &str) -> Option<u32> {
-    // SAFETY: `ifreq` is plain data, for which all zeros is a valid value.
-    let mut request: libc::ifreq = unsafe { zeroed() };
-    // The last byte stays 0: the name is a C string.
-    if name.len() >= request.ifr_name.len() {
-        return None;
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
-    // SAFETY: the request is valid for reading and writing during the call, and names an interface.
-    let result = unsafe { libc::ioctl(descriptor, libc::SIOCGIFMTU as _, &raw mut request) };
-    if result != 0 {
-        return None;
-    }
-    // SAFETY: a successful SIOCGIFMTU has filled this member of the union.
-    u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).ok()
+/// Every interface and every address. What the kernel's own answers do not give, the usual calls may.
+pub(crate) fn list() -> io::Result<Listed> {
+    rtnetlink::list().or_else(|_| addresses::list(|_| super::links::links()))
 }
 
 // ---- errors --------------------------------------------------------------------------------------------------------
@@ -223,12 +217,6 @@ pub(super) fn is_soft(error: &io::Error) -> bool {
                 | libc::EINTR
         )
     )
-}
-
-/// Errors of the call itself: it was made wrong, or cannot be made any more. Whatever else a receive says, somebody on the
-/// network may have caused, and a server that ends by it could be ended by a single forged ICMP message.
-fn is_ours(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL | libc::ENOMEM))
 }
 
 // ---- receiving -----------------------------------------------------------------------------------------------------
@@ -309,7 +297,7 @@ pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
         unsafe { libc::recvmmsg(bound.socket.as_raw_fd(), first, asked as libc::c_uint, flags as _, ptr::null_mut()) };
     let Ok(got) = usize::try_from(got) else {
         let error = io::Error::last_os_error();
-        return if is_ours(&error) { Err(error) } else { Ok(()) };
+        return if soft::judge(&error) == Failure::Ours { Err(error) } else { Ok(()) };
     };
     for (index, message) in messages[..got].iter().enumerate() {
         // SAFETY: no more come back than went in, and those that did are written.

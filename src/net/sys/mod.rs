@@ -2,65 +2,74 @@
 //!
 //! `linux` has everything. `portable` is what the standard calls give everywhere; `unix` and `windows` add to it what
 //! those systems have of their own, and say `None` or refuse where they have nothing.
+//!
+//! With `RUSTFLAGS='--cfg halloo_portable'` Linux is one of the other Unix systems, for the tests alone: scripts/test runs
+//! those over loopback so, since nothing else here can run what Windows, macOS and the BSDs get.
 #![expect(unsafe_code, reason = "system calls that no safe library covers; each block says why it is sound")]
 
+mod addresses;
 mod wait;
 
 #[cfg(all(target_os = "linux", feature = "lab"))]
 pub(crate) mod child;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod control;
 #[cfg(unix)]
 mod errno;
 #[cfg(unix)]
 mod links;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod linux;
 #[cfg(target_os = "linux")]
 mod mortal;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod neighbours;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod news;
 #[cfg(unix)]
 mod pair;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), halloo_portable))]
 mod poller;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), halloo_portable))]
 mod portable;
 mod room;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod rtnetlink;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod sending;
-#[cfg(any(test, not(target_os = "linux")))]
 mod soft;
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod standing;
+#[cfg(all(unix, any(not(target_os = "linux"), halloo_portable)))]
 mod unix;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod watch;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 use linux as system;
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(all(unix, any(not(target_os = "linux"), halloo_portable)))]
 use unix as system;
 #[cfg(windows)]
 use windows as system;
 
 #[cfg(target_os = "linux")]
 pub(crate) use mortal::mortal;
-#[cfg(target_os = "linux")]
-pub(crate) use news::News;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), halloo_portable))]
 pub(crate) use poller::{Alarm, Waiter};
-#[cfg(not(target_os = "linux"))]
-pub(crate) use portable::News;
+#[cfg(any(not(target_os = "linux"), halloo_portable))]
+pub(crate) use portable::{Neighbours, News};
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, Joins, SEND_BUFFER, Tray, bind_device, claim_port, disconnect, drops, fault,
-    forbid_fragments, give_page_by_page, has_ended, links, name_of, next_len, prepare, receive, segments, send,
-    set_traffic_class, share_port, take_refusals, want_destination, want_details, want_trains,
+    forbid_fragments, give_page_by_page, has_ended, list, name_of, next_len, prepare, receive, segments, send,
+    send_queue, set_traffic_class, share_port, take_refusals, want_destination, want_details, want_trains,
 };
 pub(crate) use wait::{Wish, wait_for};
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 pub(crate) use watch::{Alarm, Waiter};
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+pub(crate) use {neighbours::Neighbours, news::News};
 
 #[cfg(unix)]
 pub(crate) use errno::name as error_name;
@@ -72,13 +81,14 @@ pub(crate) use pair::pair;
 pub(crate) use windows::{error_name, host_name, pair};
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use socket2::Socket;
 
 use crate::model::Link;
 use crate::model::error::FaultKind;
+use crate::model::interface::Standing;
 
 /// A socket with what has to be known to use it.
 #[derive(Debug)]
@@ -94,7 +104,10 @@ pub(crate) struct Bound {
     /// Whether it is there to send to everybody.
     pub(crate) broadcast: bool,
     /// Which datagrams leave together.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there every datagram leaves alone"))]
+    #[cfg_attr(
+        any(not(target_os = "linux"), halloo_portable),
+        expect(dead_code, reason = "there every datagram leaves alone")
+    )]
     pub(crate) joins: Joins,
 }
 
@@ -110,6 +123,27 @@ pub(crate) struct LinkFacts {
     pub(crate) can_broadcast: bool,
     pub(crate) can_multicast: bool,
     pub(crate) mtu: Option<u32>,
+}
+
+/// What the system says of one address of an interface.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct AddressFacts {
+    /// The number of the interface.
+    pub(crate) index: u32,
+    /// What the address goes by: the interface's name, or an alias label such as `eth0:1`.
+    pub(crate) name: Option<String>,
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+    /// The broadcast address as reported, right or wrong.
+    pub(crate) reported: Option<Ipv4Addr>,
+    pub(crate) standing: Standing,
+}
+
+/// What the system says of its interfaces.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) links: Vec<LinkFacts>,
+    pub(crate) addresses: Vec<AddressFacts>,
 }
 
 /// The remedy for an error, as far as the standard library tells the kinds apart on every system.

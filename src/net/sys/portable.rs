@@ -1,8 +1,9 @@
-//! What the standard calls give on every system: source, length, truncation. Destination, interface, kernel times and
+//! What the standard calls give on every system: source and length. Destination, interface, kernel times and
 //! drop counts are not among it, and stay unknown.
 
 use std::io;
-use std::net::SocketAddr;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
@@ -11,14 +12,15 @@ use crate::model::error::FaultKind;
 use crate::model::event::{Refusal, Unreachable};
 use crate::model::target::canonical;
 use crate::model::{Family, Fault, Origin, Segments, Stamp, StampSource};
-use crate::net::batch::{Head, Item};
+use crate::net::batch::{self, Head, Item};
+use crate::net::crowd::{Acquaintance, Queue};
 use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, Waiter, fault};
 use crate::net::{Batch, Outbox};
 
-/// A buffer's size reads back as it was granted.
-pub(crate) const BUFFER_FACTOR: usize = 1;
+/// A buffer's size reads back as it was granted, except on Linux, where this runs in tests (socket(7), SO_RCVBUF).
+pub(crate) const BUFFER_FACTOR: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
 
 /// A socket sends from the address it is bound to.
 pub(crate) const CHOOSES_SOURCE: bool = false;
@@ -84,8 +86,27 @@ impl News {
     }
 }
 
+/// What is known of neighbours is not told here.
+#[derive(Debug)]
+pub(crate) struct Neighbours;
+
+impl Neighbours {
+    pub(crate) fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) const fn ask(&self, _: IpAddr, _: u32) -> Option<Acquaintance> {
+        None
+    }
+}
+
 /// Not told here.
 pub(crate) fn drops(_: &Socket) -> Option<u32> {
+    None
+}
+
+/// Not told here.
+pub(crate) fn send_queue(_: &Socket) -> Option<Queue> {
     None
 }
 
@@ -157,18 +178,18 @@ pub(crate) fn name_of(_: u32) -> Option<String> {
     None
 }
 
+/// What does not fit is read all the same, and thrown away: how long a datagram was is told only where there was room for it.
 fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
-    let start = batch.start();
+    let (start, size) = (batch.start(), batch.slot());
     let free = batch.free().0.next().ok_or(io::ErrorKind::OutOfMemory)?;
-    // SAFETY: initialised bytes may be seen as maybe-initialised ones; the system only writes whole bytes into them.
-    let bytes = unsafe { &mut *(std::ptr::from_mut(free) as *mut [std::mem::MaybeUninit<u8>]) };
-    let (len, flags, source) = bound.socket.recv_from_vectored(&mut [MaybeUninitSlice::new(bytes)])?;
+    let mut rest = vec![0; batch::SLOT - size];
+    let mut pieces = [MaybeUninitSlice::new(as_room(free)), MaybeUninitSlice::new(as_room(&mut rest))];
+    let (len, _, source) = bound.socket.recv_from_vectored(&mut pieces)?;
     let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
     batch.take(len);
     Ok(Head {
-        bytes: start..start + len,
-        // How long a truncated datagram was is not told; that it was longer is.
-        wire_len: len + usize::from(flags.is_truncated()),
+        bytes: start..start + len.min(size),
+        wire_len: len,
         source: canonical(source),
         destination: None,
         local: None,
@@ -182,6 +203,11 @@ fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
         // Filled in by whoever owns the clock.
         stamp: Stamp { wall: SystemTime::UNIX_EPOCH, source: StampSource::User },
     })
+}
+
+fn as_room(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: initialised bytes may be seen as maybe-initialised ones; the system only writes whole bytes into them.
+    unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [MaybeUninit<u8>]) }
 }
 
 /// Sends everything in the outbox and adds one result for each datagram, in order.

@@ -1,4 +1,6 @@
-//! What a failed receive means where the errors of earlier datagrams come back by it, as they do everywhere but on Linux.
+//! What a failed receive means. The errors of earlier datagrams come back by it, so what is not known to be about the call itself
+//! is soft. A failed send is mostly about itself: which errors may be another datagram's there, and so are worth a second
+//! try, is the shorter list of `linux::is_soft`.
 
 use std::io::{Error, ErrorKind};
 

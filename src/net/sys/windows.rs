@@ -8,14 +8,18 @@ use socket2::Socket;
 
 pub(crate) use super::portable::{
     BUFFER_FACTOR, CHOOSES_SOURCE, Joins, Tray, bind_device, disconnect, drops, give_page_by_page, has_ended, name_of,
-    next_len, prepare, receive, segments, send, take_refusals, want_destination, want_details, want_trains,
+    next_len, prepare, receive, segments, send, send_queue, take_refusals, want_destination, want_details, want_trains,
 };
 use crate::model::error::FaultKind;
 use crate::model::{Family, Fault, Link};
-use crate::net::sys::LinkFacts;
+use crate::net::sys::{LinkFacts, Listed, addresses};
 
 /// Every interface that has an address: there are no others in the list, and no flags but these.
-pub(crate) fn links(addresses: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
+pub(crate) fn list() -> io::Result<Listed> {
+    addresses::list(links)
+}
+
+fn links(addresses: &[if_addrs::Interface]) -> io::Result<Vec<LinkFacts>> {
     let mut links: Vec<LinkFacts> = Vec::new();
     for address in addresses {
         let Some(index) = address.index else { continue };

@@ -5,6 +5,10 @@ use crate::model::Family;
 use crate::model::service::{self, Attributes, ServiceError, ServiceName, ServiceType};
 use proptest::prelude::*;
 
+use fits::as_far_as_it_fits;
+
+mod fits;
+
 const NONCE: Nonce = Nonce([0x5a; 32]);
 
 fn secret() -> Secret {
@@ -401,20 +405,6 @@ fn any_message() -> impl Strategy<Value = Message> {
     let goodbye =
         (order(), any::<u64>()).prop_map(|(order, id)| Message::Goodbye(Goodbye { order, id: InstanceId(id) }));
     prop_oneof![query, reply, announce, goodbye]
-}
-
-/// The message without the attributes that `read` says were left out, if any were.
-fn as_far_as_it_fits(mut message: Message, read: &Message) -> Message {
-    let (about, left) = match (&mut message, read) {
-        (Message::Announce(whole), Message::Announce(read)) => (&mut whole.about, read.about.attributes.len()),
-        (Message::Reply(whole), Message::Reply(read)) => {
-            whole.more |= whole.about.attributes.len() > read.about.attributes.len();
-            (&mut whole.about, read.about.attributes.len())
-        }
-        _ => return message,
-    };
-    while about.attributes.len() > left && about.attributes.drop_last() {}
-    message
 }
 
 proptest! {

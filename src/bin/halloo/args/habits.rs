@@ -2,19 +2,19 @@
 //!
 //! This only proposes. What comes out is suggested when halloo would take it, and never run.
 
-use clap::{Command, CommandFactory};
+use clap::{Command, Subcommand};
 use halloo::model::{Host, Target};
 
 use super::Args;
 
 /// Whether `word` is a command.
 pub(super) fn is_command(word: &str) -> bool {
-    Args::command().find_subcommand(word).is_some()
+    <super::Command as Subcommand>::has_subcommand(word)
 }
 
 /// Whether the option of that command takes the next word as its value.
 pub(super) fn takes_value(command: Option<&str>, option: &str) -> bool {
-    let all = Args::command();
+    let all = Args::in_full();
     let in_command = command.and_then(|name| all.find_subcommand(name));
     in_command.into_iter().chain([&all]).any(|command| option_of(command, option))
 }
@@ -28,7 +28,7 @@ pub(super) fn option_of_time(command: Option<&str>, typed: &str) -> Option<&'sta
 
 /// The one option of this command of whose name the word is a part: `--fail-on-loss` for `--loss`.
 pub(super) fn option_with(command: Option<&str>, typed: &str) -> Option<String> {
-    let (part, all) = (typed.strip_prefix("--")?, Args::command());
+    let (part, all) = (typed.strip_prefix("--")?, Args::in_full());
     let mut named = all
         .find_subcommand(command?)?
         .get_arguments()
@@ -85,6 +85,9 @@ impl Line {
                 line.behind = std::iter::once(word).chain(rest.by_ref()).cloned().collect();
             } else if !word.starts_with('-') || word == "-" {
                 foreign |= line.place(word);
+            } else if let Some(own) = line.own_flag(word) {
+                foreign = true;
+                line.options.push(own.to_owned());
             } else if let Some(flags) = nc_flags(word).filter(|_| !line.is_own(word)) {
                 foreign = true;
                 line.nc = true;
@@ -131,7 +134,17 @@ impl Line {
 
     /// Whether nc's option is one of this command's own.
     fn is_own(&self, word: &str) -> bool {
-        word == "--broadcast" && self.command.as_deref() == Some("ping")
+        word == BROADCAST && self.command.as_deref() == Some("ping")
+    }
+
+    /// The option without a value that one of ping(8) stands for.
+    fn own_flag(&self, word: &str) -> Option<&'static str> {
+        match word {
+            _ if self.command.as_deref() != Some("ping") => None,
+            "-b" => Some(BROADCAST),
+            "-f" => Some("--flood"),
+            _ => None,
+        }
     }
 
     /// The option of halloo that another tool's option stands for, and the value that hangs on it.
@@ -169,6 +182,12 @@ impl Line {
         let command = self.command.clone().unwrap_or_else(|| self.meant().to_owned());
         match command.as_str() {
             "listen" | "echo" | "length" => self.join_address(true),
+            // Everybody at one address, as ping(8) has it, is no TARGET.
+            "ping" if self.options.iter().any(|option| option == BROADCAST) && self.places.len() == 1 => {
+                let address = self.places.remove(0);
+                self.options.extend(["--to".to_owned(), address]);
+                self.options.extend(self.port.take().into_iter().flat_map(|port| ["--port".to_owned(), port]));
+            }
             "ping" => self.join_address(true),
             "send" => self.join_address(self.command.is_none() || self.nc),
             "interfaces" => {
@@ -217,6 +236,9 @@ impl Line {
         self.places.insert(0, format!("{host}:{port}"));
     }
 }
+
+/// What probes everybody.
+const BROADCAST: &str = "--broadcast";
 
 /// The mark of an option that holds a port.
 const PORT: &str = "";

@@ -79,6 +79,13 @@ pub(crate) struct Listen {
     /// A broadcast reaches all of them, a unicast datagram only one.
     #[arg(long, help_heading = "Socket")]
     pub(crate) share: bool,
+    /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: a faster answer, a busy processor
+    ///
+    /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take about two thirds of the time.
+    /// While datagrams come closer together than DURATION, one processor is busy all the time; it needs one that
+    /// nobody else wants. A server that nobody asks sleeps.
+    #[arg(long, value_name = "DURATION", value_parser = values::busy_poll, help_heading = "Socket")]
+    pub(crate) busy_poll: Option<Duration>,
     /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)
     #[arg(long, value_name = "BYTES", value_parser = values::buffer, help_heading = "Socket")]
     pub(crate) receive_buffer: Option<usize>,

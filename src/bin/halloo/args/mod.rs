@@ -5,11 +5,13 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 mod announce;
 mod answers;
 mod broadcast;
+mod commands;
 mod discover;
 mod everybody;
 mod habits;
@@ -30,6 +32,7 @@ mod values;
 pub(crate) use announce::Announce;
 pub(crate) use answers::Answers;
 pub(crate) use broadcast::Broadcast;
+pub(crate) use commands::Command;
 pub(crate) use discover::{Discover, Print};
 pub(crate) use everybody::{Aim, Everybody};
 pub(crate) use interfaces::Interfaces;
@@ -86,24 +89,6 @@ pub(crate) struct Args {
     _version: Option<bool>,
 }
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-#[command(disable_help_flag = true)]
-pub(crate) enum Command {
-    // Each is described where its options are: clap would let a comment here hide that one.
-    Echo(Echo),
-    Length(Length),
-    Listen(Listen),
-    Send(Send),
-    Broadcast(Broadcast),
-    Ping(Ping),
-    Announce(Announce),
-    Discover(Discover),
-    Secret(Secret),
-    Interfaces(Interfaces),
-    Learn(Learn),
-}
-
 /// The heading of what concerns what is printed, last in every help.
 const OUTPUT: &str = "Output";
 
@@ -137,13 +122,35 @@ EXIT CODES
 /// [`Refused`] when there is nothing to do but to print a text: help, the version, or a mistake.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Refused> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = Args::try_parse_from(&args).map_err(|error| Refused::from_clap(&error, &Typed::new(&args)))?;
+    let parsed = Args::read(&args).map_err(|error| Refused::from_clap(&error, &Typed::new(&args)))?;
     let nothing_behind = args.last().is_some_and(|word| word == "--");
     parsed.check(nothing_behind).map_err(|mistake| Refused::from_mistake(&mistake, &Typed::new(&args)))?;
     Ok(parsed)
 }
 
 impl Args {
+    /// Reads a line with the options of the one command that is typed. What is refused, and help, is read again with all
+    /// commands: what is said about it knows them.
+    fn read(line: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(line);
+        let parsed = matches.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        parsed.or_else(|refused| match refused.kind() {
+            ErrorKind::DisplayVersion => Err(refused),
+            _ => Self::read_in_full(line),
+        })
+    }
+
+    fn read_in_full(line: &[OsString]) -> Result<Self, clap::Error> {
+        let mut all = Self::in_full();
+        let matches = all.try_get_matches_from_mut(line)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut all))
+    }
+
+    /// Every command with its options.
+    fn in_full() -> clap::Command {
+        Self::command().mut_subcommands(commands::in_full)
+    }
+
     /// What clap cannot check: above all conflicts with the global options, which it sees only on their own level;
     /// and that `--` is the last word, which it does not see at all.
     fn check(&self, nothing_behind: bool) -> Result<(), Mistake> {

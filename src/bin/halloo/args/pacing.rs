@@ -16,7 +16,7 @@ pub(crate) struct Pacing {
     /// Send the whole list of records N times
     #[arg(long, value_name = "N", value_parser = values::count, default_value = "1")]
     pub(crate) count: NonZeroU64,
-    /// The time between two rounds of --count [default: 1s, for broadcast 3s, with --flood as --rate says]
+    /// The time between two rounds of --count [default: 1s, for a broadcast 3s, with --flood as --rate says]
     ///
     /// 0 is none. A broadcast leaves so much time between single records too, unless --rate says how many a second: it burdens
     /// everybody, and RFC 8085 section 3.1.3 asks for 3 s.

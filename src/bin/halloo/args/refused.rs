@@ -4,8 +4,8 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
 
 use halloo::model::Verdict;
 
@@ -341,7 +341,7 @@ pub(crate) fn most_like(word: &str, names: impl IntoIterator<Item = &'static str
 }
 
 fn commands() -> String {
-    let commands = Args::command();
+    let commands = Args::in_full();
     let names: Vec<_> = commands.get_subcommands().map(clap::Command::get_name).collect();
     format!("the commands are {}", names.join(", "))
 }

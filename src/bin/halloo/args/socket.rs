@@ -22,7 +22,10 @@ pub(crate) struct Socket {
     /// The type-of-service byte (DSCP and ECN), 0 to 255 or 0x00 to 0xff [default: 0]
     #[arg(long, value_name = "BYTE", value_parser = values::tos)]
     pub(crate) tos: Option<u8>,
-    /// Refuse to fragment: what exceeds the MTU is an error
+    /// Forbid fragments: what exceeds the interface's MTU is an error
+    ///
+    /// What exceeds the MTU of a router on the way is lost there, and told as refused, with that MTU, if the router says so; what
+    /// follows is sent all the same, because anybody can forge such a message.
     #[arg(long)]
     pub(crate) dont_fragment: bool,
     /// Share the source port with other programs that share it (SO_REUSEPORT)

@@ -4,7 +4,6 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::CommandFactory;
 use halloo::model::{Family, Framing, Host, Selector, Target};
 
 use super::values::Rate;
@@ -94,7 +93,15 @@ fn text(bytes: &[u8]) -> Bytes {
 
 #[test]
 fn clap_finds_no_contradiction() {
-    Args::command().debug_assert();
+    Args::in_full().debug_assert();
+}
+
+#[test]
+fn only_the_command_that_is_typed_gets_its_options() {
+    let mut halloo = Args::command();
+    halloo.try_get_matches_from_mut(["halloo", "send", "127.0.0.1"]).unwrap();
+    let made: Vec<_> = halloo.get_subcommands().filter(|command| command.get_arguments().count() > 5).collect();
+    assert_eq!(made.iter().map(|command| command.get_name()).collect::<Vec<_>>(), ["send"]);
 }
 
 #[test]
@@ -116,7 +123,22 @@ fn long_help_has_examples_and_the_exit_codes() {
     for code in 0..=6 {
         assert!(top.contains(&format!("\n  {code}  ")), "{code}");
     }
-    for command in Args::command().get_subcommands() {
+    let listed = [
+        "echo",
+        "length",
+        "listen",
+        "send",
+        "broadcast",
+        "ping",
+        "announce",
+        "discover",
+        "secret",
+        "interfaces",
+        "learn",
+    ];
+    let places = listed.map(|name| top.find(&format!("\n  {name} ")).unwrap());
+    assert!(places.is_sorted(), "{top}");
+    for command in Args::in_full().get_subcommands() {
         let name = command.get_name();
         let (long, short) = (line(&format!("{name} --help")).unwrap_err(), line(&format!("{name} -h")).unwrap_err());
         assert!(long.text.contains("EXAMPLES"), "{name}");
@@ -151,7 +173,7 @@ fn the_examples_are_lines_that_halloo_takes_and_a_terminal_of_80_columns_holds()
 
 #[test]
 fn every_option_has_a_sentence_of_its_own() {
-    let mut commands = Args::command();
+    let mut commands = Args::in_full();
     commands.build();
     for command in commands.get_subcommands() {
         for arg in command.get_arguments() {

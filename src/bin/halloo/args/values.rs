@@ -77,6 +77,21 @@ pub(super) fn wait(text: &str) -> Result<Duration, Mistake> {
     }
 }
 
+/// Longer than this, polling saves nothing more: waking up takes some microseconds, from a processor's deepest sleep some
+/// hundred; and a datagram every 10 ms, which is the longest tick of a scheduler, already keeps a processor busy.
+const LONGEST_POLL: Duration = Duration::from_millis(10);
+
+/// How long it is polled before it is slept.
+pub(super) fn busy_poll(text: &str) -> Result<Duration, Mistake> {
+    match wait(text)? {
+        read if read > LONGEST_POLL => {
+            Err(Mistake::new(format!("{text:?} is too long to keep a processor busy; write at most 10ms"))
+                .hint("50us is longer than most answers on a host or a LAN take"))
+        }
+        read => Ok(read),
+    }
+}
+
 /// A whole number in a range; `0x` and `0X` begin a hexadecimal one.
 fn whole(text: &str, range: RangeInclusive<u64>) -> Result<u64, Mistake> {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
@@ -108,6 +123,12 @@ pub(super) fn count(text: &str) -> Result<NonZeroU64, Mistake> {
 /// How many probes: as many as their numbers reach.
 pub(super) fn probes(text: &str) -> Result<u32, Mistake> {
     narrow(text, 1..=u32::MAX.into())
+}
+
+/// How many threads serve. Each has 256 KiB of buffers, and its socket 4 MiB and as much again for what the system adds: with 64 that
+/// is half a gigabyte. Fewer already wait for one another, since up to a seventh of what a datagram costs is done by one at a time.
+pub(super) fn threads(text: &str) -> Result<usize, Mistake> {
+    narrow(text, 1..=64)
 }
 
 /// A port that can be sent to.
@@ -461,6 +482,11 @@ mod tests {
         says(wait("0"), "no time at all");
         says(wait("0.0000000001"), "no time at all");
         assert_eq!(wait("1ms").unwrap(), Duration::from_millis(1));
+        assert_eq!(busy_poll("50us").unwrap(), Duration::from_micros(50));
+        assert_eq!(busy_poll("0.01").unwrap(), LONGEST_POLL);
+        says(busy_poll("10001us"), "at most 10ms");
+        says(busy_poll("50"), "at most 10ms");
+        says(busy_poll("0"), "no time at all");
     }
 
     #[test]
@@ -472,6 +498,9 @@ mod tests {
         says(count("99999999999999999999999"), "too large");
         assert_eq!((port("65535").unwrap(), ttl("255").unwrap(), tos("0x10").unwrap()), (65_535, 255, 16));
         says(port("0"), "at least 1");
+        assert_eq!(threads("64").unwrap(), 64);
+        says(threads("0"), "at least 1");
+        says(threads("65"), "at most 64");
         says(port("65536"), "at most 65535");
         says(ttl("0"), "at least 1");
         says(ttl("256"), "at most 255");

@@ -57,7 +57,7 @@ fn announce(args: &args::Announce, output: &Output) -> Result<u8, Error> {
     let task = Task::start(&args.command, stop.clone(), network.waker()?)?;
     // Standard output is the program's own.
     let inner = output.queued_aside(Style::Announce, &mut queue);
-    let sink: Box<dyn Sink> = Box::new(Beneath { inner, code: task.code() });
+    let sink: Box<dyn Sink + Send> = Box::new(Beneath { inner, code: task.code() });
     let unwritten = run_queued(&mut engine, &mut network, Setup { batch, stop }, (queue, sink));
     let code = task.end();
     Ok(match unwritten?.unwrap_or(engine.inner().stats().verdict) {
@@ -112,7 +112,7 @@ fn rules(args: &args::Announce) -> Rules {
 
 /// Tells the exit code of the program in the summary.
 struct Beneath {
-    inner: Box<dyn Sink>,
+    inner: Box<dyn Sink + Send>,
     code: Code,
 }
 

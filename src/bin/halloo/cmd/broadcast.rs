@@ -16,11 +16,11 @@ use crate::report::Style;
 
 /// The time between datagrams that no answer is known to come back for: RFC 8085 section 3.1.3 asks for no more than one
 /// to a destination in 3 s.
-const INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Broadcasts, and collects answers.
 pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Error> {
-    let table = interfaces::list()?;
+    let (table, watch) = interfaces::watched()?;
     let broadcast::Plan { destinations, skipped, notices } = everybody::plan(&args.everybody, &args.socket, &table)?;
     // Who floods has said that everybody may be burdened: the pace is the one that is typed, and no other.
     let flooding = args.flood.then(|| args.pacing.rate.as_ref().map_or(Duration::ZERO, |rate| rate.0));
@@ -39,7 +39,8 @@ pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Er
     if args.dry_run {
         return dry_run(&plan, output);
     }
-    let network = everybody::open(&args.everybody, &args.socket, &plan.destinations, table)?;
+    let mut network = everybody::open(&args.everybody, &args.socket, &plan.destinations, table)?;
+    network.keep_watching(watch)?;
     let follows = everybody::follows(&args.everybody, &args.socket);
     send(plan, follows, args.records.source(), network, output, Style::Broadcast)
 }

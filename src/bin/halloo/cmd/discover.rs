@@ -12,10 +12,10 @@ use halloo::wire::beacon::MOST_BYTES;
 
 use crate::args;
 use crate::cmd::announce::reach;
-use crate::cmd::resolve::{self, One};
-use crate::cmd::run::{Output, Setup, columns, run as run_to_the_end, to_terminal};
+use crate::cmd::one::{self, One};
+use crate::cmd::run::{Output, Setup, run as run_to_the_end, run_queued, to_terminal};
 use crate::cmd::secret;
-use crate::report::{Board, Human, Options, Part, Print, Style, Told, stderr, stdout};
+use crate::report::{Board, Human, Part, Print, Queue, Style, Told, stderr, stdout};
 
 /// Finds services.
 pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Error> {
@@ -39,19 +39,27 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
     };
     let (engine, mut network) = discovering(wanted, &table)?;
     let board = is_board(args, output);
-    let inner = sink(args, output, has_secret, board);
-    let sink = match args.resolve {
-        Some(_) => Box::new(One::new(args.print.is_some(), has_secret, inner)),
-        None => inner,
-    };
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
     let mut engine = Pulse::new(engine, board);
-    if let Some(unwritten) = run_to_the_end(&mut engine, &mut network, setup, sink) {
+    let unwritten = if args.watch && !board {
+        // It goes on for long, and strangers say how much there is to tell.
+        let mut queue = Queue::new();
+        let inner = output.queued(Style::Discover, &mut queue);
+        run_queued(&mut engine, &mut network, setup, (queue, Box::new(Told { watch: true, inner })))?
+    } else {
+        let inner = sink(args, output, has_secret, board);
+        let sink = match args.resolve {
+            Some(_) => Box::new(One::new(args.print.is_some(), has_secret, inner)),
+            None => inner,
+        };
+        run_to_the_end(&mut engine, &mut network, setup, sink)
+    };
+    if let Some(unwritten) = unwritten {
         return Ok(unwritten);
     }
     let verdict = engine.inner().stats().verdict;
-    let several = args.resolve.is_some() && resolve::two_of(engine.inner().services(), has_secret).is_some();
-    Ok(if several { resolve::not_one(verdict) } else { verdict })
+    let several = args.resolve.is_some() && one::two_of(engine.inner().services(), has_secret).is_some();
+    Ok(if several { one::not_one(verdict) } else { verdict })
 }
 
 /// Who wants the address of one service wants the same one each time, not that over which the first answer happens to come:
@@ -73,22 +81,20 @@ fn check_source_port(port: Option<u16>, reach: &Reach) -> Result<(), Error> {
     })
 }
 
-fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink> {
-    let options = Options { width: columns(), ..output.options(Style::Discover) };
+fn sink(args: &args::Discover, output: &Output, verified: bool, board: bool) -> Box<dyn Sink + Send> {
     if board {
-        let above = Human::new(options, stdout(), stderr());
+        let above = Human::new(output.options(Style::Discover), stdout(), stderr());
         return Box::new(Board::new(above, stdout(), Box::new(size), output.verbose));
     }
-    let inner: Box<dyn Sink> = match args.print {
+    let inner: Box<dyn Sink + Send> = match args.print {
         Some(print) => {
             // Standard output is for what was asked for alone.
             let notes = Human::new(output.options(Style::Discover), stderr(), stderr());
             Box::new(Print { part: part(print), verified, notes, data: stdout() })
         }
-        None if output.json => output.sink(Style::Discover),
-        None => Box::new(Human::new(options, stdout(), stderr())),
+        None => output.sink(Style::Discover),
     };
-    Box::new(Told { watch: args.watch, inner })
+    Box::new(Told { watch: false, inner })
 }
 
 const fn part(print: args::Print) -> Part {

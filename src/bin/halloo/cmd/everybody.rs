@@ -1,7 +1,5 @@
 //! The way to everybody: out of which interfaces, and with what socket.
 
-use std::net::IpAddr;
-
 use halloo::engine::broadcast::{self, Choice, Form};
 use halloo::engine::places::Follows;
 use halloo::model::interface::Table;
@@ -9,7 +7,7 @@ use halloo::model::{Cast, Destination, Error, Family, Selector};
 use halloo::net::{Fanout, Options};
 
 use crate::args::{Aim, Everybody, Socket};
-use crate::cmd::way::{options, source_asked};
+use crate::cmd::way::{self, options, source_asked};
 
 /// Which interfaces it goes out of, and which are left out.
 ///
@@ -32,8 +30,7 @@ pub(super) fn open(
     table: Table,
 ) -> Result<Fanout, Error> {
     let options = Options { broadcast: true, ..options(socket, family(everybody), cast(everybody))? };
-    let sources: Vec<IpAddr> = destinations.iter().filter_map(|d| d.source).collect();
-    Fanout::open(&options, &sources, table)
+    way::open(&options, destinations, table)
 }
 
 /// How the list follows the interfaces.

@@ -4,8 +4,8 @@ use halloo::model::{Error, Event, Stats, Verdict};
 use halloo::net::interfaces;
 
 use crate::args;
-use crate::cmd::run::{Output, columns, tell};
-use crate::report::{Human, Options, Style, stderr, stdout};
+use crate::cmd::run::{Output, tell};
+use crate::report::Style;
 
 /// Shows the table of interfaces, or the chosen rows of it.
 pub(super) fn run(args: &args::Interfaces, output: &Output) -> Result<Verdict, Error> {
@@ -15,11 +15,6 @@ pub(super) fn run(args: &args::Interfaces, output: &Output) -> Result<Verdict, E
         chosen => table.select(chosen)?,
     };
     let stats = Stats::default();
-    let options = Options { width: columns(), ..output.options(Style::Interfaces) };
-    let sink = match output.json {
-        true => output.sink(Style::Interfaces),
-        false => Box::new(Human::new(options, stdout(), stderr())),
-    };
-    tell(sink, rows.into_iter().map(Event::Interface).chain([Event::Summary(&stats)]))?;
+    tell(output.sink(Style::Interfaces), rows.into_iter().map(Event::Interface).chain([Event::Summary(&stats)]))?;
     Ok(Verdict::Done)
 }

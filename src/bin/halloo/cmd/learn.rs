@@ -10,16 +10,17 @@ use halloo::model::lesson::{LessonRun, Status, Tally};
 use halloo::model::{Error, Event, Sink, Stats, Verdict};
 
 use crate::args;
-use crate::cmd::run::{Output, now, written};
+use crate::cmd::run::{Output, ToTheEnd, now, to_terminal, written};
 use crate::cmd::signals;
 use crate::lesson::card::Lesson;
 use crate::lesson::catalogue;
+use crate::lesson::cause::Cause;
 use crate::lesson::course::{self, Course, Desk, Manner};
 use crate::lesson::progress::{self, Progress};
 use crate::lesson::stage::Stage;
 use crate::lesson::text::Lang;
 use crate::report::junit::Junit;
-use crate::report::{Style, Tee};
+use crate::report::{Named, Style, stdout};
 
 /// Shows the list, or teaches or checks lessons: in a private network, or where there is none on loopback.
 pub(super) fn run(args: &args::Learn, output: &Output) -> Result<Verdict, Error> {
@@ -27,7 +28,7 @@ pub(super) fn run(args: &args::Learn, output: &Output) -> Result<Verdict, Error>
         return on_stage(Stage::private(args.sabotage), args, output);
     }
     match enclosed() {
-        Ok(ended) => ended,
+        Ok(ended) => Ok(ended),
         Err(why) => on_stage(Stage::loopback(why, args.sabotage), args, output),
     }
 }
@@ -39,12 +40,10 @@ fn on_stage(stage: Stage, args: &args::Learn, output: &Output) -> Result<Verdict
     let Some(lessons) = lessons(args, &course)? else {
         return show(&course.list(lang)).map(|()| Verdict::Done);
     };
-    let runs = if args.check || args.events || output.json {
-        check(&lessons, &course.stage, args, output)?
-    } else {
-        teach(&lessons, &mut course, args)?
-    };
-    Ok(verdict(&runs, args.strict))
+    if args.check || args.events || output.json {
+        return check(&lessons, &course.stage, args, output);
+    }
+    teach(&lessons, &mut course, args).map(|runs| verdict(&runs, args.strict))
 }
 
 /// Does the work in a private network: in a process of its own, which ends with this one.
@@ -52,22 +51,22 @@ fn on_stage(stage: Stage, args: &args::Learn, output: &Output) -> Result<Verdict
 /// # Errors
 /// Why there is none; then the work is done here.
 #[cfg(target_os = "linux")]
-fn enclosed() -> Result<Result<Verdict, Error>, String> {
+fn enclosed() -> Result<Verdict, Cause> {
     use halloo::lab::enclosure::spawn;
-    let again = std::env::current_exe().map_err(|error| error.to_string())?;
+    // Where it cannot be told what runs here, starting it says why.
+    let again = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
     let mut command = std::process::Command::new(again);
     command.args(std::env::args_os().skip(1));
-    let mut child = spawn(command).map_err(|denied| format!("{denied}; {}", denied.remedy()))?;
+    let mut child = spawn(command).map_err(Cause::from)?;
     // From here on the work is done there, whatever becomes of it: it is not done here a second time.
-    let lost = |why: String| Error::Input { name: "the end of the course".to_owned(), why };
-    let ended = signals::wait_for(&mut child).map_err(|error| lost(error.to_string()));
-    let verdict = |code: Option<i32>| code.and_then(|code| Verdict::of_code(code.try_into().ok()?));
-    Ok(ended.and_then(|code| verdict(code).ok_or_else(|| lost(format!("its process ended with {code:?}")))))
+    let ended = signals::wait_for(&mut child).ok().flatten();
+    // One that ended otherwise has said why itself.
+    Ok(ended.and_then(|code| Verdict::of_code(code.try_into().ok()?)).unwrap_or(Verdict::SystemRefused))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn enclosed() -> Result<Result<Verdict, Error>, String> {
-    Err("private networks are a feature of Linux".to_owned())
+fn enclosed() -> Result<Verdict, Cause> {
+    Err(crate::lesson::cause::NoNetworks.into())
 }
 
 /// Whether this process is the one in the private network.
@@ -133,8 +132,8 @@ fn lang(args: &args::Learn) -> Lang {
 
 /// Pages, with questions where somebody can answer them.
 fn teach(lessons: &[&'static Lesson], course: &mut Course, args: &args::Learn) -> Result<Vec<LessonRun>, Error> {
-    let (stdin, stdout) = (io::stdin(), io::stdout());
-    let somebody = stdin.is_terminal() && stdout.is_terminal();
+    let stdin = io::stdin();
+    let somebody = stdin.is_terminal() && to_terminal();
     let manner = Manner {
         lang: lang(args),
         ask: somebody && !args.no_ask,
@@ -142,7 +141,7 @@ fn teach(lessons: &[&'static Lesson], course: &mut Course, args: &args::Learn) -
         why: args.why,
         slow: somebody && args.slow,
     };
-    let (mut typed, mut shown) = (stdin.lock(), stdout.lock());
+    let (mut typed, mut shown) = (stdin.lock(), stdout());
     let mut desk = Desk { typed: &mut typed, shown: &mut shown };
     let mut runs = Vec::new();
     for (at, lesson) in lessons.iter().enumerate() {
@@ -165,39 +164,53 @@ fn between(at: usize, manner: Manner, desk: &mut Desk<'_>) -> io::Result<()> {
 }
 
 /// One line or object for each lesson.
-fn check(
-    lessons: &[&'static Lesson],
-    stage: &Stage,
-    args: &args::Learn,
-    output: &Output,
-) -> Result<Vec<LessonRun>, Error> {
+fn check(lessons: &[&'static Lesson], stage: &Stage, args: &args::Learn, output: &Output) -> Result<Verdict, Error> {
     let output = Output { json: output.json || args.events, ..*output };
-    let mut sink = sink(args.junit.as_deref(), &output)?;
+    let mut file = args.junit.as_deref().map(junit).transpose()?;
+    let mut lines = ToTheEnd::new(output.sink(Style::Learn));
     let mut clock = SystemClock::start();
     let mut runs = Vec::new();
     let asked_to_end = signals::asked();
     for lesson in lessons.iter().take_while(|_| !asked_to_end.load(Ordering::Relaxed)) {
         let (run, observed) = course::run(lesson, stage, lang(args));
         let run = LessonRun { observed: observed.filter(|_| args.events), ..run };
-        let told = sink.event(now(), &Event::Lesson(&run)).and_then(|()| sink.flush());
+        let told = tell(&mut lines, &Event::Lesson(&run));
         runs.push(run);
-        if let Err(error) = told {
-            return written(&error).map(|()| runs);
+        // Whoever reads the lines may have read enough; whoever reads the file has not.
+        if told.is_err() && file.is_none() {
+            break;
         }
     }
     let mut tally = Tally::default();
     runs.iter().for_each(|run| tally.add(run.status));
     let verdict = verdict(&runs, args.strict);
     let stats = Stats { verdict, lessons: Some(tally), elapsed: clock.now().run, ..Stats::default() };
-    written_out(sink.event(now(), &Event::Summary(&stats)).and_then(|()| sink.flush())).map(|()| runs)
+    // The file first: whether it could be written is in the summary.
+    if let Some(Err(error)) = file.as_mut().map(|file| write(file, &runs, &stats)) {
+        lines.beside(error);
+    }
+    // What could not be told is remembered.
+    let _remembered = tell(&mut lines, &Event::Summary(&stats));
+    Ok(lines.verdict().unwrap_or(verdict))
 }
 
-fn sink(junit: Option<&Path>, output: &Output) -> Result<Box<dyn Sink>, Error> {
-    let lines = output.sink(Style::Learn);
-    let Some(path) = junit else { return Ok(lines) };
-    let failed = |error: io::Error| Error::Output { name: path.display().to_string(), why: error.to_string() };
-    let file = File::create(path).map_err(failed)?;
-    Ok(Box::new(Tee(lines, Box::new(Junit::new(BufWriter::new(file))))))
+fn tell(sink: &mut impl Sink, event: &Event<'_>) -> io::Result<()> {
+    sink.event(now(), event).and_then(|()| sink.flush())
+}
+
+type JunitFile = Junit<BufWriter<Named<File>>>;
+
+fn junit(path: &Path) -> Result<JunitFile, Error> {
+    let name = path.display().to_string();
+    match File::create(path) {
+        Ok(file) => Ok(Junit::new(BufWriter::new(Named::new(name, file)))),
+        Err(error) => Err(Error::Output { name, why: error.to_string() }),
+    }
+}
+
+fn write(file: &mut JunitFile, runs: &[LessonRun], stats: &Stats) -> io::Result<()> {
+    runs.iter().try_for_each(|run| file.event(now(), &Event::Lesson(run)))?;
+    tell(file, &Event::Summary(stats))
 }
 
 fn verdict(runs: &[LessonRun], strict: bool) -> Verdict {
@@ -206,7 +219,7 @@ fn verdict(runs: &[LessonRun], strict: bool) -> Verdict {
 }
 
 fn show(lines: &[String]) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     let shown = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
     written_out(shown.and_then(|()| stdout.flush()))
 }

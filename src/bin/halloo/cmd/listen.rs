@@ -8,7 +8,7 @@ use halloo::engine::serve::{Filter, Only, Plan};
 use halloo::model::event::Role;
 use halloo::model::target::DEFAULT_PORT;
 use halloo::model::{Error, Family, Sink, Verdict};
-use halloo::net::{Batch, batch};
+use halloo::net::batch;
 
 use crate::args;
 use crate::cmd::run::{Output, to_terminal};
@@ -35,10 +35,12 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
         share: args.share,
         receive_buffer: args.receive_buffer,
         offload: args.offload,
+        busy_poll: args.busy_poll,
+        threads: 1,
         interfaces: &args.interface,
         groups: &args.join,
     };
-    let Open { network, listening, mut notices } = open(&wish)?;
+    let Open { network, listening, mut notices, .. } = open(&wish)?;
     notices.extend(hears_no_broadcast(network.table(), listening.local.ip()));
     let filter = Filter {
         from: args.from.clone(),
@@ -51,7 +53,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
     let ends = ends(args.count, args.timeout, args.idle);
     let (fail_on_loss, offload) = (args.fail_on_loss, args.offload);
     let plan = Plan { listening, notices, answer: None, filter, ends, fail_on_loss, offload };
-    serve(plan, network, Batch::new(args.max_size.unwrap_or(batch::SLOT)), (queue, sink))
+    serve(plan, vec![network], args.max_size.unwrap_or(batch::SLOT), (queue, sink))
 }
 
 const fn only(only: args::Only) -> Only {
@@ -62,7 +64,7 @@ const fn only(only: args::Only) -> Only {
     }
 }
 
-fn sink(args: &args::Listen, output: &Output, queue: &mut Queue) -> Result<Box<dyn Sink>, Error> {
+fn sink(args: &args::Listen, output: &Output, queue: &mut Queue) -> Result<Box<dyn Sink + Send>, Error> {
     let show = match args.show() {
         args::Show::Text => Show::Text,
         args::Show::Hex => Show::Hex,
@@ -70,7 +72,7 @@ fn sink(args: &args::Listen, output: &Output, queue: &mut Queue) -> Result<Box<d
     };
     let options = Options { show, ..output.options(Style::Receive) };
     let (data, notes) = (queue.inlet(stdout()), queue.inlet(stderr()));
-    let lines: Box<dyn Sink> = match args.raw() {
+    let lines: Box<dyn Sink + Send> = match args.raw() {
         Some(frame) => Box::new(Raw::new(raw_frame(frame), options, data, notes)),
         None if output.json => output.sink_to(Style::Receive, data, notes),
         None => Box::new(Human::new(options, data, notes)),

@@ -2,7 +2,7 @@
 //!
 //! One file for each command, named as it is typed. [`run`](mod@run) is what they share: the run itself, its signals and
 //! its end. [`records`] is where the datagrams of `send` and `broadcast` come from, [`feed`] how they get into
-//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`resolve`] is what is told of one name.
+//! the run, [`prompt`] the prompt of `-i`. [`task`] is a program that runs beneath. [`one`] is what `--resolve` tells.
 //! [`way`] is how one address is reached, [`everybody`] how all are.
 
 mod announce;
@@ -13,10 +13,10 @@ mod feed;
 mod interfaces;
 mod learn;
 mod listen;
+mod one;
 mod ping;
 mod prompt;
 mod records;
-mod resolve;
 mod run;
 mod secret;
 mod send;

@@ -8,13 +8,13 @@ use halloo::engine::ping::{Match, Pinger, Plan};
 use halloo::engine::places::Follows;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Error, Family, Host, Sink, Target, TooLong, Verdict};
-use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, batch, interfaces};
+use halloo::net::{Batch, Fanout, batch, interfaces};
 use halloo::wire::probe::{HEADER, RunId};
 
 use crate::args;
 use crate::cmd::everybody;
-use crate::cmd::run::{Output, Setup, columns, notes_to_terminal, run as run_to_the_end};
-use crate::cmd::way::{address, is_broadcast, options, resolved, way};
+use crate::cmd::run::{Output, Setup, notes_to_terminal, run as run_to_the_end};
+use crate::cmd::way::{address, follow, is_broadcast, open, options, resolved, way};
 use crate::report::{Human, Live, Options, Show, Style, stderr, stdout};
 
 /// Probes, and reports each responder.
@@ -25,12 +25,9 @@ pub(super) fn run(args: &args::Ping, output: &Output) -> Result<Verdict, Error> 
         Some(target) => to_one(args, target, table)?,
         None => to_everybody(args, table)?,
     };
+    network.poll_for(args.busy_poll.unwrap_or_default());
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), true)?;
-    if FOLLOWS_INTERFACES {
-        // Where there is no news of them, those of the start are used.
-        let _unheeded = network.watch_interfaces();
-    }
-    let follows = if FOLLOWS_INTERFACES { follows } else { Follows::Nothing };
+    let follows = follow(&mut network, follows, true);
     let mut pinger = Pinger::new(plan(args, way)?).following(follows, network.table());
     let unwritten = run_to_the_end(&mut pinger, &mut network, setup, sink(args, output));
     Ok(unwritten.unwrap_or(pinger.stats().verdict))
@@ -51,10 +48,9 @@ fn to_one(args: &args::Ping, target: &Target, table: Table) -> Result<(broadcast
     let family = Family::of(address.ip());
     check_size(args.size, family)?;
     let options = options(&args.socket, family, Cast::Unicast)?;
-    let sources: Vec<_> = destination.source.into_iter().collect();
-    let network = Fanout::open(&options, &sources, table)?;
     let notices = resolved(target, address).into_iter().collect();
     let plan = broadcast::Plan { destinations: vec![destination], notices, ..broadcast::Plan::default() };
+    let network = open(&options, &plan.destinations, table)?;
     Ok((plan, Follows::One(way), network))
 }
 
@@ -124,13 +120,13 @@ fn check_size(len: usize, family: Family) -> Result<(), Error> {
 }
 
 /// The report. A terminal also shows how far it is, unless less, more or JSON is wanted.
-fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink> {
+fn sink(args: &args::Ping, output: &Output) -> Box<dyn Sink + Send> {
     if output.json {
         return output.sink(Style::Ping);
     }
     // The bytes of a probe say nothing to a person; those of another answer may.
     let show = if args.matching == args::Match::Any { Show::Text } else { Show::None };
-    let options = Options { show, histogram: args.histogram, width: columns(), ..output.options(Style::Ping) };
+    let options = Options { show, histogram: args.histogram, ..output.options(Style::Ping) };
     let lines = Human::new(options, stdout(), stderr());
     if output.quiet || output.verbose || !notes_to_terminal() {
         return Box::new(lines);

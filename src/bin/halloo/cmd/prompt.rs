@@ -121,7 +121,7 @@ fn redrawing(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<S
 }
 
 /// Leaves the prompt before the last line: the thread at the prompt may never come to write it.
-pub(super) struct Leaving(pub(super) Box<dyn Sink>);
+pub(super) struct Leaving(pub(super) Box<dyn Sink + Send>);
 
 impl Sink for Leaving {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
@@ -141,7 +141,7 @@ impl Sink for Leaving {
 /// it just writes.
 pub(super) struct Above {
     redraw: SyncSender<()>,
-    out: Box<dyn Write>,
+    out: Box<dyn Write + Send>,
     held: Vec<u8>,
 }
 
@@ -149,7 +149,7 @@ pub(super) struct Above {
 const ERASE_LINE: &[u8] = b"\r\x1b[K";
 
 impl Above {
-    fn new(redraw: SyncSender<()>, out: impl Write + 'static) -> Self {
+    fn new(redraw: SyncSender<()>, out: impl Write + Send + 'static) -> Self {
         Self { redraw, out: Box::new(out), held: Vec::new() }
     }
 }

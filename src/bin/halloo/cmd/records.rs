@@ -27,7 +27,7 @@ pub(super) fn open(
     output: &Output,
     style: Style,
     waker: impl FnOnce() -> Result<Waker, Error>,
-) -> Result<(Feed, Box<dyn Sink>), Error> {
+) -> Result<(Feed, Box<dyn Sink + Send>), Error> {
     if source == Source::Interactive && prompt::is_possible() {
         let Prompt { editor, data, notes } = prompt::open()?;
         let sink = Box::new(Leaving(output.sink_to(style, data, notes)));

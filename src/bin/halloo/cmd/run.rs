@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use halloo::drive::{self, Clock, Stop, SystemClock};
 use halloo::engine::Engine;
 use halloo::model::{Error, Event, Now, Sink, Stats, Verdict};
-use halloo::net::{Batch, Fanout};
+use halloo::net::{Batch, Fanout, Waker};
 
 use crate::args::Args;
 use crate::cmd::signals;
@@ -28,25 +28,27 @@ impl Output {
 
     /// The lines for people in the layout of a command.
     pub(super) fn options(&self, style: Style) -> Options {
-        Options { quiet: self.quiet, verbose: self.verbose, notes_width: notes_columns(), ..Options::new(style) }
+        let (width, notes_width) = (columns(), notes_columns());
+        Options { quiet: self.quiet, verbose: self.verbose, width, notes_width, ..Options::new(style) }
     }
 
     /// The report of a command: lines for people, or JSON.
-    pub(super) fn sink(&self, style: Style) -> Box<dyn Sink> {
+    pub(super) fn sink(&self, style: Style) -> Box<dyn Sink + Send> {
         self.sink_to(style, stdout(), stderr())
     }
 
     /// The same, by a queue: then nobody waits for the readers.
-    pub(super) fn queued(&self, style: Style, queue: &mut Queue) -> Box<dyn Sink> {
+    pub(super) fn queued(&self, style: Style, queue: &mut Queue) -> Box<dyn Sink + Send> {
         self.sink_to(style, queue.inlet(stdout()), queue.inlet(stderr()))
     }
 
     /// The same where standard output is another program's: everything to standard error, and as JSON nothing twice.
-    pub(super) fn queued_aside(&self, style: Style, queue: &mut Queue) -> Box<dyn Sink> {
+    pub(super) fn queued_aside(&self, style: Style, queue: &mut Queue) -> Box<dyn Sink + Send> {
         if self.json {
             Box::new(Json::new(queue.inlet(stderr()), io::sink()))
         } else {
-            self.sink_to(style, queue.inlet(stderr()), queue.inlet(stderr()))
+            let options = Options { width: notes_columns(), ..self.options(style) };
+            Box::new(Human::new(options, queue.inlet(stderr()), queue.inlet(stderr())))
         }
     }
 
@@ -54,9 +56,9 @@ impl Output {
     pub(super) fn sink_to(
         &self,
         style: Style,
-        data: impl Write + 'static,
-        notes: impl Write + 'static,
-    ) -> Box<dyn Sink> {
+        data: impl Write + Send + 'static,
+        notes: impl Write + Send + 'static,
+    ) -> Box<dyn Sink + Send> {
         if self.json {
             Box::new(Json::new(data, notes))
         } else {
@@ -104,7 +106,10 @@ impl Output {
 ///
 /// # Errors
 /// Output that cannot be written, unless its reader has left.
-pub(super) fn tell<'e>(mut sink: Box<dyn Sink>, events: impl IntoIterator<Item = Event<'e>>) -> Result<(), Error> {
+pub(super) fn tell<'e>(
+    mut sink: Box<dyn Sink + Send>,
+    events: impl IntoIterator<Item = Event<'e>>,
+) -> Result<(), Error> {
     let now = now();
     let told = events.into_iter().try_for_each(|event| sink.event(now, &event)).and_then(|()| sink.flush());
     told.or_else(|error| written(&error))
@@ -129,7 +134,7 @@ pub(super) fn to_terminal() -> bool {
 }
 
 /// How many characters stand in a line of standard output, if that is a terminal.
-pub(super) fn columns() -> Option<usize> {
+fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }
 
@@ -169,7 +174,7 @@ pub(super) fn run(
     engine: &mut impl Engine,
     network: &mut Fanout,
     setup: Setup,
-    sink: Box<dyn Sink>,
+    sink: Box<dyn Sink + Send>,
 ) -> Option<Verdict> {
     let Setup { batch, stop } = setup;
     let mut sink = ToTheEnd::new(sink);
@@ -186,16 +191,38 @@ pub(super) fn run_queued(
     engine: &mut impl Engine,
     network: &mut Fanout,
     setup: Setup,
-    (queue, sink): (Queue, Box<dyn Sink>),
+    (queue, sink): (Queue, Box<dyn Sink + Send>),
 ) -> Result<Option<Verdict>, Error> {
     let waker = network.waker()?;
     let sink = queue.start(sink, move || waker.wake()).map_err(|error| not_written(&error))?;
     Ok(run(engine, network, setup, Box::new(sink)))
 }
 
+/// The same over several networks, by a thread for each, until a signal or the engine ends it. `slot` is how many bytes a
+/// receive buffer has.
+///
+/// # Errors
+/// The system has no means to wait, or no thread to spare.
+pub(super) fn run_together(
+    engine: &mut (impl Engine + Send),
+    mut networks: Vec<Fanout>,
+    slot: usize,
+    (queue, sink): (Queue, Box<dyn Sink + Send>),
+) -> Result<Option<Verdict>, Error> {
+    let (stop, waker) = (Stop::default(), Waker::of_all(&mut networks)?);
+    signals::watch(stop.clone(), waker.clone());
+    let failed = waker.clone();
+    let sink = queue.start(sink, move || failed.wake()).map_err(|error| not_written(&error))?;
+    let networks = networks.into_iter().map(|network| (network, Batch::new(slot))).collect();
+    let mut sink = ToTheEnd::new(Box::new(sink));
+    // As above.
+    let _told = drive::run_together(engine, networks, &mut sink, SystemClock::start(), &stop, &|| waker.wake());
+    Ok(sink.verdict())
+}
+
 /// Tells the end of a run to the writers that still work, where another has failed: why, and the summary with that verdict.
-struct ToTheEnd {
-    inner: Box<dyn Sink>,
+pub(super) struct ToTheEnd {
+    inner: Box<dyn Sink + Send>,
     /// The first failure.
     failed: Option<Failed>,
     /// When something was last told.
@@ -213,11 +240,17 @@ enum Failed {
 }
 
 impl ToTheEnd {
-    fn new(inner: Box<dyn Sink>) -> Self {
+    pub(super) fn new(inner: Box<dyn Sink + Send>) -> Self {
         Self { inner, failed: None, now: now() }
     }
 
-    fn verdict(&self) -> Option<Verdict> {
+    /// Another writer has failed, which is not one of those that this tells.
+    pub(super) fn beside(&mut self, error: io::Error) {
+        let _remembered = self.remember(error);
+    }
+
+    /// The verdict of output that could not be written; `None` where all could be, or the reader of it left.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
         match self.failed.as_ref()? {
             Failed::ReaderLeft => None,
             Failed::For(error) => Some(error.verdict()),

@@ -11,12 +11,13 @@ use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::{Cast, Destination, Error, Family, Repeat, Schedule, Selector, Verdict};
 use halloo::net::endpoint::source_for;
-use halloo::net::{Batch, FOLLOWS_INTERFACES, Fanout, Options, batch, interfaces};
+use halloo::net::{Batch, Fanout, Options, batch, interfaces};
 
 use crate::args;
+use crate::cmd::broadcast as to_all;
 use crate::cmd::records::{self, may_take_long};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end};
-use crate::cmd::way::{address, is_broadcast, options, resolved, source_asked, way};
+use crate::cmd::way::{address, follow, is_broadcast, open, options, resolved, source_asked, way};
 use crate::report::Style;
 
 /// The time between rounds of `--count`, unless it is said.
@@ -29,8 +30,9 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
     let (destination, follows, mut notices) = destination(args, address, &table)?;
     notices.extend(resolved(&args.target, address));
     notices.extend(perhaps_meant(args));
+    let everybody = matches!(destination.cast, Cast::Broadcast | Cast::Limited);
     let plan = Plan {
-        schedule: schedule(&args.pacing, INTERVAL, Duration::ZERO),
+        schedule: pace(&args.pacing, everybody),
         answers: Answers {
             linger: linger(&destination, &table, args.answers.linger),
             strict_source: args.strict_source,
@@ -45,12 +47,11 @@ pub(super) fn run(args: &args::Send, output: &Output) -> Result<Verdict, Error> 
         ..Plan::to(vec![destination.clone()])
     };
     let options = Options {
-        broadcast: matches!(destination.cast, Cast::Broadcast | Cast::Limited),
+        broadcast: everybody,
         connect: args.connect.then_some(destination.address),
         ..options(&args.socket, Family::of(destination.address.ip()), destination.cast)?
     };
-    let sources: Vec<IpAddr> = destination.source.into_iter().collect();
-    let network = Fanout::open(&options, &sources, table)?;
+    let network = open(&options, &plan.destinations, table)?;
     send(plan, follows, args.records.source(), network, output, Style::Send)
 }
 
@@ -69,14 +70,16 @@ pub(super) fn send(
     let is_series = !at_once || may_take_long(&source);
     let (feed, sink) = records::open(source, family, output, style, || network.waker())?;
     let setup = Setup::new(&mut network, Batch::new(batch::SLOT), is_series || waits)?;
-    if is_series && FOLLOWS_INTERFACES {
-        // Where there is no news of them, those of the start are used.
-        let _unheeded = network.watch_interfaces();
-    }
-    let follows = if FOLLOWS_INTERFACES { follows } else { Follows::Nothing };
+    let follows = follow(&mut network, follows, is_series);
     let mut sender = Sender::new(plan, feed).following(follows, network.table());
     let unwritten = run_to_the_end(&mut sender, &mut network, setup, sink);
     Ok(unwritten.unwrap_or(sender.stats().verdict))
+}
+
+/// When datagrams leave: those for everybody no faster than a broadcast, whatever command they are typed behind.
+fn pace(args: &args::Pacing, everybody: bool) -> Schedule {
+    let interval = args.interval.unwrap_or(if everybody { to_all::INTERVAL } else { INTERVAL });
+    schedule(args, interval, if everybody { interval } else { Duration::ZERO })
 }
 
 /// When datagrams leave.

@@ -1,5 +1,6 @@
 //! `halloo echo` and `halloo length`, and the socket they share with `listen`.
 
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -14,10 +15,10 @@ use halloo::model::target::DEFAULT_PORT;
 use halloo::model::{Error, Family, Fault, Interface, Link, LinkName, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
-use halloo::net::{Batch, Fanout, KNOWS_DESTINATION, Network, Options, batch, interfaces};
+use halloo::net::{Fanout, KNOWS_DESTINATION, Network, Options, SPREADS_SENDERS, batch, interfaces};
 
 use crate::args::{self, RateLimit};
-use crate::cmd::run::{Output, Setup, run_queued};
+use crate::cmd::run::{Output, run_together};
 use crate::report::{Queue, Style};
 
 /// Answers with the same bytes.
@@ -41,10 +42,12 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         share: args.share,
         receive_buffer: args.receive_buffer,
         offload: args.offload,
+        busy_poll: args.busy_poll,
+        threads: args.threads,
         interfaces: &args.interface,
         groups: &[],
     };
-    let Open { network, listening, mut notices } = open(&wish)?;
+    let Open { network, others, listening, mut notices } = open(&wish)?;
     if !listening.local.ip().is_loopback() {
         notices.push(Notice::LanCanReach(listening.local));
     }
@@ -68,22 +71,22 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
     };
     let mut queue = Queue::new();
     let sink = output.queued(Style::Receive, &mut queue);
-    serve(plan, network, Batch::new(batch::SLOT), (queue, sink))
+    let networks = iter::once(network).chain(others).collect();
+    serve(plan, networks, batch::SLOT, (queue, sink))
 }
 
 /// Runs a server to its end. It never waits for whoever reads what is written to the queue.
 pub(super) fn serve(
     plan: Plan,
-    mut network: Fanout,
-    batch: Batch,
-    output: (Queue, Box<dyn Sink>),
+    mut networks: Vec<Fanout>,
+    slot: usize,
+    output: (Queue, Box<dyn Sink + Send>),
 ) -> Result<Verdict, Error> {
-    if plan.fail_on_loss && network.drops().is_none() {
+    if plan.fail_on_loss && networks.iter_mut().any(|network| network.drops().is_none()) {
         return Err(Error::Unsupported { what: "to count what the kernel drops" });
     }
-    let setup = Setup::new(&mut network, batch, true)?;
     let mut server = Server::new(plan);
-    let unwritten = run_queued(&mut server, &mut network, setup, output)?;
+    let unwritten = run_together(&mut server, networks, slot, output)?;
     Ok(unwritten.unwrap_or(server.stats().verdict))
 }
 
@@ -100,6 +103,10 @@ pub(super) struct Wish<'a> {
     pub(super) share: bool,
     pub(super) receive_buffer: Option<usize>,
     pub(super) offload: bool,
+    pub(super) busy_poll: Option<Duration>,
+    /// A socket and a thread each. `listen` has one: what it does is write, by one thread in any case, and several would write
+    /// what came in another order than it came.
+    pub(super) threads: usize,
     pub(super) interfaces: &'a [Selector],
     pub(super) groups: &'a [IpAddr],
 }
@@ -107,6 +114,8 @@ pub(super) struct Wish<'a> {
 /// A receiving socket, and what to say about it.
 pub(super) struct Open {
     pub(super) network: Fanout,
+    /// Those with the same port, which leave broadcasts to the first.
+    pub(super) others: Vec<Fanout>,
     pub(super) listening: Listening,
     pub(super) notices: Vec<Notice>,
 }
@@ -114,9 +123,13 @@ pub(super) struct Open {
 /// Opens a receiving socket.
 ///
 /// # Errors
-/// A name without an address, an unknown interface, a port that is taken, a group that no interface could join.
+/// A name without an address, an unknown interface, a port that is taken, a group that no interface could join; several threads where
+/// the system does not spread who sends over them.
 pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
-    let table = interfaces::list()?;
+    if wish.threads > 1 && !SPREADS_SENDERS {
+        return Err(Error::Unsupported { what: "spreading senders over several threads" });
+    }
+    let (table, watch) = interfaces::watched()?;
     let address = match wish.address {
         Some(target) => interfaces::resolve(target, wish.default, None, &table)?,
         None => wish.default,
@@ -124,7 +137,7 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
     let asked = wish.receive_buffer.unwrap_or(RECEIVE_BUFFER);
     let Wish { share, offload, .. } = *wish;
     let options = Options { share, offload, receive_buffer: asked, patient: false, ..Options::new(address) };
-    let endpoint = options.open()?;
+    let (endpoint, others) = options.open_together(wish.threads)?;
     let mut notices = Vec::new();
     let groups = join(wish, &endpoint, &table, &mut notices)?;
     let granted = endpoint.granted().receive_buffer;
@@ -136,12 +149,18 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
     let listening = Listening { role: wish.role, local, groups, receive_buffer: (asked, granted) };
     let names = table.links(wish.interfaces)?.into_iter().map(|link| link.name).collect::<Vec<_>>();
     let everybody = (wish.groups.is_empty() && hears_all_nodes(&endpoint)).then_some(ALL_NODES.into());
+    let mut others: Vec<_> = others.into_iter().map(|other| Fanout::new(vec![other], table.clone())).collect();
+    others.iter_mut().for_each(Fanout::leave_broadcasts);
     let mut network = Fanout::new(vec![endpoint], table);
     for group in wish.groups.iter().copied().chain(everybody) {
         network.keep_joined(group, names.clone());
     }
-    network.watch_interfaces()?;
-    Ok(Open { network, listening, notices })
+    network.keep_watching(watch)?;
+    for network in iter::once(&mut network).chain(&mut others) {
+        network.watch_interfaces()?;
+        network.poll_for(wish.busy_poll.unwrap_or_default());
+    }
+    Ok(Open { network, others, listening, notices })
 }
 
 /// Bound to one address, a socket hears no broadcasts; bound to a group, to a broadcast address or to everything, it hears

@@ -18,12 +18,21 @@ use crate::cmd::terminal;
 #[cfg(unix)]
 const TOGETHER: Duration = Duration::from_millis(200);
 
+/// Ends the process by the first signal of `ends` that comes later than what came together with the last one, or with the end of
+/// the work. The end in order may be stuck behind a reader that does not read.
+#[cfg(unix)]
+pub(super) fn end_at_the_next(signals: &mut impl Iterator<Item = i32>, ends: &[i32]) {
+    let mut since = SystemClock::start();
+    if let Some(signal) = signals.find(|signal| ends.contains(signal) && since.now().run > TOGETHER) {
+        let _unheeded = signal_hook::low_level::emulate_default_handler(signal);
+    }
+}
+
 /// Watches for signals from now on. Where that is not possible, they keep their usual effect.
 #[cfg(unix)]
 pub(super) fn watch(stop: Stop, waker: Waker) {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
-    use signal_hook::low_level::emulate_default_handler;
 
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     // Without a thread to spare, signals keep their usual effect.
@@ -32,14 +41,10 @@ pub(super) fn watch(stop: Stop, waker: Waker) {
         if signals.next().is_none() {
             return;
         }
-        let mut since = SystemClock::start();
         terminal::leave();
         stop.request();
         waker.wake();
-        // The end in order may be stuck behind a reader that does not read.
-        if let Some(second) = signals.find(|_| since.now().run > TOGETHER) {
-            let _unheeded = emulate_default_handler(second);
-        }
+        end_at_the_next(&mut signals, &[SIGINT, SIGTERM]);
     });
 }
 
@@ -77,28 +82,34 @@ pub(super) fn asked() -> Arc<AtomicBool> {
 /// Those of wait(2).
 #[cfg(target_os = "linux")]
 pub(super) fn wait_for(child: &mut std::process::Child) -> std::io::Result<Option<i32>> {
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
     use std::os::unix::process::ExitStatusExt;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (handle, pid) = (signals.handle(), Pid::from_raw(child.id().cast_signed()));
-    let passing = std::thread::Builder::new().spawn(move || {
-        for signal in signals.forever() {
-            // One that has ended needs no signal.
-            let _unheeded = Signal::try_from(signal).and_then(|signal| kill(pid, signal));
-        }
-    })?;
-    let status = child.wait();
-    // Before the number of the child can be somebody else's for long.
-    handle.close();
-    let _nothing_to_tell = passing.join();
-    let status = status?;
+    let status = status_of(child)?;
     if let Some(signal) = status.signal() {
         emulate_default_handler(signal)?;
     }
     Ok(status.code())
+}
+
+/// The same without a thread, which there may be none to spare for: that the child has ended is a signal, too.
+#[cfg(target_os = "linux")]
+fn status_of(child: &mut std::process::Child) -> std::io::Result<std::process::ExitStatus> {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    // Where they cannot be watched for, they keep their usual effect, and the child dies with this process.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGCHLD]) else { return child.wait() };
+    let pid = Pid::from_raw(child.id().cast_signed());
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        // The child has its number until the line above says that it has ended.
+        for signal in signals.wait().filter(|signal| *signal != SIGCHLD) {
+            let _unheeded = Signal::try_from(signal).and_then(|signal| kill(pid, signal));
+        }
+    }
 }

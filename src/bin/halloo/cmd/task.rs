@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, OnceLock};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 
 use halloo::drive::Stop;
 use halloo::model::Error;
@@ -14,10 +14,9 @@ use halloo::net::{Waker, die_with_this_thread};
 /// The exit code of the program, once it has ended.
 pub(super) type Code = Arc<OnceLock<u8>>;
 
-/// The program, and the thread that waits for it.
+/// The program, for which a thread waits.
 pub(super) struct Task {
     code: Code,
-    thread: JoinHandle<()>,
 }
 
 impl Task {
@@ -31,7 +30,7 @@ impl Task {
             return Err(failed("COMMAND", &io::ErrorKind::InvalidInput.into()));
         };
         let name = program.to_string_lossy();
-        let guard = system::Guard::new().map_err(|error| failed(&name, &error))?;
+        let mut guard = system::Guard::new().map_err(|error| failed(&name, &error))?;
         let mut command = Command::new(program);
         die_with_this_thread(command.args(args));
         let child = command.spawn().map_err(|error| failed(&name, &error))?;
@@ -42,9 +41,11 @@ impl Task {
             let _unheeded = told.set(guard.wait(child));
             stop.request();
             waker.wake();
+            guard.end_at_a_signal();
         };
-        let thread = Builder::new().spawn(wait).map_err(|error| failed(&name, &error))?;
-        Ok(Self { code, thread })
+        // It goes on beyond the program, to the end of the process.
+        let _thread = Builder::new().spawn(wait).map_err(|error| failed(&name, &error))?;
+        Ok(Self { code })
     }
 
     /// Where its exit code will be.
@@ -57,8 +58,7 @@ impl Task {
         if self.code.get().is_none() {
             system::tell_to_end();
         }
-        let _ended = self.thread.join();
-        self.code.get().copied().unwrap_or(1)
+        *self.code.wait()
     }
 }
 
@@ -111,6 +111,8 @@ mod system {
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::{emulate_default_handler, raise};
 
+    use crate::cmd::signals::end_at_the_next;
+
     /// What a program may have a use for.
     const PASSED_ON: [i32; 8] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP];
 
@@ -127,7 +129,7 @@ mod system {
 
         /// Passes signals on until the program has ended, and returns its code. Nobody else waits for it, so its number
         /// stays its own until then.
-        pub(super) fn wait(mut self, mut child: Child) -> u8 {
+        pub(super) fn wait(&mut self, mut child: Child) -> u8 {
             let mut signals = self.0.forever();
             loop {
                 match child.try_wait() {
@@ -150,7 +152,15 @@ mod system {
                 }
             }
         }
+
+        /// Once the program has ended there is nobody to pass a signal on to: the next one ends this process.
+        pub(super) fn end_at_a_signal(mut self) {
+            end_at_the_next(&mut self.0.forever(), &ENDS);
+        }
     }
+
+    /// What ends a program that does nothing about it.
+    const ENDS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
     fn pass_on(signal: i32, child: &Child) {
         if let (Ok(signal), Ok(id)) = (Signal::try_from(signal), i32::try_from(child.id())) {
@@ -184,9 +194,12 @@ mod system {
             Ok(Self)
         }
 
-        pub(super) fn wait(self, mut child: Child) -> u8 {
+        pub(super) fn wait(&mut self, mut child: Child) -> u8 {
             child.wait().map_or(u8::MAX, super::code_of)
         }
+
+        /// Ctrl-C is not passed on here, and keeps its place.
+        pub(super) fn end_at_a_signal(self) {}
     }
 
     /// There is no way to ask a program to end here; it is waited for.

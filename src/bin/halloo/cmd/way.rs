@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use halloo::engine::places::Way;
+use halloo::engine::places::{Follows, Way};
 use halloo::model::error::Unsendable;
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
-use halloo::model::{Cast, Error, Family, Host, Link, Selector, Target};
+use halloo::model::{Cast, Destination, Error, Family, Host, Link, Selector, Target};
 use halloo::net::endpoint::source_for;
 use halloo::net::options::RECEIVE_BUFFER;
-use halloo::net::{Options, interfaces};
+use halloo::net::{FOLLOWS_INTERFACES, Fanout, Options, interfaces};
 
 use crate::args;
 
@@ -127,4 +127,25 @@ pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result
         receive_buffer: args.receive_buffer.unwrap_or(RECEIVE_BUFFER),
         ..Options::new(SocketAddr::new(from, args.from.and_then(|from| from.port).unwrap_or(0)))
     })
+}
+
+/// The sockets for these destinations.
+///
+/// # Errors
+/// The system's.
+pub(super) fn open(options: &Options, destinations: &[Destination], table: Table) -> Result<Fanout, Error> {
+    let sources: Vec<IpAddr> = destinations.iter().filter_map(|to| to.source).collect();
+    Fanout::open(options, &sources, table)
+}
+
+/// What destinations can follow on this system. The network hears of it from now on, if they will still be used then: where it
+/// cannot, those of the start are.
+pub(super) fn follow(network: &mut Fanout, follows: Follows, takes_long: bool) -> Follows {
+    if !FOLLOWS_INTERFACES {
+        return Follows::Nothing;
+    }
+    if takes_long {
+        let _unheeded = network.watch_interfaces();
+    }
+    follows
 }

@@ -144,10 +144,10 @@ impl Rule {
             Self::AtMost(n) => format!("<= {n}"),
             Self::Are(numbers) => value_in(&Value::from(numbers.to_vec()), lang),
             Self::Says(text) => text.to_owned(),
-            Self::Say(texts) => texts.join(", "),
+            Self::Say(texts) => value_in(&Value::from(texts.to_vec()), lang),
             Self::Yes => value_in(&Value::Flag(true), lang),
             Self::No => value_in(&Value::Flag(false), lang),
-            Self::SameAs(name) => observed.text(name),
+            Self::SameAs(name) => value_in(observed.get(name)?, lang),
             Self::Unknown => return None,
         })
     }
@@ -194,6 +194,22 @@ mod tests {
             assert_eq!(judged(rule, Some(good), Sight::Calls, false), Some(true), "{rule:?}");
             assert_eq!(judged(rule, Some(bad), Sight::Calls, false), Some(false), "{rule:?}");
         }
+    }
+
+    #[test]
+    fn what_is_expected_is_written_as_what_was_seen_in_each_language() {
+        let mut observed = Observed::default();
+        observed.put("other", vec![5u64, 3]);
+        let words = |rule: Rule, lang| rule.words(&observed, lang).unwrap();
+        for (rule, en, zh) in [
+            (Rule::SameAs("other"), "5, 3", "5、3"),
+            (Rule::Are(&[5, 3]), "5, 3", "5、3"),
+            (Rule::Say(&["x", "y"]), "x, y", "x、y"),
+            (Rule::Yes, "yes", "是"),
+        ] {
+            assert_eq!((&*words(rule, Lang::En), &*words(rule, Lang::Zh)), (en, zh), "{rule:?}");
+        }
+        assert_eq!(Rule::SameAs("nothing").words(&observed, Lang::En), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use halloo::drive::{Clock, SystemClock};
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
 
 use super::card::{Chapter, Lesson, Needs};
+use super::cause::Cause;
 use super::page::{self, Guess, Page};
 use super::progress::{Mark, Progress};
 use super::question::Answer;
@@ -59,7 +60,7 @@ impl Desk<'_> {
     /// # Errors
     /// Those of the terminal.
     pub(crate) fn pause(&mut self, lang: Lang) -> io::Result<()> {
-        write!(self.shown, "\n  ({}) ", words::PRESS_ENTER.raw(lang))?;
+        write!(self.shown, "\n  {} ", words::in_brackets(words::PRESS_ENTER.raw(lang), lang))?;
         self.line().map(drop)
     }
 }
@@ -68,7 +69,7 @@ impl Desk<'_> {
 pub(crate) fn run(lesson: &'static Lesson, stage: &Stage, lang: Lang) -> (LessonRun, Option<Observed>) {
     let mut clock = SystemClock::start();
     let result = match stage.why_not_private() {
-        Some(why) if lesson.needs == Needs::Lan => Err(Trouble::Skip(why.to_owned())),
+        Some(why) if lesson.needs == Needs::Lan => Err(Trouble::Skip(why.clone())),
         _ => (lesson.run)(stage),
     };
     let took = clock.now().run;
@@ -80,7 +81,7 @@ pub(crate) fn run(lesson: &'static Lesson, stage: &Stage, lang: Lang) -> (Lesson
             let status = if wrong.is_some() { Status::Surprise } else { Status::Ok };
             (run(status, wrong.map(|fact| page::surprise(fact, lang)), facts), Some(observed))
         }
-        Err(Trouble::Skip(why)) => (run(Status::Skip, Some(why), Vec::new()), None),
+        Err(Trouble::Skip(why)) => (run(Status::Skip, Some(why.raw(lang).to_owned()), Vec::new()), None),
         // Nothing was found out, and that is a surprise too: it is said to be of that kind.
         Err(Trouble::Failed(why)) => {
             let why = format!("{}{why}", words::label(words::BROKE_DOWN, lang));
@@ -113,7 +114,8 @@ impl Course {
     fn stage_line(&self, lang: Lang) -> String {
         let done = catalogue::ALL.iter().filter(|lesson| self.progress.mark(lesson.name).is_some()).count();
         let name = self.stage.name().raw(lang);
-        let why = self.stage.why_not_private().map_or_else(String::new, |why| words::aside(&harmless(why), lang));
+        let aside = |why: &Cause| words::aside(&harmless(why.raw(lang)), lang);
+        let why = self.stage.why_not_private().map_or_else(String::new, aside);
         format!("{done}/{} {}  {name}{why}", catalogue::ALL.len(), words::LESSONS.raw(lang))
     }
 
@@ -130,7 +132,7 @@ impl Course {
     }
 
     /// Why a lesson cannot be played here, if it cannot.
-    fn cannot(&self, lesson: &Lesson) -> Option<&str> {
+    fn cannot(&self, lesson: &Lesson) -> Option<&Cause> {
         self.stage.why_not_private().filter(|_| lesson.needs == Needs::Lan)
     }
 
@@ -182,8 +184,10 @@ impl Course {
             write_lines(desk.shown, &page::wrap(lesson.hint.raw(lang), &label, "    "))?;
         }
         let form = lesson.question.form().raw(lang);
+        let ways = format!("{form}{}{}", words::SEMICOLON.raw(lang), words::EMPTY_LEAVES_OUT.raw(lang));
+        let prompt = words::in_brackets(&ways, lang);
         loop {
-            write!(desk.shown, "  ({form}; {}) > ", words::EMPTY_LEAVES_OUT.raw(lang))?;
+            write!(desk.shown, "  {prompt} > ")?;
             let Some(typed) = desk.line()? else {
                 // The end of the input left the cursor behind the prompt.
                 writeln!(desk.shown, "\n")?;
@@ -241,7 +245,7 @@ fn show(page: &Page<'_>, manner: Manner, desk: &mut Desk<'_>) -> io::Result<()> 
     let [head, drawing, foot] = page.pieces();
     write_lines(desk.shown, &head)?;
     if manner.slow {
-        writeln!(desk.shown, "   ({})", words::PRESS_ENTER.raw(manner.lang))?;
+        writeln!(desk.shown, "   {}", words::in_brackets(words::PRESS_ENTER.raw(manner.lang), manner.lang))?;
     }
     for row in &drawing {
         writeln!(desk.shown, "{row}")?;

@@ -2,6 +2,7 @@
 //!
 //! - [`card`]: what a lesson is. [`catalogue`]: all of them, in order.
 //! - [`stage`]: where it is played. [`actors`]: halloo's own servers and senders, with what they tell written down.
+//! - [`cause`]: why a lesson cannot be done here.
 //! - [`lan`], [`wire`]: several hosts, and what passes between them, where the stage has them.
 //! - [`claim`]: what each system should show, held against what was observed. [`question`]: what is asked before.
 //! - [`draw`], [`page`]: what is shown. [`text`], [`words`]: in which words, in every language.
@@ -57,6 +58,7 @@
 pub(crate) mod actors;
 pub(crate) mod card;
 pub(crate) mod catalogue;
+pub(crate) mod cause;
 pub(crate) mod claim;
 pub(crate) mod course;
 pub(crate) mod draw;

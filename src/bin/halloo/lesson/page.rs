@@ -43,7 +43,7 @@ impl Page<'_> {
     fn head(&self) -> Vec<String> {
         let mut lines = vec![headline(self.lesson, self.stage, self.lang)];
         if self.stage.sabotaged() {
-            lines.push(format!("  ({})", self.say(words::BROKEN_ON_PURPOSE)));
+            lines.push(format!("  {}", words::in_brackets(self.say(words::BROKEN_ON_PURPOSE), self.lang)));
         }
         lines.extend(self.answers());
         lines.push(String::new());
@@ -115,7 +115,7 @@ pub(crate) fn surprise(fact: &Fact, lang: Lang) -> String {
     let expected = fact.expected.as_deref().unwrap_or("-");
     let [expected, seen] = [(words::EXPECTED, expected), (words::SEEN, &*seen)]
         .map(|(word, value)| format!("{}{value}", words::label(word, lang)));
-    format!("{} [{expected}; {seen}]", fact.claim)
+    format!("{} [{expected}{}{seen}]", fact.claim, words::SEMICOLON.raw(lang))
 }
 
 /// Name and title at the left, the stage at the right.

@@ -1,9 +1,9 @@
 //! Where a lesson is played: in a private network, or on this host's loopback.
 
-use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::cause::{Cause, Why};
 use super::lan::{Lan, Station};
 use super::text::Text;
 use super::wire::Wire;
@@ -31,14 +31,14 @@ enum Where {
     /// Network namespaces of our own, where nothing else is.
     Private,
     /// The loopback of this host, and why it is nothing better.
-    Loopback(String),
+    Loopback(Cause),
 }
 
 /// Why an experiment came to no result.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// It cannot be done here: why.
-    Skip(String),
+    Skip(Cause),
     /// It should have worked: what failed and why.
     Failed(String),
 }
@@ -48,13 +48,16 @@ pub(crate) trait Doing<T> {
     /// Names the step.
     ///
     /// # Errors
-    /// [`Trouble::Failed`] with the step in front of the reason.
+    /// [`Trouble::Failed`] with the step in front of the reason; [`Trouble::Skip`] where the machine has too little of something.
     fn doing(self, step: &str) -> Result<T, Trouble>;
 }
 
-impl<T, E: Display> Doing<T> for Result<T, E> {
+impl<T, E: Why> Doing<T> for Result<T, E> {
     fn doing(self, step: &str) -> Result<T, Trouble> {
-        self.map_err(|why| Trouble::Failed(format!("{step}: {why}")))
+        self.map_err(|why| match why.remedy() {
+            Some(remedy) => Trouble::Skip(Cause::shortage(step, &why, &remedy)),
+            None => Trouble::Failed(format!("{step}: {why}")),
+        })
     }
 }
 
@@ -71,7 +74,7 @@ impl Stage {
     }
 
     /// On loopback, because of `why`.
-    pub(crate) const fn loopback(why: String, sabotaged: bool) -> Self {
+    pub(crate) const fn loopback(why: Cause, sabotaged: bool) -> Self {
         Self { place: Where::Loopback(why), sabotaged }
     }
 
@@ -119,7 +122,7 @@ impl Stage {
     }
 
     /// Why it is not a private network, if it is not.
-    pub(crate) fn why_not_private(&self) -> Option<&str> {
+    pub(crate) const fn why_not_private(&self) -> Option<&Cause> {
         match &self.place {
             Where::Private => None,
             Where::Loopback(why) => Some(why),
@@ -177,7 +180,7 @@ impl Topology {
 
     #[cfg(not(target_os = "linux"))]
     fn build(self) -> Result<Lan, Trouble> {
-        Err(Trouble::Skip("there are no private networks on this system".to_owned()))
+        Err(Trouble::Skip(super::cause::NoNetworks.into()))
     }
 }
 

@@ -4,6 +4,7 @@ use halloo::model::lesson::{Fact, Observed, Status};
 use unicode_width::UnicodeWidthStr;
 
 use super::card::Lesson;
+use super::cause::Cause;
 #[cfg(target_os = "linux")]
 use super::claim::Sight;
 use super::course::run;
@@ -11,12 +12,12 @@ use super::draw::WIDTH;
 use super::page::{Guess, LINES, Page, question, wrap};
 use super::question::Answer;
 use super::stage::Stage;
-use super::text::{Lang, Text};
+use super::text::{Lang, Text, text};
 use super::{catalogue, page};
 
 /// The record of a lesson on loopback; `None` if it needs more.
 fn on_loopback(lesson: &'static Lesson) -> Option<Observed> {
-    let stage = Stage::loopback("a test".to_owned(), false);
+    let stage = Stage::loopback(Cause::of(text("a test", "一次测试")), false);
     let (run, observed) = run(lesson, &stage, Lang::En);
     assert!(run.status != Status::Surprise, "{}: {:?}", lesson.name, run.why);
     observed
@@ -211,6 +212,26 @@ fn a_headline_is_one_line() {
             assert!(line.width() <= WIDTH, "{line}");
         }
     }
+}
+
+/// The names of the rows beneath a head in the table of what is answered and what waits.
+fn rows_beneath(head: &str) -> Vec<&'static str> {
+    let table = include_str!("mod.rs").lines().skip_while(|line| *line != head).skip(2);
+    let rows = table.map_while(|line| line.strip_prefix("//! |"));
+    rows.flat_map(|row| row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default().split(", "))
+        .map(|name| name.trim_matches('`'))
+        .collect()
+}
+
+#[test]
+fn what_is_answered_has_its_lesson_and_what_waits_has_none() {
+    let there: Vec<&str> = catalogue::ALL.iter().map(|lesson| lesson.name).collect();
+    let mut answered = rows_beneath("//! | asked, shown or claimed | lesson |");
+    assert!(there.iter().all(|lesson| answered.contains(lesson)), "{answered:?}");
+    answered.retain(|lesson| !there.contains(lesson));
+    assert!(answered.is_empty(), "no lesson: {answered:?}");
+    let waits = rows_beneath("//! | waits | lesson to come |");
+    assert!(!waits.is_empty() && waits.iter().all(|lesson| !there.contains(lesson)), "{waits:?}");
 }
 
 #[test]

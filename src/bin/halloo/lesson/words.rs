@@ -41,13 +41,27 @@ pub(crate) const NOT_KEPT: Text = text("your answer was not kept", "答案没有
 pub(crate) const BROKEN_ON_PURPOSE: Text =
     text("broken on purpose: the check must turn red", "故意破坏了实验条件：检查结果应当变红");
 
+pub(crate) const TOO_LITTLE: Text = text("this machine has too little for it", "系统资源不够");
+pub(crate) const MORE_RESOURCES: Text = text(
+    "'ulimit -n' shows how many files a program may have open, 'ulimit -u' how many processes",
+    "用 ulimit -n 看一个程序最多能打开多少文件，用 ulimit -u 看最多能有多少进程",
+);
+
+/// Between two parts of a line.
+pub(crate) const SEMICOLON: Text = text("; ", "；");
+
 /// A word in front of what it announces: `hint: `, with the colon of the language.
 pub(crate) fn label(word: Text, lang: Lang) -> String {
     format!("{}{}", word.raw(lang), text(": ", "：").raw(lang))
 }
 
-/// A word behind what it judges, in the brackets of the language.
-pub(crate) fn aside(word: &str, lang: Lang) -> String {
-    let [open, close] = [text(" (", "（"), text(")", "）")].map(|bracket| bracket.raw(lang));
+/// A word in the brackets of the language.
+pub(crate) fn in_brackets(word: &str, lang: Lang) -> String {
+    let [open, close] = [text("(", "（"), text(")", "）")].map(|bracket| bracket.raw(lang));
     format!("{open}{word}{close}")
+}
+
+/// A word behind what it judges. The brackets of Chinese bring their own space.
+pub(crate) fn aside(word: &str, lang: Lang) -> String {
+    format!("{}{}", text(" ", "").raw(lang), in_brackets(word, lang))
 }

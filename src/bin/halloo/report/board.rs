@@ -12,7 +12,7 @@ use super::columns::{cut, most_width, width};
 use super::services::{DETAILS, GAP, HEADER, Row, line, widths};
 
 /// How many columns and lines a terminal has now.
-pub(crate) type Size = Box<dyn Fn() -> Option<(usize, usize)>>;
+pub(crate) type Size = Box<dyn Fn() -> Option<(usize, usize)> + Send>;
 
 /// What a terminal is taken for that does not say how large it is.
 const USUAL: (usize, usize) = (80, 24);

@@ -1,7 +1,8 @@
 //! Bytes from the network and names from the system, made safe for a terminal and readable back.
 //!
 //! Nothing that moves a cursor, turns the direction of text or cannot be seen is written as it is (CWE-150): control
-//! characters, bytes that are not UTF-8, bidirectional and other format characters come out as escapes.
+//! characters, bytes that are not UTF-8, bidirectional and other format characters, and letters that are written from the right
+//! come out as escapes.
 //! [`halloo::model::record::unescape`] is the inverse: `send -e` takes what `listen` shows.
 
 use std::borrow::Cow;
@@ -57,7 +58,7 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Marks above and beneath one character: Vietnamese and Hebrew have up to three.
+/// Marks above and beneath one character: Vietnamese has two, phonetic script three.
 const MOST_MARKS: usize = 3;
 
 /// The text with more marks than any script puts on a character as escapes: they would paint over the lines around. So is
@@ -134,7 +135,17 @@ fn needs_escape(c: char) -> bool {
 
 /// Whether a character acts on the terminal, on its neighbours, or is not there to be seen.
 pub(crate) fn is_harmful(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_control() } else { is_unseen(c) }
+    if c.is_ascii() { c.is_ascii_control() } else { is_unseen(c) || is_from_the_right(c) }
+}
+
+/// The blocks of the scripts that are written from the right to the left (UAX #9: the classes R, AL and AN). Their letters turn
+/// the direction of the numbers and signs behind them: an address would stand in front of the name whose it is, and how many
+/// bytes are left out would stand within the payload. An isolate around them (FSI, PDI) would keep that off, but not
+/// every terminal knows it, and it is lost where a text is cut or goes on in the next line. Nothing is lost: an escape reads back.
+const fn is_from_the_right(c: char) -> bool {
+    matches!(c,
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
 }
 
 /// C1 controls, the line and paragraph separators, and every character that Unicode 16 gives the general category Cf or the
@@ -234,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_from_the_right_moves_nothing_that_stands_behind_it() {
+        assert_eq!(shown("a\u{5d0}\u{663}b".as_bytes()), r"a\u{5d0}\u{663}b");
+        // Its name for the first and the last of each script of such letters.
+        for c in
+            ["\u{5d0}\u{7ff}\u{8ac}", "\u{fb1d}\u{fdfb}\u{fe70}\u{fefc}", "\u{10800}\u{10fff}", "\u{1e800}\u{1eeff}"]
+        {
+            assert!(c.chars().all(is_harmful), "{c:?}");
+        }
+        assert!("\u{58f}\u{900}\u{fb1c}\u{1f600}".chars().all(|c| !is_harmful(c)));
+    }
+
+    #[test]
     fn a_preview_counts_the_bytes_left_out_and_never_cuts_an_escape() {
         assert_eq!(preview(b"", 4), "(empty)");
         assert_eq!(preview(b"CCCC", 4), r#""CCCC""#);
@@ -261,7 +284,7 @@ mod tests {
         #[test]
         fn it_reads_back_and_holds_nothing_harmful(bytes: Vec<u8>) {
             let text = shown(&bytes);
-            prop_assert!(!text.chars().any(|c| c.is_control() || is_unseen(c)));
+            prop_assert!(!text.chars().any(|c| c.is_control() || is_harmful(c)));
             prop_assert_eq!(unescape(&text).unwrap(), bytes);
         }
 

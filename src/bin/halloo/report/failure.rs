@@ -91,8 +91,12 @@ pub(crate) fn failed(failed: &Failed) -> String {
 
 /// Why it failed, and how many more did of which no line tells.
 pub(crate) fn why(failed: &Failed) -> String {
-    let more = if failed.more == 0 { String::new() } else { format!(" ({} more since it was last told)", failed.more) };
-    format!("{}{more}", fault(&failed.fault, failed.destination))
+    format!("{}{}", fault(&failed.fault, failed.destination), more(failed.more))
+}
+
+/// How many more there were of which no line tells.
+pub(crate) fn more(count: u64) -> String {
+    if count == 0 { String::new() } else { format!(" ({count} more since it was last told)") }
 }
 
 /// An interface was chosen, and still there is no way: nothing that could be added to the command helps over IPv6.
@@ -292,13 +296,18 @@ fn of_sending(kind: FaultKind, destination: Option<IpAddr>) -> Option<&'static s
         FaultKind::NetworkDown | FaultKind::NoDevice => "'halloo interfaces' shows which interfaces are up",
         FaultKind::AddressNotAvailable => "'halloo interfaces' shows the addresses of this host",
         FaultKind::TooLong => {
-            "longer than the MTU with --dont-fragment, or than the send buffer: send less, or raise --send-buffer"
+            "longer than the interface's MTU with --dont-fragment ('halloo interfaces' shows it; 28 B of it are headers, 48 B over IPv6), \
+             or than the send buffer: send less, or raise --send-buffer"
         }
         FaultKind::QueueFull if everybody || group => QUEUE,
         FaultKind::QueueFull => {
             "it leaves faster than the link takes it (a lower --rate, a larger --send-buffer), or, where many neighbours are \
              asked, the kernel's table of them is full: 'ip -s neigh' lists it, sysctl net.ipv4.neigh.default.gc_thresh3 (IPv6: \
              net.ipv6...) is its size"
+        }
+        FaultKind::NeighbourUnknown => {
+            "somebody asks from addresses that nobody may have: 'ip neigh' lists them as FAILED and INCOMPLETE; whom the system \
+             knows is answered all the same"
         }
         FaultKind::Refused => "no program there has the port open; 'halloo echo' on that host opens one",
         FaultKind::Invalid if group => {

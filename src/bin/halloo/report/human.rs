@@ -130,7 +130,7 @@ impl Lines {
     /// Whether the event only says again what one line has said: every probe to a port where nobody listens is refused, and
     /// the summary counts that.
     const fn repeats(&mut self, event: &Event<'_>) -> bool {
-        let again = matches!((event, self.options.style), (Event::Refused(_), Style::Ping)) && !self.options.verbose;
+        let again = matches!((event, self.options.style), (Event::Refused(..), Style::Ping)) && !self.options.verbose;
         again && std::mem::replace(&mut self.refused, true)
     }
 
@@ -140,15 +140,15 @@ impl Lines {
         match event {
             Event::Listening(_) | Event::Planned(_) | Event::Interface(_) | Event::Summary(_) => true,
             // Who asked may be gone when its answer comes, as is usual: the summary counts that.
-            Event::Refused(_) if matches!(style, Style::Announce) => verbose && !quiet,
+            Event::Refused(..) if matches!(style, Style::Announce) => verbose && !quiet,
             // Probes go on, and each would say it again: the summary counts them.
-            Event::Refused(_) if matches!(style, Style::Ping) => !quiet,
-            Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(_) => true,
+            Event::Refused(..) if matches!(style, Style::Ping) => !quiet,
+            Event::Failed(_) | Event::BadRecord(_) | Event::Broken(_) | Event::Refused(..) => true,
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
             Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
             // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
-            // probe says where that went, and a service by which ways it was found.
+            // probe says where that went, and a service by which paths it was found.
             Event::Sent(_) => {
                 let elsewhere = matches!(style, Style::Receive | Style::Ping | Style::Announce | Style::Discover);
                 !quiet && (verbose || !elsewhere)
@@ -179,9 +179,11 @@ impl Lines {
             Event::BadRecord(error) => writeln!(out, "{}", failure::record(error)),
             Event::Broken(error) => writeln!(out, "{}", failure::describe(error)),
             Event::Skipped(skipped) => rows::skipped(skipped, out),
-            Event::Received(received) => rows::received(options, received.datagram, out),
-            Event::Reply(reply) => rows::reply(options, reply, out),
-            Event::Refused(refusal) => rows::refused(refusal, out),
+            Event::Received(received) => {
+                rows::within(options.width, out, |out| rows::received(options, received.datagram, out))
+            }
+            Event::Reply(reply) => rows::within(options.width, out, |out| rows::reply(options, reply, out)),
+            Event::Refused(refusal, more) => rows::refused(refusal, *more, out),
             Event::Ignored(why, datagram) => rows::ignored(options, *why, datagram, out),
             Event::Notice(notice) => {
                 let lesson = lessons::of_notice(notice).map_or_else(String::new, Shown::behind);
@@ -215,7 +217,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::super::samples::{self, Pages};
-    use super::super::{Show, clock::TimeOfDay};
+    use super::super::{Show, clock::TimeOfDay, columns::most_width};
     use super::*;
     use halloo::model::event::{Notice, Progress, Received, Reply, Skipped};
     use halloo::model::{Cast, Datagram, Link, Origin, Unusable};
@@ -271,7 +273,7 @@ mod tests {
     fn that_an_asker_is_gone_is_no_news_of_who_announces() {
         samples::with_all(|events| {
             let refused: Vec<Event<'_>> =
-                events.iter().filter(|event| matches!(event, Event::Refused(_))).cloned().collect();
+                events.iter().filter(|event| matches!(event, Event::Refused(..))).cloned().collect();
             let lines = |options| say(options, &refused).0.lines().count();
             assert_eq!(lines(Options::new(Style::Announce)), 0);
             assert_eq!(lines(Options { verbose: true, ..Options::new(Style::Announce) }), refused.len());
@@ -445,6 +447,50 @@ mod tests {
             assert!(words(&within(None)).is_subset(&words(&data)), "{width}:\n{data}");
         }
         assert!(within(Some(79)).contains("\n    no: /31: no broadcast address\n"), "{}", within(Some(79)));
+    }
+
+    #[test]
+    fn on_a_terminal_nothing_that_a_payload_says_begins_a_row() {
+        let fake = "08:09:26.249421 10.0.0.1:1 -> 10.0.0.2:1060%eth0 unicast 2 B  \"ok\"";
+        let payloads = (0..90).map(|n| "x".repeat(n) + fake).chain(["你好".repeat(40), "e\u{301}".repeat(40)]);
+        for payload in payloads {
+            let datagram = samples::datagram(payload.as_bytes());
+            let reply = Reply {
+                datagram: &datagram,
+                round_trip: None,
+                from_another: true,
+                duplicate: false,
+                seq: None,
+                late: false,
+            };
+            let events = [Event::Received(Received { seq: 0, datagram: &datagram }), Event::Reply(reply)];
+            for (width, show) in
+                [20, 40, 60, 80, 120].into_iter().flat_map(|width| [(width, Show::Text), (width, Show::Hex)])
+            {
+                for (style, event) in [Style::Receive, Style::Broadcast].into_iter().zip(&events) {
+                    let options = Options { show, preview: 200, verbose: true, ..Options::new(style) };
+                    let whole = say(options, std::slice::from_ref(event)).0;
+                    let data = say(Options { width: Some(width), ..options }, std::slice::from_ref(event)).0;
+                    let mut lines = data.lines();
+                    assert!(lines.all(|line| most_width(line) <= width), "{width}:\n{data}");
+                    assert!(data.lines().skip(1).all(|line| line.starts_with("    ")), "{width}:\n{data}");
+                    // Nothing is missing, and nothing changes where it fits.
+                    let all = |text: &str| text.split_whitespace().collect::<String>();
+                    assert_eq!(all(&data), all(&whole));
+                    let wide = whole.lines().map(most_width).max();
+                    assert_eq!(say(Options { width: wide, ..options }, std::slice::from_ref(event)).0, whole);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_a_row_stands_beneath_it() {
+        let datagram = samples::datagram(b"who is there?");
+        let text = received(Options { width: Some(80), ..RECEIVE }, &datagram);
+        let time = TimeOfDay(samples::now().wall);
+        let head = format!("{time} 10.77.0.2:35280 -> 10.77.0.255:1060%eth0 broadcast 13 B");
+        assert_eq!(text, format!("{head}\n    \"who is there?\"\n"));
     }
 
     #[test]

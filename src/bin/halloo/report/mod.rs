@@ -131,9 +131,9 @@ pub(crate) enum Show {
 }
 
 /// Gives every event to two sinks.
-pub(crate) struct Tee<'a>(pub(crate) Box<dyn Sink + 'a>, pub(crate) Box<dyn Sink + 'a>);
+pub(crate) struct Tee(pub(crate) Box<dyn Sink + Send>, pub(crate) Box<dyn Sink + Send>);
 
-impl Sink for Tee<'_> {
+impl Sink for Tee {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         // Both get it, even if the first fails: a closed pipe must not cut the capture file short.
         let first = self.0.event(now, event);

@@ -46,7 +46,7 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::Resolved(name, address) => format!("{} is {address}", Name(name)),
         Notice::BroadcastSilence { port, probe } => format!(
             "nobody answered the broadcast. Servers may not answer one: 'halloo echo' does so only with \
-             --answer-broadcast. Stateful firewalls drop such answers, for they come from another address than was asked: \
+             --answer-broadcast, and over IPv6 only on '[::]'. Stateful firewalls drop such answers, for they come from another address than was asked: \
              allow UDP to port {port} on this host ('--from :{port}' keeps the port), or ask one host: \
              'halloo {} HOST'",
             if *probe { "ping" } else { "send" }
@@ -75,8 +75,12 @@ pub(crate) fn text(notice: &Notice) -> String {
             Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
         Notice::NoEcho { answers } => format!(
-            "something answers there, but does not echo: {} no probes of this run as they were sent; --match any takes any answer",
-            Counted(*answers, "datagram came that is", "datagrams came that are")
+            "something answers there, but does not echo: {} sent; --match any takes any answer",
+            Counted(
+                *answers,
+                "datagram came that is no probe of this run as it was",
+                "datagrams came that are no probes of this run as they were"
+            )
         ),
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
@@ -290,7 +294,7 @@ fn small_receive_buffer(asked: usize, granted: usize) -> String {
 fn fragmented(fragments: &Fragments) -> String {
     let Fragments { link: Link { name, .. }, mtu, len, pieces } = fragments;
     format!(
-        "{len} B travel in {pieces} pieces over {} (MTU {mtu}): if one is lost, all are; IP and UDP headers leave {} B \
+        "{len} B need {pieces} pieces over {} (MTU {mtu}): if one is lost, all are; IP and UDP headers leave {} B \
          for a datagram in one piece (IPv6: {} B)",
         Name(name),
         mtu.saturating_sub(28),
@@ -462,6 +466,9 @@ mod tests {
     fn silence_advises_the_command_that_was_typed() {
         let said = |probe| text(&Notice::BroadcastSilence { port: 9, probe });
         assert!(said(true).contains("'halloo ping HOST'") && said(false).contains("'halloo send HOST'"));
+        // The likelier cause comes first.
+        let [server, six, firewall] = ["--answer-broadcast", "'[::]'", "firewalls"].map(|word| said(true).find(word));
+        assert!(server.is_some() && server < six && six < firewall, "{}", said(true));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A queue between receiving and writing, so that a reader who stalls costs lines and no datagrams.
 //!
 //! Whoever tells an event makes bytes of it; a thread writes them out, in the order they were told. What the readers are
-//! behind with is kept up to [`MOST`] bytes. Beyond that, what is told of a datagram is left out whole, a line of it as well
-//! as its packet in a capture file: counted, and told where the gap is. Everything else always gets through.
+//! behind with is kept up to [`MOST`] bytes. Beyond that, what is told of a datagram, or of a service, is left out whole, a line
+//! of it as well as its packet in a capture file: counted, and told where the gap is. Everything else always gets through.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,7 +79,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system has no thread to spare.
-    pub(crate) fn start(self, inner: Box<dyn Sink>, wake: impl Fn() + Send + 'static) -> io::Result<Queued> {
+    pub(crate) fn start(self, inner: Box<dyn Sink + Send>, wake: impl Fn() + Send + 'static) -> io::Result<Queued> {
         let Self { writers, pieces, taken, behind } = self;
         let failure = Arc::new(OnceLock::new());
         let out = Out { writers, behind: Arc::clone(&behind), failure: Arc::clone(&failure) };
@@ -149,7 +149,7 @@ impl Drop for Joined {
 pub(crate) struct Queued {
     // The order matters: a sink that is dropped writes out what it has, the thread ends with the last way into it, and is
     // waited for then.
-    inner: Box<dyn Sink>,
+    inner: Box<dyn Sink + Send>,
     pieces: Sender<Piece>,
     behind: Arc<AtomicUsize>,
     failure: Arc<OnceLock<io::Error>>,
@@ -226,7 +226,7 @@ impl Queued {
 impl Sink for Queued {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::Received(_) | Event::Sent(_) | Event::Ignored(..) => self.pour(now, event)?,
+            Event::Received(_) | Event::Sent(_) | Event::Ignored(..) | Event::Service(..) => self.pour(now, event)?,
             // It says how many are missing in all.
             Event::Summary(_) => return self.sum_up(now, event),
             _ => self.inner.event(now, event)?,

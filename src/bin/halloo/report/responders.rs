@@ -13,8 +13,9 @@ use super::rows::{hide, is_wider, milliseconds, plain_table, without_zone, write
 /// Classes of a histogram: what fits on a screen beside the table.
 const CLASSES: u32 = 12;
 
-/// Characters of the longest bar.
+/// Characters of the longest bar, and those before it.
 const BAR: u64 = 50;
+const BEFORE_BAR: u64 = 21;
 
 const HEADER: [&str; 15] = [
     "responder",
@@ -89,7 +90,8 @@ impl Responders {
             true => rows.iter().try_for_each(|row| write_lines(row, &zeros, out))?,
             false => write_table(&table, out)?,
         }
-        histograms.iter().try_for_each(|histogram| draw(histogram, out))
+        let bar = width.map_or(BAR, |width| (width as u64).saturating_sub(BEFORE_BAR).clamp(1, BAR));
+        histograms.iter().try_for_each(|histogram| draw(histogram, bar, out))
     }
 }
 
@@ -155,13 +157,13 @@ fn marks(responder: &Responder<'_>) -> String {
 }
 
 /// A line for each class: up to which time, how many, and a bar as long as its share of the fullest.
-fn draw(histogram: &Histogram, out: &mut impl Write) -> io::Result<()> {
+fn draw(histogram: &Histogram, longest: u64, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "round-trip times of {}, in ms", histogram.title)?;
     let most = histogram.classes.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let last = histogram.classes.len().saturating_sub(1);
     for (place, (end, count)) in histogram.classes.iter().enumerate() {
         // What there is at all is seen.
-        let bar = (count * BAR).div_ceil(most) as usize;
+        let bar = (count * longest).div_ceil(most) as usize;
         // The longest time is in the last class, and may look like its end.
         let below = if place == last { "<=" } else { "<" };
         let line = format!("{:>10} {count:>8}  {}", format!("{below}{}", milliseconds(*end)), "#".repeat(bar));
@@ -262,5 +264,9 @@ mod tests {
         assert!(bars[CLASSES as usize - 1].trim_start().starts_with("<=0.600 "), "{text}");
         assert!(text.contains("round-trip times of 10.77.0.2:1060, in ms"), "{text}");
         assert_eq!(bars.iter().filter(|line| line.ends_with(&"#".repeat(BAR as usize))).count(), 2, "{text}");
+        // On a narrow terminal the longest bar ends where that does.
+        let narrow = written_within(Some(40), &[samples::responder(&latency)], true);
+        let widths = narrow.lines().filter(|line| line.contains('#')).map(|line| line.chars().count());
+        assert_eq!(widths.max(), Some(40), "{narrow}");
     }
 }

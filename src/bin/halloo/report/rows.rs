@@ -13,7 +13,7 @@ use halloo::model::target::canonical;
 use halloo::model::{Datagram, Interface, Link, Now, StampSource};
 
 use super::clock::TimeOfDay;
-use super::columns::fold;
+use super::columns::{fold, most_width};
 use super::escape::{Name, Preview, harmless};
 use super::failure;
 use super::hexdump::Hexdump;
@@ -150,7 +150,7 @@ pub(crate) fn skipped(skipped: &Skipped, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "skipped: {}", WhyUnusable(skipped.why))
 }
 
-pub(crate) fn received(options: &Options, datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn received(options: &Options, datagram: &Datagram<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{} ", TimeOfDay(datagram.stamp.wall))?;
     way(datagram, out)?;
     write!(out, "{}", Size(datagram))?;
@@ -160,8 +160,37 @@ pub(crate) fn received(options: &Options, datagram: &Datagram<'_>, out: &mut imp
     tail(options, datagram, out)
 }
 
+/// Lines that quote a stranger. Where a terminal would break one anywhere, it is broken here: the quotation stands beneath,
+/// and what goes on stands further in than it began, so that nothing in it can be taken for a row.
+pub(crate) fn within<W: Write>(
+    width: Option<usize>,
+    out: &mut W,
+    lines: impl Fn(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let Some(width) = width else { return lines(out) };
+    let mut text = Vec::new();
+    lines(&mut text)?;
+    String::from_utf8_lossy(&text).lines().try_for_each(|line| broken(width, line, out))
+}
+
+fn broken(width: usize, line: &str, out: &mut impl Write) -> io::Result<()> {
+    if most_width(line) <= width {
+        return writeln!(out, "{line}");
+    }
+    let text = line.trim_start_matches(' ');
+    let indent = &line[..line.len() - text.len()];
+    let (head, quotation) = text.split_at(text.find('"').unwrap_or(text.len()));
+    let parts = [head.trim_end(), quotation].into_iter().filter(|part| !part.is_empty());
+    let room = width.saturating_sub(indent.len() + BENEATH.len());
+    for (number, part) in fold(parts, room).iter().enumerate() {
+        let further = if number == 0 { "" } else { BENEATH };
+        writeln!(out, "{indent}{further}{part}")?;
+    }
+    Ok(())
+}
+
 /// `10.77.0.2:35280 -> 10.77.0.255:1060%eth0 broadcast `
-fn way(datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+fn way(datagram: &Datagram<'_>, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let link = datagram.link.as_ref();
     write!(out, "{} -> ", without_zone(datagram.source))?;
     match (datagram.destination, link) {
@@ -189,7 +218,7 @@ impl Display for Size<'_> {
 }
 
 /// What ends every line of a datagram: details, then the payload.
-fn tail(options: &Options, datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+fn tail(options: &Options, datagram: &Datagram<'_>, out: &mut dyn Write) -> io::Result<()> {
     if options.verbose {
         details(datagram, out)?;
     }
@@ -203,7 +232,7 @@ fn tail(options: &Options, datagram: &Datagram<'_>, out: &mut impl Write) -> io:
     }
 }
 
-fn details(datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
+fn details(datagram: &Datagram<'_>, out: &mut dyn Write) -> io::Result<()> {
     if let Some(ttl) = datagram.ttl {
         write!(out, "  ttl {ttl}")?;
     }
@@ -213,7 +242,7 @@ fn details(datagram: &Datagram<'_>, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-pub(crate) fn reply(options: &Options, reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn reply(options: &Options, reply: &Reply<'_>, out: &mut dyn Write) -> io::Result<()> {
     let datagram = reply.datagram;
     match options.style {
         Style::Ping => numbered(reply, out)?,
@@ -232,7 +261,7 @@ pub(crate) fn reply(options: &Options, reply: &Reply<'_>, out: &mut impl Write) 
 }
 
 /// `64 B from 10.77.0.2:1060  via eth0  seq 3  0.412 ms`
-fn numbered(reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
+fn numbered(reply: &Reply<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{} from {}  {}", Size(reply.datagram), without_zone(reply.datagram.source), Via(reply.datagram))?;
     if let Some(seq) = reply.seq {
         write!(out, "seq {seq}  ")?;
@@ -241,7 +270,7 @@ fn numbered(reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `REPLY   10.77.0.2:1060  via eth0  0.412 ms  13 B`
-fn unnumbered(reply: &Reply<'_>, out: &mut impl Write) -> io::Result<()> {
+fn unnumbered(reply: &Reply<'_>, out: &mut dyn Write) -> io::Result<()> {
     let datagram = reply.datagram;
     write!(out, "REPLY   {}  {}", without_zone(datagram.source), Via(datagram))?;
     write!(out, "{}  {}", RoundTrip(reply.round_trip), Size(datagram))
@@ -276,12 +305,13 @@ pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1000.0)
 }
 
-pub(crate) fn refused(refusal: &Refusal, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn refused(refusal: &Refusal, more: u64, out: &mut impl Write) -> io::Result<()> {
     write!(out, "REFUSED {}  {}", canonical(refusal.destination), WhatIcmpSays(refusal.what))?;
     if let Some(by) = refusal.by {
         write!(out, ", says {}", by.to_canonical())?;
     }
-    writeln!(out, "{}", lessons::of_refusal(refusal.what).map_or_else(String::new, Shown::behind))
+    let lesson = lessons::of_refusal(refusal.what).map_or_else(String::new, Shown::behind);
+    writeln!(out, "{}{lesson}", failure::more(more))
 }
 
 pub(crate) fn ignored(

@@ -1,9 +1,8 @@
 //! One of each event, for the tests of this room.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use halloo::model::error::{Fault, FaultKind};
@@ -11,7 +10,7 @@ use halloo::model::event::{
     Ambiguity, Failed, Fragments, Ignored, Listening, Missing, Notice, Planned, Received, Refusal, Reply, Responder,
     Role, Sent, Skipped, Unreachable, Unsent,
 };
-use halloo::model::interface::Facts;
+use halloo::model::interface::{Facts, Standing};
 use halloo::model::lesson::{Fact, LessonRun, Observed, Status};
 use halloo::model::service::{Change, Path};
 use halloo::model::stats::Verdict;
@@ -29,11 +28,11 @@ pub(super) struct Pages {
 
 /// A writer into shared memory.
 #[derive(Clone, Default)]
-pub(super) struct Page(Rc<RefCell<Vec<u8>>>);
+pub(super) struct Page(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        self.0.lock().unwrap().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -51,7 +50,7 @@ impl Pages {
     }
 
     pub(super) fn data_bytes(&self) -> Vec<u8> {
-        self.data.0.borrow().clone()
+        self.data.0.lock().unwrap().clone()
     }
 
     pub(super) fn data_text(&self) -> String {
@@ -59,7 +58,7 @@ impl Pages {
     }
 
     pub(super) fn notes_text(&self) -> String {
-        String::from_utf8(self.notes.0.borrow().clone()).unwrap()
+        String::from_utf8(self.notes.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -177,7 +176,7 @@ pub(super) fn missing(found: u64) -> Box<Missing> {
     Box::new(Missing { found, expected: 3, asked: 1061, port: 40_000, ..Missing::default() })
 }
 
-/// A service that was heard by two ways, and says that it is elsewhere.
+/// A service that was heard by two paths, and says that it is elsewhere.
 pub(super) fn service() -> Service {
     let path = |source: &str, index, name: &str| Path {
         link: Some(Link { index, name: name.into() }),
@@ -269,6 +268,7 @@ pub(super) fn interfaces() -> Vec<Interface> {
             can_broadcast: true,
             can_multicast: true,
             mtu: Some(1500),
+            standing: Standing::Lasting,
         })
     };
     vec![row("eth0", 24), row("p2p", 31), row("bad\u{1b}", 16)]
@@ -340,16 +340,18 @@ pub(super) fn with_all(look: impl FnOnce(&[Event<'_>])) {
         Event::Responder(&responder),
         Event::Responder(&silent),
         Event::Service(Change::Found, &service),
-        Event::Refused(Refusal {
-            destination: "10.0.0.7:1060".parse().unwrap(),
-            by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
-            what: Unreachable::Port,
-        }),
-        Event::Refused(Refusal {
-            destination: "10.0.0.7:1060".parse().unwrap(),
-            by: None,
-            what: Unreachable::TooLong(Some(1400)),
-        }),
+        Event::Refused(
+            Refusal {
+                destination: "10.0.0.7:1060".parse().unwrap(),
+                by: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+                what: Unreachable::Port,
+            },
+            0,
+        ),
+        Event::Refused(
+            Refusal { destination: "10.0.0.7:1060".parse().unwrap(), by: None, what: Unreachable::TooLong(Some(1400)) },
+            3,
+        ),
         Event::Ignored(Ignored::OwnPort, &whole),
         Event::Lesson(&lesson),
         Event::Summary(&stats),

@@ -54,7 +54,7 @@ fn address_by(service: &Service, path: &Path) -> String {
     zoned(service.address(path), path.link.as_ref()).to_string()
 }
 
-/// The way that has just come up, by its address and interface, where that is anything new to read.
+/// The path that has just come up, by its address and interface, where that is anything new to read.
 fn added(service: &Service) -> Option<[String; 2]> {
     let (last, before) = service.paths.split_last()?;
     let shown = |path: &Path| {
@@ -115,7 +115,7 @@ impl Row {
         let cells = [
             service.about.kind.text().to_owned(),
             word(service.about.name.text()).into_owned(),
-            service.way().map_or_else(|| "-".to_owned(), |path| address_by(service, path)),
+            service.path().map_or_else(|| "-".to_owned(), |path| address_by(service, path)),
             via(service),
             seconds(service.age(now)),
             service.trust.name().to_owned(),
@@ -262,7 +262,7 @@ impl<S: Sink, D: Write> Sink for Print<S, D> {
     fn event(&mut self, now: Now, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::Service(Change::Listed, service) if !self.verified || service.trust == Trust::Verified => {
-                let Some(path) = service.way() else { return Ok(()) };
+                let Some(path) = service.path() else { return Ok(()) };
                 let address = service.address(path);
                 match self.part {
                     Part::AddressAndPort => writeln!(self.data, "{address}"),
@@ -326,6 +326,7 @@ mod tests {
             assert!(word(&name).starts_with("\"lp") && word(&name).ends_with('"'), "{name}");
         }
         assert_eq!(word("lp-1_a.b"), "lp-1_a.b");
+        assert_eq!(word("\u{5d0}1"), "\"\\u{5d0}1\"", "the address would stand before it");
     }
 
     fn table(services: &[Service]) -> String {
@@ -471,7 +472,7 @@ mod tests {
             for _ in 0..paths.len() {
                 paths.rotate_left(1);
                 let service = Service { paths: paths.clone(), ..samples::service() };
-                assert_eq!(service.way(), Some(&best_first[from]));
+                assert_eq!(service.path(), Some(&best_first[from]));
             }
         }
     }

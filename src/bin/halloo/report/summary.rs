@@ -96,6 +96,8 @@ fn discovered(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     failed(stats, out)?;
     some(stats.skipped, "skipped", out)?;
     write!(out, ", {}", Counted(stats.replies.unwrap_or(0), "reply", "replies"))?;
+    some(stats.merged.unwrap_or(0), "changes told together", out)?;
+    some(stats.output_drops.unwrap_or(0), "dropped by the output", out)?;
     some(stats.filtered, "filtered out (other names or interfaces)", out)?;
     losses(stats, out)?;
     ending(stats, out)?;
@@ -289,6 +291,7 @@ mod tests {
             replies: Some(116),
             responders: Some(117),
             refused: 118,
+            merged: Some(120),
             ..Stats::default()
         };
         stats.ignored.insert(Ignored::Known, 119);
@@ -299,7 +302,7 @@ mod tests {
             Style::Ping => "lost in_flight reordered replies responders duplicates late refused failed skipped",
             Style::Receive => "received bytes peers truncated kernel_drops output_drops filtered unread ignored",
             Style::Announce => "received bytes sent failed output_drops filtered ignored",
-            _ => "sent failed skipped replies filtered ignored",
+            _ => "sent failed skipped replies merged output_drops filtered ignored",
         };
         let readme = include_str!("../../../../README.md");
         let (_, readme) = readme.split_once("| key of `summary` |").unwrap();
@@ -339,6 +342,7 @@ mod tests {
             "replies" => known(stats.replies),
             "responders" => known(stats.responders),
             "refused" => stats.refused,
+            "merged" => known(stats.merged),
             _ => panic!("no counter {key}"),
         }
     }

@@ -67,6 +67,7 @@ pub(crate) const fn fault(kind: FaultKind) -> &'static str {
         FaultKind::AddressInUse => "address_in_use",
         FaultKind::TooLong => "too_long",
         FaultKind::QueueFull => "queue_full",
+        FaultKind::NeighbourUnknown => "neighbour_unknown",
         FaultKind::Refused => "refused",
         FaultKind::Invalid => "invalid",
         FaultKind::Unsupported => "unsupported",

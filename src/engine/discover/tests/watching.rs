@@ -251,13 +251,18 @@ fn where_the_last_interface_goes_it_waits_for_one_that_comes() {
 /// What is told of instance 2, which has this name now.
 fn renamed(lan: &mut Lan, name: &str) -> Option<Change> {
     lan.said.changes.clear();
+    renames(lan, name);
+    lan.said.changes.first().map(|(_, change, _)| *change)
+}
+
+/// Instance 2 answers, with this name.
+fn renames(lan: &mut Lan, name: &str) {
     let asked = lan.asker.asked.back().unwrap();
     let (nonce, order) = (asked.nonce, Order { boot: 2, seq: lan.now as u32 });
     let about = About { name: name.parse().unwrap(), ..about(2) };
     let mut bytes = Vec::new();
     Reply { echo: nonce.echo(), address: None, order, about, more: false }.write(&nonce, None, &mut bytes);
     lan.hear("10.0.2.2:1061", &bytes);
-    lan.said.changes.first().map(|(_, change, _)| *change)
 }
 
 #[test]
@@ -288,7 +293,7 @@ fn addresses(lan: &Lan, id: u64) -> (Vec<String>, String) {
     let services = lan.asker.services();
     let service = services.iter().find(|service| service.about.id.0 == id).unwrap();
     let sources = service.paths.iter().map(|path| path.source.ip().to_string()).collect();
-    (sources, service.way().unwrap().source.ip().to_string())
+    (sources, service.path().unwrap().source.ip().to_string())
 }
 
 #[test]
@@ -351,4 +356,68 @@ fn who_watches_to_an_end_at_which_nobody_is_there_has_found_too_few() {
     assert_eq!(verdict(end, Vec::new()), (Verdict::TooFew, true));
     assert_eq!(verdict(end, vec![host(2, &[1], None)]), (Verdict::Done, false));
     assert_eq!(verdict(None, Vec::new()), (Verdict::Done, false));
+}
+
+/// Instance 2 answers, with this port of its service.
+fn moves_to(lan: &mut Lan, port: u16) {
+    let asked = lan.asker.asked.back().unwrap();
+    let (nonce, order) = (asked.nonce, Order { boot: 2, seq: lan.now as u32 });
+    let mut bytes = Vec::new();
+    let about = About { port, ..about(2) };
+    Reply { echo: nonce.echo(), address: None, order, about, more: false }.write(&nonce, None, &mut bytes);
+    lan.hear("10.0.2.2:1061", &bytes);
+}
+
+#[test]
+fn who_says_something_else_all_the_time_is_told_once_a_second_and_with_the_last_word() {
+    let mut lan = Lan::new(watching(None), Vec::new());
+    lan.until(1_000);
+    for port in 1..=4_990 {
+        moves_to(&mut lan, port);
+        lan.until(lan.now + 1);
+    }
+    let lines_and_merged = |lan: &Lan| (lan.said.changes.len() as u64, lan.asker.stats().merged.unwrap());
+    let (lines, merged) = lines_and_merged(&lan);
+    // Four at once, and one a second.
+    assert_eq!((lines, merged), (8, 4_981), "the last word is not told yet");
+    lan.until(7_000);
+    assert_eq!(lan.said.service(2).unwrap().about.port, 4_990);
+    assert_eq!(lines_and_merged(&lan), (9, 4_981));
+    // Then it is as free as before.
+    lan.until(15_000);
+    lan.said.changes.clear();
+    (1..=4).for_each(|port| moves_to(&mut lan, port));
+    assert_eq!(lan.said.changes.len(), 4);
+}
+
+#[test]
+fn who_takes_and_gives_up_the_wanted_name_all_the_time_is_told_once_a_second_as_it_is_then() {
+    for (last, told_last) in [("blue", Change::Found), ("red", Change::Gone)] {
+        let mut lan = Lan::new(Plan { names: named("blue"), ..watching(None) }, Vec::new());
+        lan.until(1_000);
+        for n in 0..3_000 {
+            renames(&mut lan, ["blue", "red"][n % 2]);
+            lan.until(lan.now + 1);
+        }
+        renames(&mut lan, last);
+        lan.until(8_000);
+        let mut told: Vec<Change> = lan.said.changes.iter().map(|(_, change, _)| *change).collect();
+        assert!(told.len() <= 8, "{told:?}");
+        told.retain(|change| *change != Change::Updated);
+        let turns = [Change::Found, Change::Gone].into_iter().cycle();
+        assert!(told.iter().copied().eq(turns.take(told.len())), "{told:?}");
+        assert_eq!(told.last(), Some(&told_last));
+    }
+}
+
+#[test]
+fn what_is_to_be_told_later_is_told_at_the_end() {
+    let mut lan = Lan::new(watching(None), Vec::new());
+    (1..=9).for_each(|port| moves_to(&mut lan, port));
+    assert_eq!(lan.said.changes.len(), 4);
+    lan.finish();
+    let told: Vec<Change> = lan.said.changes.iter().map(|(_, change, _)| *change).collect();
+    assert_eq!(told[4..], [Change::Updated, Change::Listed]);
+    assert_eq!(lan.said.service(2).unwrap().about.port, 9);
+    assert_eq!(lan.asker.stats().merged, Some(4));
 }

@@ -49,7 +49,7 @@ impl Told {
             Event::Failed(failed) => Self::Failed(error_name(failed.fault)),
             Event::Received(received) => Self::Heard(heard(received.datagram)),
             Event::Reply(reply) => Self::Reply(heard(reply.datagram)),
-            Event::Refused(refusal) => Self::Refused(refusal.destination),
+            Event::Refused(refusal, _) => Self::Refused(refusal.destination),
             _ => return None,
         })
     }

@@ -91,6 +91,6 @@ fn drive_sender(plan: Plan, payloads: &[&[u8]], family: Family, mut network: Fan
     let (mut sender, mut diary) = (Sender::new(plan, records.into_iter()), Diary::default());
     let mut clock = SystemClock::start();
     let ran = drive::run(&mut sender, &mut network, Batch::new(batch::SLOT), &mut diary, &mut clock, &Stop::default());
-    ran.map_err(|why| Trouble::Failed(format!("send: {why:?}")))?;
+    ran.doing("send")?;
     Ok(diary.lines())
 }

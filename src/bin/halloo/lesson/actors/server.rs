@@ -201,6 +201,6 @@ fn open(local: SocketAddr, serves: &Serves) -> Result<Opened, Trouble> {
 fn run(mut engine: Engine, mut network: Fanout, cup: usize, mut sink: Diary, stop: &Stop) -> Result<Stats, Trouble> {
     let mut clock = SystemClock::start();
     let ran = drive::run(&mut engine, &mut network, Batch::new(cup), &mut sink, &mut clock, stop);
-    ran.map_err(|why| Trouble::Failed(format!("run a server: {why:?}")))?;
+    ran.doing("run a server")?;
     Ok(engine.stats().clone())
 }

@@ -9,6 +9,7 @@ use halloo::net::bare::Bare;
 
 use crate::lesson::actors::{self, Sends, Server, Serves, Told};
 use crate::lesson::card::{Chapter, Lesson, Needs};
+use crate::lesson::cause::Cause;
 use crate::lesson::claim::{Claim, Rule};
 use crate::lesson::draw::Drawing;
 use crate::lesson::question::{Ask, Question};
@@ -103,7 +104,8 @@ const TO_ALL_HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::n
 
 fn run(stage: &Stage) -> Result<Observed, Trouble> {
     if !cfg!(target_os = "linux") {
-        return Err(Trouble::Skip("loopback has no broadcast address on this system".to_owned()));
+        let why = text("loopback has no broadcast address on this system", "这个系统的回环接口没有广播地址");
+        return Err(Trouble::Skip(Cause::of(why)));
     }
     let mut observed = Observed::default();
     by_hand(stage, &mut observed)?;

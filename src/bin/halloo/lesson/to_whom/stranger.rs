@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
+use std::thread::Builder;
 
 use halloo::model::lesson::Observed;
 use halloo::net::bare::{Bare, Gulp};
@@ -159,11 +160,13 @@ impl Town {
         let sends = Sends { connected: !self.broken, ..Sends::from(LOOPBACK).expecting(1) };
         observed.put("halloo_connects", sends.connected);
         let (told, mallory) = std::thread::scope(|scope| {
-            let mallory = scope.spawn(|| self.answer_when_mallory_is_turned_away());
-            (actors::send(&Place::Here, bob, &[QUESTION], sends), mallory.join())
-        });
-        let mallory = mallory.map_err(|_| Trouble::Failed("answer: the thread is gone".to_owned()))??;
+            let answer = || self.answer_when_mallory_is_turned_away();
+            let mallory = Builder::new().spawn_scoped(scope, answer).doing("start a thread")?;
+            Ok((actors::send(&Place::Here, bob, &[QUESTION], sends), mallory.join()))
+        })?;
+        // If alice did not ask, nobody heard her: hers is the reason.
         let replies = actors::replies_in(&told?);
+        let mallory = mallory.map_err(|_| Trouble::Failed("answer: the thread is gone".to_owned()))??;
         observed.put("connected", replies.iter().map(|reply| actors::as_text(&reply.payload)).collect::<Vec<_>>());
         observed.put("mallory", mallory);
         Ok(())

@@ -12,7 +12,7 @@ fn system(action: Action, on: &str, kind: FaultKind) -> Error {
     Error::System { action, on: on.into(), fault: Fault { kind, code: None } }
 }
 
-const KINDS: [FaultKind; 14] = [
+const KINDS: [FaultKind; 15] = [
     FaultKind::NotPermitted,
     FaultKind::NetworkUnreachable,
     FaultKind::HostUnreachable,
@@ -22,6 +22,7 @@ const KINDS: [FaultKind; 14] = [
     FaultKind::AddressInUse,
     FaultKind::TooLong,
     FaultKind::QueueFull,
+    FaultKind::NeighbourUnknown,
     FaultKind::Refused,
     FaultKind::Invalid,
     FaultKind::Unsupported,

@@ -184,6 +184,8 @@ pub(super) enum Shape<'a> {
         icmp_type: Option<u8>,
         #[serde(skip_serializing_if = "Option::is_none")]
         icmp_code: Option<u8>,
+        #[serde(skip_serializing_if = "is_none")]
+        more: u64,
     },
     Ignored {
         #[serde(flatten)]
@@ -267,7 +269,7 @@ impl Serialize for Attrs<'_> {
     }
 }
 
-/// One way that a service was heard by.
+/// One path that a service was heard by.
 #[derive(Serialize)]
 pub(super) struct Heard<'a> {
     addr: Text<Host>,
@@ -413,7 +415,7 @@ pub(super) fn of_event<'a>(now: Now, event: &'a Event<'a>) -> Option<Shape<'a>> 
         Event::Reply(told) => reply(told),
         Event::Responder(told) => responder(ts, told),
         Event::Service(change, told) => service(now, *change, told),
-        Event::Refused(told) => refused(ts, told),
+        Event::Refused(told, more) => refused(ts, told, *more),
         Event::Ignored(why, datagram) => ignored(*why, datagram),
         Event::Notice(told) => Shape::Notice { ts, notice: notice::word(told), text: notice::text(told) },
         Event::Interface(row) => interface(ts, row),
@@ -536,7 +538,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
         claimed: path.claimed.map(ip),
         on_link: path.on_link,
     };
-    let first = told.way();
+    let first = told.path();
     Shape::Service {
         ts: Ts(now.wall),
         change: change.name(),
@@ -555,7 +557,7 @@ fn service(now: Now, change: Change, told: &Service) -> Shape<'_> {
     }
 }
 
-fn refused(ts: Ts, told: &Refusal) -> Shape<'_> {
+fn refused(ts: Ts, told: &Refusal, more: u64) -> Shape<'_> {
     let mtu = if let Unreachable::TooLong(mtu) = told.what { mtu } else { None };
     let icmp = if let Unreachable::Other(kind, code) = told.what { Some((kind, code)) } else { None };
     Shape::Refused {
@@ -567,6 +569,7 @@ fn refused(ts: Ts, told: &Refusal) -> Shape<'_> {
         mtu,
         icmp_type: icmp.map(|(kind, _)| kind),
         icmp_code: icmp.map(|(_, code)| code),
+        more,
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) struct Summary {
     reordered: Option<u64>,
     replies: Option<u64>,
     responders: Option<u64>,
+    merged: Option<u64>,
     refused: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lessons: Option<Lessons>,
@@ -94,6 +95,7 @@ impl Summary {
             reordered: stats.reordered,
             replies: stats.replies,
             responders: stats.responders,
+            merged: stats.merged,
             refused: stats.refused,
             lessons: stats.lessons.map(|Tally { ok, surprise, skip }| Lessons { ok, surprise, skip }),
             elapsed_s: stats.elapsed.as_secs_f64(),

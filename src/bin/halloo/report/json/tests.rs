@@ -44,7 +44,7 @@ const SCHEMA: &[(&str, &str)] = &[
          since_seq rtt_us",
     ),
     ("service", "change type name id addr port iface ifindex trust attrs more ttl_s age_ms paths"),
-    ("refused", "dst by reason why mtu? icmp_type? icmp_code?"),
+    ("refused", "dst by reason why mtu? icmp_type? icmp_code? more?"),
     ("ignored", "ts_src reason why src dst iface ifindex cast len"),
     ("notice", "notice text"),
     ("interface", "iface ifindex label? addr prefix broadcast broadcast_from usable reason why mtu"),
@@ -52,7 +52,7 @@ const SCHEMA: &[(&str, &str)] = &[
     (
         "summary",
         "sent sent_bytes answered attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered unread ignored kernel_drops kernel_drops_at_least? output_drops \
-         duplicates late lost in_flight reordered replies responders refused lessons? elapsed_s exit",
+         duplicates late lost in_flight reordered replies responders merged refused lessons? elapsed_s exit",
     ),
 ];
 
@@ -131,7 +131,9 @@ fn what_is_unknown_is_null_and_never_zero() {
         cast: Cast::Unicast,
     });
     let (objects, _) = objects(&[Event::Summary(&stats), sent]);
-    for key in ["kernel_drops", "output_drops", "duplicates", "late", "lost", "reordered", "replies", "responders"] {
+    let unknown =
+        ["kernel_drops", "output_drops", "duplicates", "late", "lost", "reordered", "replies", "responders", "merged"];
+    for key in unknown {
         assert!(objects[0][key].is_null(), "{key}");
     }
     for key in ["src", "iface", "ifindex"] {

@@ -6,7 +6,7 @@ use crate::model::seen::Seen;
 
 /// Their numbers, as far back as probes are remembered, and how many there were in all.
 #[derive(Debug, Default)]
-pub(super) struct Unsent {
+pub(super) struct Stayed {
     numbers: Seen,
     total: u64,
     /// Probes whose outcomes are not all known, by number.
@@ -22,7 +22,7 @@ struct Open {
     left: bool,
 }
 
-impl Unsent {
+impl Stayed {
     /// A probe is sent to so many destinations. Says whether that is none.
     pub(super) fn leaves(&mut self, seq: u32, destinations: usize) -> bool {
         self.open.push_back(Open { seq, unknown: destinations, left: false });
@@ -68,19 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_probe_is_unsent_when_it_left_for_none_of_its_destinations() {
-        let mut unsent = Unsent::default();
-        assert!(!unsent.leaves(3, 1) && !unsent.leaves(4, 2) && !unsent.leaves(5, 2));
+    fn a_probe_has_stayed_when_it_left_for_none_of_its_destinations() {
+        let mut stayed = Stayed::default();
+        assert!(!stayed.leaves(3, 1) && !stayed.leaves(4, 2) && !stayed.leaves(5, 2));
         for (seq, left, all) in
             [(3, false, true), (4, false, false), (5, false, false), (5, false, true), (4, true, false)]
         {
-            assert_eq!(unsent.outcome(seq, left), all, "{seq}");
+            assert_eq!(stayed.outcome(seq, left), all, "{seq}");
         }
-        assert!(unsent.leaves(6, 0), "nobody can be reached");
-        assert!(unsent.open.is_empty());
-        let contained = [3, 4, 5, 6, 7].map(|seq| unsent.contains(seq));
+        assert!(stayed.leaves(6, 0), "nobody can be reached");
+        assert!(stayed.open.is_empty());
+        let contained = [3, 4, 5, 6, 7].map(|seq| stayed.contains(seq));
         assert_eq!(contained, [true, false, true, true, false]);
-        assert_eq!([3, 4, 5, 6, 7].map(|seq| unsent.before(seq)), [0, 1, 1, 2, 3]);
-        assert_eq!([2, 3, 5].map(|seq| unsent.first_sent(seq)), [2, 4, 7]);
+        assert_eq!([3, 4, 5, 6, 7].map(|seq| stayed.before(seq)), [0, 1, 1, 2, 3]);
+        assert_eq!([2, 3, 5].map(|seq| stayed.first_sent(seq)), [2, 4, 7]);
     }
 }

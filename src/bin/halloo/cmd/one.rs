@@ -9,15 +9,15 @@ use halloo::model::{Event, Now, Service, Sink, Stats, Trust, Verdict};
 /// Two services of those that can be believed which are used by different addresses.
 pub(super) fn two_of<'s>(services: impl IntoIterator<Item = &'s Service>, has_secret: bool) -> Option<Ambiguity> {
     let believed = |service: &&Service| !has_secret || service.trust == Trust::Verified;
-    let reached = |service: &'s Service| service.way().map(|way| (service, way, service.address(way)));
+    let reached = |service: &'s Service| service.path().map(|path| (service, path, service.address(path)));
     let mut reached = services.into_iter().filter(believed).filter_map(reached);
-    let (one, way, address) = reached.next()?;
-    let (other, other_way, other_address) = reached.find(|(_, _, other)| *other != address)?;
+    let (one, path, address) = reached.next()?;
+    let (other, other_path, other_address) = reached.find(|(_, _, other)| *other != address)?;
     Some(Ambiguity {
         name: one.about.name.clone(),
         addresses: [address, other_address],
         by_type: one.about.kind != other.about.kind,
-        by_interface: way.link != other_way.link,
+        by_interface: path.link != other_path.link,
         by_secret: !has_secret,
     })
 }
@@ -36,12 +36,12 @@ pub(super) struct One {
     print: bool,
     has_secret: bool,
     listed: Vec<(Now, Service)>,
-    inner: Box<dyn Sink>,
+    inner: Box<dyn Sink + Send>,
 }
 
 impl One {
     /// Before `inner`; `print`: it prints for a script; `has_secret`: only what is verified can be meant.
-    pub(super) const fn new(print: bool, has_secret: bool, inner: Box<dyn Sink>) -> Self {
+    pub(super) const fn new(print: bool, has_secret: bool, inner: Box<dyn Sink + Send>) -> Self {
         Self { print, has_secret, listed: Vec::new(), inner }
     }
 
