@@ -244,7 +244,8 @@ fn several_threads_share_the_clients_and_are_one_server() {
     assert!(before.iter().zip(&after).all(|(before, after)| after > before), "{before:?} {after:?}");
     let output = server.stop().expect_code(0);
     let summary = output.summary();
-    assert_eq!(numbers(&summary, ["received", "sent", "peers", "kernel_drops", "unread"]), [3200, 3200, 32, 0, 0]);
+    assert_eq!(numbers(&summary, ["received", "sent", "peers", "unread"]), [3200, 3200, 32, 0]);
+    assert_eq!(summary["kernel_drops"], told(Untold::Drops, 0));
     let seqs: Vec<u64> = output.events("recv").iter().map(|event| number(event, "seq")).collect();
     assert_eq!(seqs, (0..3200).collect::<Vec<_>>());
     assert_eq!(output.events("listening").len(), 1);
@@ -257,7 +258,9 @@ fn several_threads_end_together_and_have_one_count() {
     clients.iter().for_each(|client| client.send("x", &server.address()));
     let summary = server.finish().expect_code(0).summary();
     // Those that came when it had ended met a closed port.
-    let [received, unread, drops] = numbers(&summary, ["received", "unread", "kernel_drops"]);
+    let [received, unread] = numbers(&summary, ["received", "unread"]);
+    // Where drops are not told, there is room for these few.
+    let drops = if portable(Untold::Drops) { 0 } else { number(&summary, "kernel_drops") };
     assert!(received == 10 && unread <= 10 && drops == 0, "{summary}");
     halloo(["echo", "127.0.0.1:0", "--threads", "3", "--timeout", "50ms"]).output().expect_code(1);
     let quiet = serve(&["echo", "127.0.0.1:0", "--threads", "3", "--idle", "200ms"]);
@@ -299,7 +302,8 @@ fn a_broadcast_to_several_threads_is_one_datagram_and_has_one_answer() {
         let output = server.stop().expect_code(0);
         assert_eq!(output.events("recv").len() as u64, asked);
         assert!(output.events("recv").iter().all(|event| event["cast"] != "unicast"));
-        assert_eq!(numbers(&output.summary(), ["received", "sent", "kernel_drops", "unread"]), [asked, asked, 0, 0]);
+        assert_eq!(numbers(&output.summary(), ["received", "sent", "unread"]), [asked, asked, 0]);
+        assert_eq!(output.summary()["kernel_drops"], told(Untold::Drops, 0));
     }
 }
 
