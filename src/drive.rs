@@ -74,9 +74,9 @@ const REFRESH: Duration = Duration::from_secs(2);
 /// while nothing comes.
 const COUNT_DROPS: Duration = Duration::from_secs(1);
 
-/// Batches read before the engine is told the time again, however many datagrams wait: a flood must not put off a
-/// deadline, a record to be sent or the end of the run.
-const MOST_BATCHES: u32 = 64;
+/// Datagrams handed over before the engine is told the time again, however many wait: a flood must not put off a deadline, a
+/// record to be sent or the end of the run. They take a millisecond or two.
+const IN_A_ROW: usize = 1000;
 
 /// How long what is in the queue at the end is counted: longer than a full receive buffer of 4 MiB takes, some 10,000
 /// datagrams and as many microseconds; short enough that a flood does not keep who has ended from ending.
@@ -181,7 +181,9 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             if self.engine.next() == Next::Done {
                 return self.send();
             }
-            if self.desk.outbox.is_empty() {
+            // What is said now leaves before the wait, and nothing is looked for in between: what has come ends the wait.
+            self.send()?;
+            if self.engine.next() != Next::Done {
                 self.wait()?;
             }
         }
@@ -203,7 +205,8 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
 
     /// Hands over what is there, batch by batch; answers leave in between.
     fn receive(&mut self) -> Result<(), Broken> {
-        for _ in 0..MOST_BATCHES {
+        let mut handed_over = 0;
+        while handed_over < IN_A_ROW {
             self.network.receive(&mut self.batch).map_err(Broken::Network)?;
             self.desk.now = self.clock.now();
             self.hand_over();
@@ -215,6 +218,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
                 self.emptied = self.desk.now.run;
                 return self.desk.check();
             }
+            handed_over += self.batch.count().max(1);
             self.send()?;
         }
         self.engine.behind(self.desk.now);
@@ -323,6 +327,7 @@ mod tests {
     use crate::model::event::Notice;
     use crate::model::interface::Table;
     use crate::model::{Cast, Destination, Error, Family, Origin, Payload, Record, Stamp};
+    use crate::net::batch::{FEW, MANY};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
     use std::net::SocketAddr;
@@ -584,6 +589,11 @@ mod tests {
         }
     }
 
+    /// Short datagrams that are handed over in a row, where all of them wait.
+    fn in_a_row() -> usize {
+        FEW + (IN_A_ROW - FEW).next_multiple_of(MANY)
+    }
+
     /// What becomes of datagrams that come at these times, in ms.
     fn count(times: &[u32]) -> Counting {
         count_to(times, 0, &Stop::default())
@@ -602,7 +612,7 @@ mod tests {
 
     #[test]
     fn what_is_in_the_queue_at_the_end_is_counted_and_nobody_is_handed_it() {
-        let batch = crate::net::batch::SLOTS;
+        let batch = FEW;
         let engine = count_to(&[5; 1000], 999, &Stop::default());
         // The rest of the batch that ended it is the engine's to count.
         assert_eq!((engine.handed_over_at_the_end, engine.unread), (batch - 1, 1000 - batch as u64));
@@ -610,7 +620,7 @@ mod tests {
         assert_eq!(count_to(&[5, 5, 5, 5, 5, 90], 5, &Stop::default()).unread, 1);
         let stop = Stop::default();
         stop.request();
-        let most = MOST_BATCHES as usize * batch;
+        let most = in_a_row();
         let engine = count_to(&vec![0; 10 * most], 0, &stop);
         assert_eq!((engine.left, engine.unread), (9 * most, 9 * most as u64));
     }
@@ -665,7 +675,7 @@ mod tests {
 
     #[test]
     fn who_cannot_be_handed_all_that_waits_is_told() {
-        let most = MOST_BATCHES as usize * crate::net::batch::SLOTS;
+        let most = in_a_row();
         assert_eq!(count(&vec![5; most - 1]).behind, 0);
         assert_eq!(count(&vec![5; most + 1]).behind, 1);
     }

@@ -64,7 +64,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Crates that every test may use.
-const IN_TESTS: &[&str] = &["proptest", "tempfile", "serde_json"];
+const IN_TESTS: &[&str] = &["allocation_counter", "proptest", "tempfile", "serde_json"];
 
 /// The crates of the language.
 const LANGUAGE: &[&str] = &["std", "core", "alloc"];
@@ -362,6 +362,7 @@ fn is_crate(first: &str, own: &BTreeSet<String>) -> bool {
 
 /// Crates whose names a path may begin with: those of Cargo.toml, and some that others would reach for.
 const KNOWN_CRATES: &[&str] = &[
+    "allocation_counter",
     "anstream",
     "anyhow",
     "base64",

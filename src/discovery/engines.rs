@@ -1,6 +1,5 @@
 //! The engines with their sockets, put together once: the program and the library run the same.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{draws, sockets};
@@ -12,7 +11,7 @@ use crate::engine::guard::{Guard, Rules};
 use crate::engine::reach::Reach;
 use crate::model::event::{Notice, Skipped};
 use crate::model::interface::Table;
-use crate::model::{About, Destination, Error, Names, Selector, ServiceType};
+use crate::model::{About, Destination, Error, LinkName, Names, Selector, ServiceType};
 use crate::net::{FOLLOWS_INTERFACES, Fanout, KNOWS_DESTINATION};
 use crate::wire::beacon::{Draws, MOST_BYTES, Secret, check_findable};
 
@@ -138,7 +137,7 @@ pub fn discovering(wanted: Wanted, table: &Table) -> Result<(Follow<Discoverer>,
 }
 
 /// The names of the chosen interfaces, by which datagrams are told apart.
-fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<Arc<str>>, Error> {
+fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<LinkName>, Error> {
     if !selectors.is_empty() && !KNOWS_DESTINATION {
         return Err(Error::Unsupported { what: "telling datagrams apart by interface" });
     }

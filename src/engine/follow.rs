@@ -1,7 +1,5 @@
 //! Around an engine of discovery: it follows the interfaces as they come and go, and hears only what was chosen.
 
-use std::sync::Arc;
-
 use crate::engine::announce::Announcer;
 use crate::engine::discover::Discoverer;
 use crate::engine::reach::Reach;
@@ -10,7 +8,7 @@ use crate::model::error::FaultKind;
 use crate::model::event::{Notice, Outcome, Refusal, Unsent};
 use crate::model::interface::Table;
 use crate::model::stats::Ending;
-use crate::model::{Datagram, Destination, Event, Link, Now, Origin};
+use crate::model::{Datagram, Destination, Event, Link, LinkName, Now, Origin};
 use crate::wire::beacon::{Message, read};
 
 /// An engine whose destinations can change while it runs.
@@ -44,7 +42,7 @@ pub enum Own {
 #[derive(Default)]
 pub struct Ear {
     /// By these interfaces only, if any are named.
-    pub interfaces: Vec<Arc<str>>,
+    pub interfaces: Vec<LinkName>,
     /// What of this host's own is no news here.
     pub deaf_to: Option<Own>,
 }

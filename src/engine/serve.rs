@@ -1,6 +1,5 @@
 //! Listening, and answering: `listen`, `echo` and `length` are one behaviour with three replies.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::guard::Guard;
@@ -9,7 +8,7 @@ use crate::engine::told::Told;
 use crate::engine::{Engine, Next, Out};
 use crate::model::event::{Ignored, Listening, Notice, Outcome, Received, Refusal};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Cidr, Datagram, Event, Family, Now, Payload, Stats, Transmit, Verdict};
+use crate::model::{Cast, Cidr, Datagram, Event, Family, LinkName, Now, Payload, Stats, Transmit, Verdict};
 
 /// What an answer is made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +38,7 @@ pub struct Filter {
     /// Addressed so, if anything is named.
     pub only: Option<Only>,
     /// By one of these interfaces, if any are named.
-    pub interfaces: Vec<Arc<str>>,
+    pub interfaces: Vec<LinkName>,
     /// Not from this host.
     pub no_self: bool,
 }
@@ -81,6 +80,8 @@ pub struct Plan {
     pub ends: Ends,
     /// A datagram that the kernel dropped, or whose output was, makes it [`Verdict::TooFew`].
     pub fail_on_loss: bool,
+    /// Datagrams come in trains, and the kernel counts one that it drops as one.
+    pub offload: bool,
 }
 
 /// Receives, and answers where it should.
@@ -209,7 +210,7 @@ impl Engine for Server {
     fn dropped(&mut self, now: Now, total: u64, out: &mut dyn Out) {
         if total > self.dropped && self.drops_told.tell(now).is_some() {
             let new = total - std::mem::replace(&mut self.dropped, total);
-            out.tell(&Event::Notice(Notice::KernelDrops { new, total }));
+            out.tell(&Event::Notice(Notice::KernelDrops { new, total, at_least: self.plan.offload }));
         }
     }
 
@@ -233,6 +234,7 @@ impl Engine for Server {
 
     fn finish(&mut self, now: Now, ending: &Ending, out: &mut dyn Out) {
         self.stats.close(now.run, ending, self.verdict(ending));
+        self.stats.drops_at_least = self.plan.offload && ending.kernel_drops.is_some_and(|drops| drops > 0);
         out.tell(&Event::Summary(&self.stats));
     }
 }
@@ -245,7 +247,7 @@ fn lets_in(filter: &Filter, datagram: &Datagram<'_>) -> bool {
         Some(Cast::Multicast) => only == Only::Multicast,
         None => false,
     };
-    let by = |interfaces: &[Arc<str>]| datagram.link.as_ref().is_some_and(|link| interfaces.contains(&link.name));
+    let by = |interfaces: &[LinkName]| datagram.link.as_ref().is_some_and(|link| interfaces.contains(&link.name));
     (filter.from.is_empty() || filter.from.iter().any(|block| block.contains(source)))
         && filter.only.is_none_or(addressed)
         && (filter.interfaces.is_empty() || by(&filter.interfaces))
@@ -333,6 +335,7 @@ mod tests {
             filter: Filter::default(),
             ends: Ends::default(),
             fail_on_loss: false,
+            offload: false,
         }
     }
 
@@ -443,10 +446,23 @@ mod tests {
             server.dropped(at(ms), total, &mut said);
         }
         let told = said.notices.iter().map(|notice| match notice {
-            Notice::KernelDrops { new, total } => (*new, *total),
+            Notice::KernelDrops { new, total, at_least: false } => (*new, *total),
             other => panic!("{other:?}"),
         });
         assert_eq!(told.collect::<Vec<_>>(), [(5, 5), (7, 12), (1, 13)]);
+    }
+
+    #[test]
+    fn of_trains_that_the_kernel_drops_only_the_least_is_known() {
+        let at_least = |offload, drops| {
+            let (mut server, mut said) = (Server::new(Plan { offload, ..plan(None) }), Said::default());
+            server.dropped(at(0), drops, &mut said);
+            server.finish(at(1), &Ending { kernel_drops: Some(drops), ..Ending::default() }, &mut said);
+            let told = said.notices.iter().any(|notice| matches!(notice, Notice::KernelDrops { at_least: true, .. }));
+            assert_eq!(told, server.stats().drops_at_least);
+            told
+        };
+        assert_eq!((at_least(true, 1), at_least(true, 0), at_least(false, 1)), (true, false, false));
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! One datagram, as it arrived and as it is about to leave.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::model::Payload;
+use crate::model::{LinkName, Payload};
 
 /// An interface by its two names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Link {
     /// The kernel's number for it (`if_nametoindex(3)`); never 0.
     pub index: u32,
-    /// Its name. Shared, because every datagram carries it.
-    pub name: Arc<str>,
+    /// Its name.
+    pub name: LinkName,
 }
 
 impl Link {

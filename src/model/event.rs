@@ -512,6 +512,8 @@ pub enum Notice {
         new: u64,
         /// So many in all.
         total: u64,
+        /// Both are the least there were: a train of datagrams counts as one.
+        at_least: bool,
     },
     /// Of so many datagrams nothing was written at this point, because the reader of the output was too slow.
     OutputDrops(u64),

@@ -1,6 +1,8 @@
 //! The bytes of one datagram, and the law that there are never too many of them.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::model::Family;
 
@@ -15,8 +17,38 @@ use crate::model::Family;
 /// let refused = Payload::new(vec![0; limit + 1], Family::V4).unwrap_err();
 /// assert_eq!((refused.len, refused.limit()), (65_508, 65_507));
 /// ```
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Payload<'a>(Cow<'a, [u8]>);
+#[derive(Clone, Debug)]
+pub struct Payload<'a>(Bytes<'a>);
+
+/// Owned bytes are shared: a record that leaves many times is copied no time.
+#[derive(Clone, Debug)]
+enum Bytes<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Arc<Vec<u8>>),
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Bytes<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => Self::Borrowed(bytes),
+            Cow::Owned(bytes) => Self::Owned(Arc::new(bytes)),
+        }
+    }
+}
+
+impl PartialEq for Payload<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Payload<'_> {}
+
+impl Hash for Payload<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes().hash(state);
+    }
+}
 
 /// A payload that no datagram of its IP version can carry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -45,37 +77,43 @@ impl<'a> Payload<'a> {
         if bytes.len() > family.max_payload() {
             return Err(TooLong { len: bytes.len(), family });
         }
-        Ok(Self(bytes))
+        Ok(Self(bytes.into()))
     }
 
     /// The empty payload: a message like any other.
     pub const fn empty() -> Self {
-        Self(Cow::Borrowed(&[]))
+        Self(Bytes::Borrowed(&[]))
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Borrowed(bytes) => bytes,
+            Bytes::Owned(bytes) => bytes,
+        }
     }
 
     /// The number of bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes().len()
     }
 
     /// Whether there are no bytes. An empty payload is still sent.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes().is_empty()
     }
 
     /// The same bytes, borrowed.
     pub fn borrow(&self) -> Payload<'_> {
-        Payload(Cow::Borrowed(&self.0))
+        Payload(Bytes::Borrowed(self.bytes()))
     }
 
     /// The same bytes, owned.
     pub fn into_owned(self) -> Payload<'static> {
-        Payload(Cow::Owned(self.0.into_owned()))
+        Payload(Bytes::Owned(match self.0 {
+            Bytes::Borrowed(bytes) => Arc::new(bytes.to_vec()),
+            Bytes::Owned(bytes) => bytes,
+        }))
     }
 
     /// `len` bytes of a known pattern: byte `i` is `i mod 251`, so that a piece cut out, repeated or swapped shows.
@@ -87,7 +125,7 @@ impl<'a> Payload<'a> {
         if len > family.max_payload() {
             return Err(TooLong { len, family });
         }
-        Ok(Payload(Cow::Owned((0..=250u8).cycle().take(len).collect())))
+        Ok(Payload(Bytes::Owned(Arc::new((0..=250u8).cycle().take(len).collect()))))
     }
 }
 

@@ -56,7 +56,11 @@ impl Verdict {
 
 /// Distinct socket addresses, counted exactly up to [`Peers::MOST`], so that strangers cannot make it grow.
 #[derive(Clone, Debug, Default)]
-pub struct Peers(HashSet<SocketAddr>);
+pub struct Peers {
+    all: HashSet<SocketAddr>,
+    /// The last one that was seen: it is sooner known again than looked for.
+    last: Option<SocketAddr>,
+}
 
 impl Peers {
     /// The most that are told apart. A hash set of 65,536 addresses of 32 bytes takes about 4 MiB.
@@ -64,24 +68,25 @@ impl Peers {
 
     /// Counts one more, if it is new.
     pub fn see(&mut self, peer: SocketAddr) {
-        if self.0.len() < Self::MOST {
-            self.0.insert(peer);
+        if self.last != Some(peer) && self.all.len() < Self::MOST {
+            self.all.insert(peer);
+            self.last = Some(peer);
         }
     }
 
     /// How many were seen, at least.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Whether none was seen.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Whether there may have been more than are counted.
     pub fn is_full(&self) -> bool {
-        self.0.len() >= Self::MOST
+        self.all.len() >= Self::MOST
     }
 }
 
@@ -158,6 +163,8 @@ pub struct Stats {
     pub ignored: BTreeMap<Ignored, u64>,
     /// Datagrams that the kernel dropped at our socket.
     pub kernel_drops: Option<u64>,
+    /// Whether those are the least there were: a train of datagrams counts as one.
+    pub drops_at_least: bool,
     /// Received datagrams of which nothing was written, because the reader of the output was too slow; they are in
     /// `received`.
     pub output_drops: Option<u64>,

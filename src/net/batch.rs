@@ -6,23 +6,41 @@ use std::time::SystemTime;
 
 use crate::model::event::Refusal;
 use crate::model::{Cast, Datagram, Link, Origin, Stamp, StampSource, Transmit};
+use crate::net::sys::{self, Tray};
 
 /// Bytes of one receive buffer: one more than the longest IP packet, so that no datagram is ever cut.
 pub const SLOT: usize = 65_536;
 
-/// Datagrams of one wake-up. Four buffers are 256 KiB, which stays within the second-level cache of common processors;
-/// more buffers of this size were measured to be slower.
-pub(crate) const SLOTS: usize = 4;
+/// Datagrams of one wake-up, unless those before were many and short. Four of the longest are 256 KiB, which stays within
+/// the second-level cache of common processors; more of this length were measured to be slower.
+pub(crate) const FEW: usize = 4;
+
+/// The most of one wake-up. Of short ones only the first page of each buffer is ever touched, so that many take up 256 KiB as
+/// well; a mixture of all lengths can make them 4 MiB, and no more.
+pub(crate) const MANY: usize = 64;
+
+/// Bytes of one wake-up that are read again while they are in the cache.
+const IN_CACHE: usize = FEW * SLOT;
+
+/// What lies between two buffers: five lines of the cache. Buffers a power of two apart would begin in the same few places of
+/// it, and push each other out.
+const GAP: usize = 320;
 
 /// The datagrams of one wake-up, in the one receive buffer.
 #[derive(Debug)]
 pub struct Batch {
     buffer: Vec<u8>,
+    /// Bytes of a buffer.
     slot: usize,
     /// Slots that hold something, with a head or not.
     used: usize,
+    /// Slots of this wake-up.
+    most: usize,
+    /// The most bytes in one of them.
+    longest: usize,
     heads: Vec<Head>,
     refusals: Vec<Refusal>,
+    pub(crate) tray: Tray,
 }
 
 /// Everything about a received datagram but its bytes.
@@ -45,11 +63,33 @@ pub(crate) struct Head {
     pub(crate) stamp: Stamp,
 }
 
+impl Head {
+    /// Whether it came the same way: from the same address to the same, by the same interface, and described alike by the
+    /// system.
+    pub(crate) fn comes_with(&self, other: &Self) -> bool {
+        self.index == other.index
+            && self.source.ip() == other.source.ip()
+            && self.destination == other.destination
+            && self.local == other.local
+    }
+
+    /// What is said of another that came the same way.
+    pub(crate) fn describe_as(&mut self, other: &Self) {
+        self.link.clone_from(&other.link);
+        (self.cast, self.origin) = (other.cast, other.origin);
+        (self.on_link, self.other_link) = (other.on_link, other.other_link);
+    }
+}
+
 impl Batch {
     /// A batch whose buffers hold `slot` bytes each, at most [`SLOT`]. A smaller one truncates, and says so.
     pub fn new(slot: usize) -> Self {
         let slot = slot.clamp(1, SLOT);
-        Self { buffer: vec![0; slot * SLOTS], slot, used: 0, heads: Vec::with_capacity(SLOTS), refusals: Vec::new() }
+        // Pages that nobody has touched take up no memory.
+        let mut buffer = vec![0; (slot + GAP) * MANY];
+        sys::give_page_by_page(&mut buffer);
+        let (heads, refusals) = (Vec::with_capacity(FEW), Vec::new());
+        Self { buffer, slot, used: 0, most: FEW, longest: 0, heads, refusals, tray: Tray::default() }
     }
 
     /// The datagrams, in the order they were read.
@@ -84,32 +124,54 @@ impl Batch {
         }
     }
 
-    /// Makes room for the next wake-up.
+    /// Makes room for the next wake-up: for many where this one was full of short ones.
     pub fn clear(&mut self) {
-        self.used = 0;
+        if self.is_full() {
+            self.most = (IN_CACHE / self.longest.max(1)).clamp(FEW, MANY);
+        } else if self.used < FEW {
+            self.most = FEW;
+        }
+        (self.used, self.longest) = (0, 0);
         self.heads.clear();
         self.refusals.clear();
     }
 
-    /// The buffers that are still free: where the first begins, all of them as one slice, the size of each.
-    pub(crate) fn free(&mut self) -> (usize, &mut [u8], usize) {
-        let start = self.used * self.slot;
-        (start, &mut self.buffer[start..], self.slot)
+    /// Where the first free buffer begins.
+    pub(crate) const fn start(&self) -> usize {
+        self.used * self.stride()
+    }
+
+    /// From the beginning of one buffer to that of the next.
+    pub(crate) const fn stride(&self) -> usize {
+        self.slot + GAP
+    }
+
+    /// The buffers that are still free, and what the system writes beside them.
+    pub(crate) fn free(&mut self) -> (impl Iterator<Item = &mut [u8]>, &mut Tray) {
+        let (slot, stride, room, start) = (self.slot, self.stride(), self.room(), self.start());
+        let free = self.buffer[start..].chunks_exact_mut(stride).take(room).map(move |bytes| &mut bytes[..slot]);
+        (free, &mut self.tray)
     }
 
     /// How many buffers are still free.
-    pub(crate) fn room(&self) -> usize {
-        SLOTS - self.used
+    pub(crate) const fn room(&self) -> usize {
+        self.most - self.used
     }
 
     /// Whether there is no buffer left: there may be more datagrams where these came from.
-    pub fn is_full(&self) -> bool {
-        self.used == SLOTS
+    pub const fn is_full(&self) -> bool {
+        self.used == self.most
     }
 
-    /// Takes so many buffers into use.
-    pub(crate) fn take(&mut self, slots: usize) {
-        self.used += slots;
+    /// Takes one more buffer into use, for so many bytes.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        self.used += 1;
+        self.longest = self.longest.max(bytes.min(self.slot));
+    }
+
+    /// Bytes of one buffer.
+    pub(crate) const fn slot(&self) -> usize {
+        self.slot
     }
 
     pub(crate) fn push(&mut self, head: Head) {
@@ -149,10 +211,9 @@ impl Batch {
         if self.is_full() {
             return false;
         }
-        let (start, free, slot) = self.free();
-        let len = datagram.payload.len().min(slot);
-        free[..len].copy_from_slice(&datagram.payload[..len]);
-        self.take(1);
+        let (start, len) = (self.start(), datagram.payload.len().min(self.slot()));
+        self.buffer[start..start + len].copy_from_slice(&datagram.payload[..len]);
+        self.take(len);
         self.push(Head {
             bytes: start..start + len,
             wire_len: datagram.wire_len,
@@ -171,6 +232,9 @@ impl Batch {
         true
     }
 }
+
+/// Bytes that are sooner copied again than found to be the same and put together by the kernel.
+const SHORT: usize = 512;
 
 /// The datagrams that wait for the next flush, their bytes in one buffer.
 #[derive(Debug, Default)]
@@ -191,14 +255,26 @@ pub(crate) struct Item {
     pub(crate) held_back: bool,
 }
 
+impl Item {
+    /// Whether it goes the same way.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        let by = |item: &Self| item.link.as_ref().map(|link| link.index);
+        self.destination == other.destination && self.source == other.source && by(self) == by(other)
+    }
+}
+
 impl Outbox {
-    /// Adds a datagram. The same bytes as the one before it are kept once: a broadcast goes to many.
+    /// Adds a datagram. The same bytes as the one before it are kept once where that is worth it: a broadcast goes to many, and
+    /// a long datagram takes longer to copy than to find again. Short ones to one destination lie one behind the other.
     pub fn push(&mut self, transmit: &Transmit<'_>) {
         let payload = transmit.payload.bytes();
-        let last = self.items.last().map(|item| item.bytes.clone());
-        let bytes = match last {
-            Some(range) if self.bytes[range.clone()] == *payload => range,
-            _ => {
+        let again = self.items.last().filter(|last| {
+            let worth_it = payload.len() > SHORT || last.destination != transmit.destination;
+            worth_it && self.bytes[last.bytes.clone()] == *payload
+        });
+        let bytes = match again {
+            Some(last) => last.bytes.clone(),
+            None => {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(payload);
                 start..self.bytes.len()
@@ -234,8 +310,8 @@ impl Outbox {
         &mut self.items
     }
 
-    pub(crate) fn payload(&self, item: &Item) -> &[u8] {
-        &self.bytes[item.bytes.clone()]
+    pub(crate) fn bytes(&self, span: &Range<usize>) -> &[u8] {
+        &self.bytes[span.clone()]
     }
 
     pub(crate) fn clear(&mut self) {

@@ -11,7 +11,7 @@ use crate::model::{Error, Family, Fault, Link};
 use crate::net::crowd::Crowd;
 use crate::net::fault::system;
 use crate::net::options::Options;
-use crate::net::sys::{self, Bound};
+use crate::net::sys::{self, Bound, Joins};
 
 /// What became of wishes that may fail.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,8 @@ impl Endpoint {
         sys::prepare(&socket)?;
         let local = local_address(&socket)?;
         let Options { connect: peer, patient, broadcast, .. } = *options;
-        let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast };
+        let joins = Joins::of(&socket, options.offload);
+        let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast, joins };
         // A client knows whom it sends to, and waits for them itself.
         let crowd = if patient { None } else { Crowd::new() };
         Ok(Self { bound, granted, drops: Widened::default(), crowd })

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::model::error::{Action, FaultKind};
 use crate::model::event::Outcome;
 use crate::model::interface::Table;
-use crate::model::{Cast, Error, Fault, Interface, Link, Origin};
+use crate::model::{Cast, Error, Fault, Interface, Link, LinkName, Origin};
 use crate::net::batch::{Head, Item};
 use crate::net::endpoint::{Endpoint, source_for};
 use crate::net::fault::system;
@@ -26,10 +26,14 @@ pub struct Fanout {
     waiter: Option<sys::Waiter>,
     /// Which endpoint is read first: none may starve the others.
     first: usize,
-    /// The last destination whose source address was looked up, with that address.
-    looked_up: Option<(SocketAddr, IpAddr)>,
+    /// By which way the last one left.
+    left: Option<Left>,
+    /// What became of the datagrams of one flush.
+    results: Vec<Result<(), Fault>>,
     /// Where the system tells of interfaces that come and go, if that is wanted.
     news: Option<sys::News>,
+    /// The last wait has found that there are none.
+    no_news: bool,
     /// What is joined on interfaces that come.
     groups: Vec<Membership>,
     /// Whether the table is another one since this was last asked.
@@ -39,13 +43,20 @@ pub struct Fanout {
     unicast_only: bool,
 }
 
+/// A datagram that left, from where and by which interface.
+struct Left {
+    item: Item,
+    source: SocketAddr,
+    link: Option<Link>,
+}
+
 /// What becomes of a datagram that would wait for a neighbour, where too much does.
 const HELD_BACK: Fault = Fault { kind: FaultKind::NeighbourUnknown, code: None };
 
 /// A group, and the names of the interfaces that it is joined on; without any, it is joined on all.
 struct Membership {
     group: IpAddr,
-    names: Vec<Arc<str>>,
+    names: Vec<LinkName>,
 }
 
 impl Membership {
@@ -88,8 +99,10 @@ impl Fanout {
             table,
             waiter: None,
             first: 0,
-            looked_up: None,
+            left: None,
+            results: Vec::new(),
             news: None,
+            no_news: false,
             groups: Vec::new(),
             changed: false,
             busy_poll: Duration::ZERO,
@@ -179,7 +192,7 @@ impl Fanout {
     /// Joins `group` from now on on every interface that comes and has one of these names, or any name if there is none
     /// among them, such as one that was deleted and is made again. What is there already is joined by
     /// [`Endpoint::join`].
-    pub fn keep_joined(&mut self, group: IpAddr, names: Vec<Arc<str>>) {
+    pub fn keep_joined(&mut self, group: IpAddr, names: Vec<LinkName>) {
         self.groups.push(Membership { group, names });
     }
 
@@ -231,7 +244,7 @@ impl Fanout {
         Waker::of_all(std::slice::from_mut(self))
     }
 
-    fn waiter(&mut self) -> Result<&sys::Waiter, Error> {
+    fn waiter(&mut self) -> Result<&mut sys::Waiter, Error> {
         let waiter = match self.waiter.take() {
             Some(waiter) => waiter,
             None => {
@@ -247,6 +260,9 @@ impl Fanout {
     /// and bound to its source where that matters.
     fn endpoint_for(&self, item: &Item) -> Option<&Endpoint> {
         let same_family = |e: &&Endpoint| e.local().is_ipv4() == item.destination.is_ipv4();
+        if let [only] = &self.endpoints[..] {
+            return Some(only).filter(same_family);
+        }
         let everybody = self.endpoints.len() > 1 && self.is_everybody(item.destination.ip());
         let candidates = || self.endpoints.iter().filter(same_family);
         let of = |same_source: bool| move |e: &&Endpoint| !same_source || item.source == Some(e.local().ip());
@@ -272,24 +288,18 @@ impl Fanout {
         }
     }
 
-    /// Source address and interface of a datagram that left.
+    /// Source address and interface of a datagram that left: looked up for the first of those that go the same way.
     fn left_by(&mut self, item: &Item) -> (Option<SocketAddr>, Option<Link>) {
+        if let Some(left) = self.left.as_ref().filter(|left| left.item.goes_with(item)) {
+            return (Some(left.source), left.link.clone());
+        }
         let Some(local) = self.endpoint_for(item).map(Endpoint::local) else { return (None, None) };
         let bound = (!local.ip().is_unspecified()).then(|| local.ip());
-        let source = item.source.or(bound).or_else(|| self.source_towards(item.destination));
+        let source = item.source.or(bound).or_else(|| source_for(item.destination).ok());
         let link = item.link.clone().or_else(|| self.table.towards(source?, item.destination).cloned());
-        (source.map(|ip| SocketAddr::new(ip, local.port())), link)
-    }
-
-    fn source_towards(&mut self, destination: SocketAddr) -> Option<IpAddr> {
-        match self.looked_up {
-            Some((known, source)) if known == destination => Some(source),
-            _ => {
-                let source = source_for(destination).ok()?;
-                self.looked_up = Some((destination, source));
-                Some(source)
-            }
-        }
+        let source = source.map(|ip| SocketAddr::new(ip, local.port()));
+        self.left = source.map(|source| Left { item: item.clone(), source, link: link.clone() });
+        (source, link)
     }
 
     fn outcome(&mut self, item: &Item, len: usize, sent: Result<(), Fault>) -> Outcome {
@@ -304,14 +314,14 @@ impl Fanout {
 impl Network for Fanout {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
         self.hold_back(outbox);
-        let mut results = Vec::with_capacity(outbox.items().len());
+        let mut results = std::mem::take(&mut self.results);
         let bound_for = |item: &Item| self.endpoint_for(item).filter(|_| !item.held_back).map(Endpoint::bound);
         sys::send(outbox, bound_for, &mut results);
-        for (item, sent) in outbox.items().iter().zip(results) {
-            let len = outbox.payload(item).len();
+        for (item, sent) in outbox.items().iter().zip(results.drain(..)) {
             let sent = if item.held_back { Err(HELD_BACK) } else { sent };
-            outcomes.push(self.outcome(item, len, sent));
+            outcomes.push(self.outcome(item, item.bytes.len(), sent));
         }
+        self.results = results;
         outbox.clear();
     }
 
@@ -329,9 +339,7 @@ impl Network for Fanout {
                 // An error that waits shows before any datagram does: with one there is no need to look for the other.
                 sys::take_refusals(endpoint.bound(), batch.refusals_mut());
             }
-            for head in batch.heads_from(before) {
-                describe(&self.table, head);
-            }
+            describe(&self.table, batch.heads_from(before));
         }
         if self.unicast_only {
             batch.keep_unicast();
@@ -344,7 +352,10 @@ impl Network for Fanout {
         if timeout == Some(Duration::ZERO) {
             return Ok(());
         }
-        self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))
+        self.waiter()?.wait(timeout).map_err(|error| cannot_wait(&error))?;
+        let told = |waiter: &sys::Waiter| self.news.as_ref().is_some_and(|news| news.found_by(waiter));
+        self.no_news = !self.waiter.as_ref().is_some_and(told);
+        Ok(())
     }
 
     fn busy_poll(&self) -> Duration {
@@ -357,7 +368,7 @@ impl Network for Fanout {
 
     fn refresh(&mut self) {
         let Ok(table) = interfaces::list() else { return };
-        self.looked_up = None;
+        self.left = None;
         if table == self.table {
             return;
         }
@@ -367,7 +378,9 @@ impl Network for Fanout {
     }
 
     fn changed(&mut self) -> Option<&Table> {
-        if self.news.as_ref().is_some_and(sys::News::take) {
+        // Looked for once without a wait, and behind one only where it has found some.
+        let no_news = std::mem::take(&mut self.no_news);
+        if !no_news && self.news.as_ref().is_some_and(sys::News::take) {
             self.refresh();
             // Even where the table is the same: an address may have become good to send from.
             self.changed = true;
@@ -393,9 +406,20 @@ fn cannot_wait(error: &io::Error) -> Error {
     system(Action::Wait, "the sockets".to_owned(), error)
 }
 
+/// What the table of interfaces says of datagrams. Neighbours mostly come the same way: then it is the same.
+fn describe(table: &Table, mut heads: &mut [Head]) {
+    while let Some((first, others)) = heads.split_first_mut() {
+        describe_one(table, first);
+        let alike = others.iter().take_while(|head| head.comes_with(first)).count();
+        let (alike, rest) = others.split_at_mut(alike);
+        alike.iter_mut().for_each(|head| head.describe_as(first));
+        heads = rest;
+    }
+}
+
 /// What the table of interfaces says of a datagram: its interface by name, its cast where the system did not say,
 /// whose address its source is, whether that is a neighbour, and whether it was sent to another interface.
-fn describe(table: &Table, head: &mut Head) {
+fn describe_one(table: &Table, head: &mut Head) {
     let source = head.source.ip().to_canonical();
     head.link = head.index.map(|index| link_of(table, index));
     head.cast = head.cast.or_else(|| head.destination.map(|to| cast_by_table(table, to.ip().to_canonical())));
@@ -465,7 +489,7 @@ mod tests {
             ttl: None,
             stamp: Stamp { wall: std::time::SystemTime::UNIX_EPOCH, source: StampSource::User },
         };
-        describe(&table(), &mut head);
+        describe_one(&table(), &mut head);
         head
     }
 

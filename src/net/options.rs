@@ -39,6 +39,10 @@ pub struct Options {
     pub receive_buffer: usize,
     /// Connect to this peer: only it is heard.
     pub connect: Option<SocketAddr>,
+    /// Trains of datagrams are taken whole from the kernel and parted here (UDP_GRO, udp(7)), and handed over whole also for other
+    /// hosts (UDP_SEGMENT). It counts one that it drops as one datagram, so what it says of drops is then the least there were. Wants a [`Batch`](crate::net::Batch) of whole
+    /// datagrams: what is behind the end of a shorter buffer is truncated, of each datagram of a train.
+    pub offload: bool,
     /// A full send buffer is waited for. A server must not: whoever fills it would stop it for everybody.
     pub patient: bool,
 }
@@ -56,6 +60,7 @@ impl Options {
             send_buffer: None,
             receive_buffer: RECEIVE_BUFFER,
             connect: None,
+            offload: false,
             patient: true,
         }
     }
@@ -91,6 +96,9 @@ impl Options {
         }
         if self.dont_fragment {
             must("IP_MTU_DISCOVER", sys::forbid_fragments(&socket, family))?;
+        }
+        if self.offload {
+            must("UDP_GRO", sys::want_trains(&socket))?;
         }
         must("IP_PKTINFO", sys::want_destination(&socket, family))?;
 

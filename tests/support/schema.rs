@@ -55,7 +55,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     (
         "summary",
         "ts:string sent:number sent_bytes:number answered:object? attempted:number? failed:number failed_by:object unsent:object skipped:number received:number bytes:number peers:number \
-         ?peers_at_least:bool truncated:number filtered:number unread:number ignored:object kernel_drops:number? output_drops:number? duplicates:number? \
+         ?peers_at_least:bool truncated:number filtered:number unread:number ignored:object kernel_drops:number? ?kernel_drops_at_least:bool output_drops:number? duplicates:number? \
          late:number? lost:number? in_flight:number? reordered:number? replies:number? responders:number? merged:number? refused:number ?lessons:object elapsed_s:number exit:number",
     ),
 ];

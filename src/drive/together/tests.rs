@@ -107,6 +107,7 @@ fn server(count: u64, rate: Option<u32>) -> Server {
         filter: Filter::default(),
         ends: Ends { count: Some(count), ..Ends::default() },
         fail_on_loss: false,
+        offload: false,
     })
 }
 

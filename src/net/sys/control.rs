@@ -17,6 +17,8 @@ pub(super) struct Control {
     pub(super) interface: Option<u32>,
     pub(super) ttl: Option<u8>,
     pub(super) wall: Option<SystemTime>,
+    /// Bytes of each datagram of a train but the last.
+    pub(super) segment: Option<usize>,
     /// From the error queue.
     pub(super) error: Option<Extended>,
 }
@@ -79,6 +81,9 @@ fn note(control: &mut Control, level: i32, kind: i32, data: &[u8]) {
             control.ttl = array(data, 0).map(i32::from_ne_bytes).and_then(|ttl| u8::try_from(ttl).ok());
         }
         (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => control.wall = timespec(data),
+        (libc::SOL_UDP, libc::UDP_GRO) => {
+            control.segment = array(data, 0).map(i32::from_ne_bytes).and_then(|len| usize::try_from(len).ok());
+        }
         (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
             control.error = extended(data);
         }

@@ -2,25 +2,24 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
-use crate::model::error::FaultKind;
 use crate::model::event::Refusal;
 use crate::model::target::canonical;
-use crate::model::{Cast, Family, Fault, Origin, Segments, Stamp, StampSource};
-use crate::net::batch::{Head, Item, SLOTS};
+use crate::model::{Cast, Family, Origin, Segments, Stamp, StampSource};
+use crate::net::Batch;
+use crate::net::batch::{Head, MANY};
 use crate::net::crowd::Queue;
 use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
-use crate::net::sys::room::Room;
+pub(crate) use crate::net::sys::sending::{Joins, send};
 use crate::net::sys::soft::{self, Failure};
 use crate::net::sys::{Bound, Listed, addresses, rtnetlink};
-use crate::net::{Batch, Outbox};
 
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
 pub(crate) const BUFFER_FACTOR: usize = 2;
@@ -73,6 +72,11 @@ pub(crate) fn want_details(socket: &Socket, family: Family) {
     for (level, option, value) in wishes {
         let _unheeded = set_flag(socket, *level, *option, *value);
     }
+}
+
+/// UDP_GRO: trains of datagrams come as they travel, in one piece, with the length that they are to be parted at.
+pub(crate) fn want_trains(socket: &Socket) -> io::Result<()> {
+    set_flag(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
 /// SO_BINDTODEVICE: only by this interface, whatever the routes say.
@@ -195,7 +199,7 @@ pub(crate) fn list() -> io::Result<Listed> {
 
 /// Errors that ICMP messages, or the interface going away, leave behind on a socket: about some datagram sent before,
 /// not about this call (RFC 8085 5.2: soft).
-fn is_soft(error: &io::Error) -> bool {
+pub(super) fn is_soft(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(
@@ -218,34 +222,66 @@ fn is_soft(error: &io::Error) -> bool {
 // ---- receiving -----------------------------------------------------------------------------------------------------
 
 /// Bytes for the control messages of one datagram. Those asked for take 40 (IPV6_PKTINFO: 16 + 20, rounded up to words),
-/// 32 (SCM_TIMESTAMPNS: 16 + 16) and 24 (TTL: 16 + 4); an error takes 64 (16 + 16 + 28). Twice that leaves room for what a
-/// newer kernel adds.
+/// 32 (SCM_TIMESTAMPNS: 16 + 16), 24 (TTL: 16 + 4) and 24 (UDP_GRO: 16 + 4); an error takes 64 (16 + 16 + 28). Nearly twice
+/// that leaves room for what a newer kernel adds.
 const CONTROL: usize = 320;
 
 /// Bytes for a socket address of either IP version: `sockaddr_in6`.
 const ADDRESS: usize = 28;
 
 /// Control messages are read as words, so their buffer begins at one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
 struct ControlBuffer([u8; CONTROL]);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
 struct AddressBuffer([u8; ADDRESS]);
 
+/// What the kernel writes beside the bytes of the datagrams of one wake-up: kept, so that it need not be cleared each time.
+#[derive(Debug, Default)]
+pub(crate) struct Tray {
+    controls: Vec<ControlBuffer>,
+    addresses: Vec<AddressBuffer>,
+}
+
+impl Tray {
+    /// Has room beside so many datagrams.
+    fn make_room(&mut self, datagrams: usize) {
+        if self.controls.len() < datagrams {
+            self.controls.resize(datagrams, ControlBuffer([0; CONTROL]));
+            self.addresses.resize(datagrams, AddressBuffer([0; ADDRESS]));
+        }
+    }
+}
+
+/// Pages may be given by so many bytes at once, where the system is set to (transparent huge pages).
+const HUGE_PAGE: usize = 2 << 20;
+
+/// More than a common page, of whatever processor.
+const PAGE: usize = 1 << 16;
+
+/// Has a long buffer be given page by page: of one of which only the beginning of each part is used, huge pages would make all
+/// resident (madvise(2)). Where the system has none, there is nothing to ask for.
+pub(crate) fn give_page_by_page(buffer: &mut [u8]) {
+    let skipped = buffer.as_ptr().align_offset(PAGE);
+    let Some(pages) = buffer.get_mut(skipped..).filter(|pages| pages.len() >= HUGE_PAGE) else { return };
+    // SAFETY: the pointer and the length describe a part of `buffer`, of which the advice changes no byte.
+    unsafe { libc::madvise(pages.as_mut_ptr().cast(), pages.len(), libc::MADV_NOHUGEPAGE) };
+}
+
 /// Adds what is in the socket's queue to the batch, as far as there is room, with one system call.
 pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
-    let asked = batch.room();
-    let (start, free, slot) = batch.free();
-    let mut addresses = [AddressBuffer([0; ADDRESS]); SLOTS];
-    let mut controls = [ControlBuffer([0; CONTROL]); SLOTS];
-    // SAFETY: `iovec` and `mmsghdr` are plain data, for which all zeros is a valid value: no buffers.
-    let (mut pieces, mut messages): ([libc::iovec; SLOTS], [libc::mmsghdr; SLOTS]) = unsafe { (zeroed(), zeroed()) };
-    let room = free.chunks_exact_mut(slot).zip(&mut addresses).zip(&mut controls).zip(&mut pieces).zip(&mut messages);
-    for ((((bytes, address), control), piece), message) in room {
-        *piece = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: slot };
-        let header = &mut message.msg_hdr;
+    let (asked, start, stride, slot) = (batch.room(), batch.start(), batch.stride(), batch.slot());
+    let mut pieces = [const { MaybeUninit::<libc::iovec>::uninit() }; MANY];
+    let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MANY];
+    let (free, tray) = batch.free();
+    tray.make_room(asked);
+    let beside = tray.addresses.iter_mut().zip(&mut tray.controls);
+    for (((bytes, (address, control)), piece), message) in free.zip(beside).zip(&mut pieces).zip(&mut messages) {
+        let piece = piece.write(libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() });
+        // SAFETY: `mmsghdr` is plain data, for which all zeros is a valid value: no buffers.
+        let header = &mut message.write(unsafe { zeroed() }).msg_hdr;
         header.msg_name = address.0.as_mut_ptr().cast();
         header.msg_namelen = ADDRESS as libc::socklen_t;
         header.msg_iov = piece;
@@ -254,27 +290,38 @@ pub(crate) fn receive(bound: &Bound, batch: &mut Batch) -> io::Result<()> {
         header.msg_controllen = CONTROL as _;
     }
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    let asked = asked as libc::c_uint;
-    // SAFETY: the first `asked` headers point to buffers with their true lengths, all of which live to the end of this
-    // function; a null timeout is allowed with MSG_DONTWAIT.
+    let first = messages.as_mut_ptr().cast();
+    // SAFETY: the first `asked` headers, one for each free buffer, are written and point to buffers with their true lengths,
+    // all of which live to the end of this function; a null timeout is allowed with MSG_DONTWAIT.
     let got =
-        unsafe { libc::recvmmsg(bound.socket.as_raw_fd(), messages.as_mut_ptr(), asked, flags as _, ptr::null_mut()) };
+        unsafe { libc::recvmmsg(bound.socket.as_raw_fd(), first, asked as libc::c_uint, flags as _, ptr::null_mut()) };
     let Ok(got) = usize::try_from(got) else {
         let error = io::Error::last_os_error();
         return if soft::judge(&error) == Failure::Ours { Err(error) } else { Ok(()) };
     };
-    batch.take(got);
     for (index, message) in messages[..got].iter().enumerate() {
-        let control = &controls[index].0[..filled(&message.msg_hdr)];
-        let address = &addresses[index].0[..(message.msg_hdr.msg_namelen as usize).min(ADDRESS)];
-        let wire_len = message.msg_len as usize;
-        let begin = start + index * slot;
-        let bytes = begin..begin + wire_len.min(slot);
-        if let Some(head) = head(bound.local, bytes, wire_len, address, &control::read(control)) {
-            batch.push(head);
+        // SAFETY: no more come back than went in, and those that did are written.
+        let message = unsafe { message.assume_init_ref() };
+        let (address, control) = batch.tray.beside(index, &message.msg_hdr);
+        let control = control::read(control);
+        let (begin, all) = (start + index * stride, message.msg_len as usize);
+        let source = control::socket_address(address);
+        batch.take(all);
+        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
+        let Some(source) = source else { continue };
+        let one = control.segment.filter(|len| *len > 0).unwrap_or(all);
+        for (from, len) in parted(all, one) {
+            let bytes = begin + from.min(slot)..begin + (from + len).min(slot);
+            batch.push(head(bound.local, bytes, len, source, &control));
         }
     }
     Ok(())
+}
+
+/// Where the datagrams of a train begin, and how long they are: all of them as `one`, but for the last.
+fn parted(all: usize, one: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = all.div_ceil(one.max(1)).max(1);
+    (0..count).map(move |number| (number * one, one.min(all - number * one)))
 }
 
 /// Bytes of control messages that the kernel wrote.
@@ -283,12 +330,19 @@ fn filled(header: &libc::msghdr) -> usize {
     (header.msg_controllen as usize).min(CONTROL)
 }
 
-fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8], control: &Control) -> Option<Head> {
-    Some(Head {
+impl Tray {
+    /// Address and control messages of the message of this number.
+    fn beside(&self, index: usize, header: &libc::msghdr) -> (&[u8], &[u8]) {
+        let address = &self.addresses[index].0[..(header.msg_namelen as usize).min(ADDRESS)];
+        (address, &self.controls[index].0[..filled(header)])
+    }
+}
+
+fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, source: SocketAddr, control: &Control) -> Head {
+    Head {
         bytes,
         wire_len,
-        // A UDP datagram always has a source; if the kernel gave none, nothing true can be said of it.
-        source: canonical(control::socket_address(address)?),
+        source: canonical(source),
         destination: control.destination.map(|ip| SocketAddr::new(ip.to_canonical(), local.port())),
         local: control.local,
         index: control.interface,
@@ -299,7 +353,7 @@ fn head(local: SocketAddr, bytes: Range<usize>, wire_len: usize, address: &[u8],
         other_link: false,
         ttl: control.ttl,
         stamp: stamp(control),
-    })
+    }
 }
 
 /// An interface's name by its number.
@@ -334,7 +388,10 @@ const MOST_REFUSALS: usize = 64;
 pub(crate) fn take_refusals(bound: &Bound, refusals: &mut Vec<Refusal>) {
     for _ in 0..MOST_REFUSALS {
         match take_refusal(&bound.socket) {
-            Ok(Some(refusal)) => refusals.push(refusal),
+            Ok(Some(refusal)) => {
+                bound.joins.refused();
+                refusals.push(refusal);
+            }
             Ok(None) => {}
             Err(_) => break,
         }
@@ -362,162 +419,4 @@ fn take_refusal(socket: &Socket) -> io::Result<Option<Refusal>> {
     let (Some(destination), Some(error)) = (destination, error) else { return Ok(None) };
     let refusal = |what| Refusal { destination: canonical(destination), by: error.offender, what };
     Ok(control::unreachable(&error).map(refusal))
-}
-
-// ---- sending -------------------------------------------------------------------------------------------------------
-
-/// Datagrams handed to the kernel with one system call.
-const TRAIN: usize = 32;
-
-/// Sends everything in the outbox and adds one result for each datagram, in order.
-pub(crate) fn send<'b>(
-    outbox: &Outbox,
-    bound_for: impl Fn(&Item) -> Option<&'b Bound>,
-    results: &mut Vec<Result<(), Fault>>,
-) {
-    let (mut items, mut room) = (outbox.items(), Room::default());
-    while let Some(first) = items.first() {
-        let Some(bound) = bound_for(first) else {
-            results.push(Err(Fault { kind: FaultKind::Unsupported, code: None }));
-            items = &items[1..];
-            continue;
-        };
-        let same = |item: &&Item| bound_for(item).is_some_and(|other| ptr::eq(bound, other));
-        let run = items.iter().take(TRAIN).take_while(same).count().max(1);
-        let sent = send_train(bound, outbox, &items[..run], &mut room);
-        results.extend(std::iter::repeat_n(Ok(()), sent.count));
-        if let Some(fault) = sent.fault {
-            results.push(Err(fault));
-        }
-        items = &items[sent.count + usize::from(sent.fault.is_some())..];
-    }
-}
-
-/// How far a train got: so many left, and the next one did not if there is a fault.
-struct Train {
-    count: usize,
-    fault: Option<Fault>,
-}
-
-fn send_train(bound: &Bound, outbox: &Outbox, items: &[Item], room: &mut Room) -> Train {
-    let mut tries = 0;
-    loop {
-        match send_some(bound, outbox, items) {
-            Ok(count) if count > 0 => return Train { count, fault: None },
-            Ok(_) => return Train { count: 0, fault: Some(Fault { kind: FaultKind::Other, code: None }) },
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                tries += 1;
-                if !may_try_again(bound, &error, tries, room) {
-                    return Train { count: 0, fault: Some(fault(&error)) };
-                }
-            }
-        }
-    }
-}
-
-/// Refusals of earlier datagrams that a send is tried again for: as many as may wait in the error queue of a server
-/// whose clients vanish all at once.
-const REFUSAL_TRIES: u32 = 64;
-
-/// Other soft errors that a send is tried again for: one that waits is about an earlier datagram, the next one about this. So a
-/// datagram that fails costs two system calls, and a series of them no more than that each.
-const SOFT_TRIES: u32 = 1;
-
-/// A refusal of an earlier datagram makes the next send fail, which then has sent nothing (udp(7)); it is simply sent
-/// again, and the refusal itself stays in the error queue to be read. Without a connection "refused" is never about this
-/// send; any other soft error may be, and is believed in the end. A full buffer or queue is given time, where nobody else
-/// waits for it; what finds none in that time fails at once.
-fn may_try_again(bound: &Bound, error: &io::Error, tries: u32, room: &mut Room) -> bool {
-    match error.raw_os_error() {
-        Some(libc::EAGAIN) if bound.patient => await_room(&bound.socket, tries, room),
-        Some(libc::ENOBUFS) if bound.patient => room.rest(tries),
-        Some(libc::ECONNREFUSED) => tries <= REFUSAL_TRIES,
-        _ => tries <= SOFT_TRIES && is_soft(error),
-    }
-}
-
-/// Waits for room in the send buffer. A signal may end it without, and so may an error of an earlier datagram, which stays.
-fn await_room(socket: &Socket, tries: u32, room: &mut Room) -> bool {
-    let Some(left) = room.left() else { return false };
-    let mut wanted = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-    // Rounded up, so that it does not return before there is none left.
-    let milliseconds = libc::c_int::try_from(left.as_millis() + 1).unwrap_or(libc::c_int::MAX);
-    // SAFETY: the pointer and the count describe `wanted`, which outlives the call.
-    unsafe { libc::poll(&raw mut wanted, 1, milliseconds) };
-    wanted.revents & libc::POLLERR == 0 || room.rest(tries)
-}
-
-/// Bytes of the control message that names source and interface: a header and `in6_pktinfo`, the larger of the two.
-const OUT_CONTROL: usize = 40;
-
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct OutControl([u8; OUT_CONTROL]);
-
-fn send_some(bound: &Bound, outbox: &Outbox, items: &[Item]) -> io::Result<usize> {
-    let mut controls = [OutControl([0; OUT_CONTROL]); TRAIN];
-    let mut addresses: [MaybeUninit<SockAddr>; TRAIN] = [const { MaybeUninit::uninit() }; TRAIN];
-    // SAFETY: `iovec` and `mmsghdr` are plain data, for which all zeros is a valid value: no buffers.
-    let (mut pieces, mut messages): ([libc::iovec; TRAIN], [libc::mmsghdr; TRAIN]) = unsafe { (zeroed(), zeroed()) };
-    let room = items.iter().zip(&mut controls).zip(&mut addresses).zip(&mut pieces).zip(&mut messages);
-    for ((((item, control), address), piece), message) in room {
-        let payload = outbox.payload(item);
-        // The kernel only reads from it.
-        *piece = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
-        let header = &mut message.msg_hdr;
-        header.msg_iov = piece;
-        header.msg_iovlen = 1;
-        if bound.peer.is_none() {
-            let address = address.write(SockAddr::from(item.destination));
-            header.msg_name = address.as_ptr().cast_mut().cast();
-            header.msg_namelen = address.len();
-        }
-        let used = write_way(item, &mut control.0);
-        if used > 0 {
-            header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = used as _;
-        }
-    }
-    let descriptor = bound.socket.as_raw_fd();
-    // SAFETY: the first `items.len()` headers (at most TRAIN) point to addresses, payloads and control messages with
-    // their true lengths, all of which live to the end of this function.
-    let sent = unsafe {
-        libc::sendmmsg(descriptor, messages.as_mut_ptr(), items.len() as libc::c_uint, libc::MSG_DONTWAIT as _)
-    };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-/// Writes the control message that names source and interface, and returns its length; 0 when neither is named.
-fn write_way(item: &Item, control: &mut [u8; OUT_CONTROL]) -> usize {
-    if item.source.is_none() && item.link.is_none() {
-        return 0;
-    }
-    let index = item.link.as_ref().map_or(0, |link| link.index);
-    let mut data = [0; 20];
-    let (level, kind, len) = match item.destination {
-        // struct in_pktinfo { int ifindex; in_addr spec_dst; in_addr addr; }
-        SocketAddr::V4(_) => {
-            data[..4].copy_from_slice(&index.to_ne_bytes());
-            if let Some(IpAddr::V4(source)) = item.source {
-                data[4..8].copy_from_slice(&source.octets());
-            }
-            (libc::IPPROTO_IP, libc::IP_PKTINFO, 12)
-        }
-        // struct in6_pktinfo { in6_addr addr; unsigned ifindex; }
-        SocketAddr::V6(_) => {
-            if let Some(IpAddr::V6(source)) = item.source {
-                data[..16].copy_from_slice(&source.octets());
-            }
-            data[16..].copy_from_slice(&index.to_ne_bytes());
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, 20)
-        }
-    };
-    let word = size_of::<usize>();
-    let header = word + 8;
-    control[..word].copy_from_slice(&(header + len).to_ne_bytes());
-    control[word..word + 4].copy_from_slice(&level.to_ne_bytes());
-    control[word + 4..header].copy_from_slice(&kind.to_ne_bytes());
-    control[header..header + len].copy_from_slice(&data[..len]);
-    (header + len).next_multiple_of(word)
 }

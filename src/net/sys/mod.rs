@@ -29,15 +29,21 @@ mod news;
 #[cfg(unix)]
 mod pair;
 #[cfg(any(not(target_os = "linux"), halloo_portable))]
+mod poller;
+#[cfg(any(not(target_os = "linux"), halloo_portable))]
 mod portable;
 mod room;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod rtnetlink;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod sending;
 mod soft;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod standing;
 #[cfg(all(unix, any(not(target_os = "linux"), halloo_portable)))]
 mod unix;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod watch;
 #[cfg(windows)]
 mod windows;
 
@@ -51,13 +57,17 @@ use windows as system;
 #[cfg(target_os = "linux")]
 pub(crate) use mortal::mortal;
 #[cfg(any(not(target_os = "linux"), halloo_portable))]
+pub(crate) use poller::{Alarm, Waiter};
+#[cfg(any(not(target_os = "linux"), halloo_portable))]
 pub(crate) use portable::{Neighbours, News};
 pub(crate) use system::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, SEND_BUFFER, bind_device, claim_port, disconnect, drops, fault, forbid_fragments,
-    has_ended, list, name_of, next_len, prepare, receive, segments, send, send_queue, set_traffic_class, share_port,
-    take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, Joins, SEND_BUFFER, Tray, bind_device, claim_port, disconnect, drops, fault,
+    forbid_fragments, give_page_by_page, has_ended, list, name_of, next_len, prepare, receive, segments, send,
+    send_queue, set_traffic_class, share_port, take_refusals, want_destination, want_details, want_trains,
 };
-pub(crate) use wait::{Alarm, Waiter, Wish, wait_for};
+pub(crate) use wait::{Wish, wait_for};
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+pub(crate) use watch::{Alarm, Waiter};
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 pub(crate) use {neighbours::Neighbours, news::News};
 
@@ -93,6 +103,12 @@ pub(crate) struct Bound {
     pub(crate) patient: bool,
     /// Whether it is there to send to everybody.
     pub(crate) broadcast: bool,
+    /// Which datagrams leave together.
+    #[cfg_attr(
+        any(not(target_os = "linux"), halloo_portable),
+        expect(dead_code, reason = "there every datagram leaves alone")
+    )]
+    pub(crate) joins: Joins,
 }
 
 /// What the system says of an interface apart from its addresses.

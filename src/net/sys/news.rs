@@ -10,6 +10,8 @@ use nix::sys::socket::{
 };
 use socket2::Socket;
 
+use crate::net::sys::Waiter;
+
 /// The groups of what is told: interfaces, IPv4 addresses, IPv6 addresses (linux/rtnetlink.h, RTMGRP_*).
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
@@ -31,6 +33,11 @@ impl News {
     /// What to wait for.
     pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
         Some(Arc::clone(&self.0))
+    }
+
+    /// Whether a wait has found something there.
+    pub(crate) fn found_by(&self, waiter: &Waiter) -> bool {
+        waiter.found(&self.0)
     }
 
     /// Takes what there is, and says whether there was anything.

@@ -16,7 +16,7 @@ use crate::net::batch::{self, Head, Item};
 use crate::net::crowd::{Acquaintance, Queue};
 use crate::net::sys::room::Room;
 use crate::net::sys::soft::{self, Failure};
-use crate::net::sys::{Bound, fault};
+use crate::net::sys::{Bound, Waiter, fault};
 use crate::net::{Batch, Outbox};
 
 /// A buffer's size reads back as it was granted, except on Linux, where this runs in tests (socket(7), SO_RCVBUF).
@@ -30,6 +30,23 @@ pub(crate) fn prepare(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
+/// As the system does it.
+pub(crate) const fn give_page_by_page(_: &mut [u8]) {}
+
+/// Every datagram leaves alone.
+#[derive(Debug)]
+pub(crate) struct Joins;
+
+impl Joins {
+    pub(crate) const fn of(_: &Socket, _: bool) -> Self {
+        Self
+    }
+}
+
+/// Nothing is told beside the bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Tray {}
+
 /// Not told here; a datagram's destination stays unknown.
 pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
     Ok(())
@@ -37,6 +54,11 @@ pub(crate) fn want_destination(_: &Socket, _: Family) -> io::Result<()> {
 
 /// Not told here.
 pub(crate) fn want_details(_: &Socket, _: Family) {}
+
+/// Datagrams come one by one here.
+pub(crate) fn want_trains(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 /// An interface is not chosen by its name here.
 pub(crate) fn bind_device(_: &Socket, _: &str) -> io::Result<()> {
@@ -53,6 +75,10 @@ impl News {
 
     pub(crate) const fn socket(&self) -> Option<std::sync::Arc<Socket>> {
         None
+    }
+
+    pub(crate) const fn found_by(&self, _: &Waiter) -> bool {
+        false
     }
 
     pub(crate) const fn take(&self) -> bool {
@@ -154,12 +180,13 @@ pub(crate) fn name_of(_: u32) -> Option<String> {
 
 /// What does not fit is read all the same, and thrown away: how long a datagram was is told only where there was room for it.
 fn receive_one(bound: &Bound, batch: &mut Batch) -> io::Result<Head> {
-    let (start, free, size) = batch.free();
+    let (start, size) = (batch.start(), batch.slot());
+    let free = batch.free().0.next().ok_or(io::ErrorKind::OutOfMemory)?;
     let mut rest = vec![0; batch::SLOT - size];
-    let mut pieces = [MaybeUninitSlice::new(as_room(&mut free[..size])), MaybeUninitSlice::new(as_room(&mut rest))];
+    let mut pieces = [MaybeUninitSlice::new(as_room(free)), MaybeUninitSlice::new(as_room(&mut rest))];
     let (len, _, source) = bound.socket.recv_from_vectored(&mut pieces)?;
     let source = source.as_socket().ok_or_else(|| io::Error::other("a datagram without a source"))?;
-    batch.take(1);
+    batch.take(len);
     Ok(Head {
         bytes: start..start + len.min(size),
         wire_len: len,
@@ -192,7 +219,7 @@ pub(crate) fn send<'b>(
     let mut room = Room::default();
     for item in outbox.items() {
         let result = match bound_for(item) {
-            Some(bound) => send_one(bound, item, outbox.payload(item), &mut room),
+            Some(bound) => send_one(bound, item, outbox.bytes(&item.bytes), &mut room),
             None => Err(Fault { kind: FaultKind::Unsupported, code: None }),
         };
         results.push(result);

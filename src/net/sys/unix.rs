@@ -6,8 +6,8 @@ use socket2::Socket;
 
 pub(crate) use super::errno::fault;
 pub(crate) use super::portable::{
-    BUFFER_FACTOR, CHOOSES_SOURCE, bind_device, disconnect, drops, has_ended, name_of, next_len, prepare, receive,
-    segments, send, send_queue, take_refusals, want_destination, want_details,
+    BUFFER_FACTOR, CHOOSES_SOURCE, Joins, Tray, bind_device, disconnect, drops, give_page_by_page, has_ended, name_of,
+    next_len, prepare, receive, segments, send, send_queue, take_refusals, want_destination, want_details, want_trains,
 };
 use crate::model::Family;
 use crate::net::sys::{Listed, addresses};

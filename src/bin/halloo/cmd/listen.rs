@@ -34,6 +34,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
         default: SocketAddr::new(host, DEFAULT_PORT),
         share: args.share,
         receive_buffer: args.receive_buffer,
+        offload: args.offload,
         busy_poll: args.busy_poll,
         threads: 1,
         interfaces: &args.interface,
@@ -50,7 +51,8 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
     let mut queue = Queue::new();
     let sink = sink(args, output, &mut queue)?;
     let ends = ends(args.count, args.timeout, args.idle);
-    let plan = Plan { listening, notices, answer: None, filter, ends, fail_on_loss: args.fail_on_loss };
+    let (fail_on_loss, offload) = (args.fail_on_loss, args.offload);
+    let plan = Plan { listening, notices, answer: None, filter, ends, fail_on_loss, offload };
     serve(plan, vec![network], args.max_size.unwrap_or(batch::SLOT), (queue, sink))
 }
 

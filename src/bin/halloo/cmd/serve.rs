@@ -3,7 +3,6 @@
 use std::iter;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::time::Duration;
 
 use halloo::engine::broadcast::ALL_NODES;
@@ -13,7 +12,7 @@ use halloo::model::error::{Action, FaultKind};
 use halloo::model::event::{Listening, Notice, Role};
 use halloo::model::interface::Table;
 use halloo::model::target::DEFAULT_PORT;
-use halloo::model::{Error, Family, Fault, Interface, Link, Selector, Sink, Target, Verdict};
+use halloo::model::{Error, Family, Fault, Interface, Link, LinkName, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
 use halloo::net::{Fanout, KNOWS_DESTINATION, Network, Options, SPREADS_SENDERS, batch, interfaces};
@@ -42,6 +41,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         default: SocketAddr::from((host, DEFAULT_PORT)),
         share: args.share,
         receive_buffer: args.receive_buffer,
+        offload: args.offload,
         busy_poll: args.busy_poll,
         threads: args.threads,
         interfaces: &args.interface,
@@ -67,6 +67,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         filter,
         ends: ends(args.count, args.timeout, args.idle),
         fail_on_loss: args.fail_on_loss,
+        offload: args.offload,
     };
     let mut queue = Queue::new();
     let sink = output.queued(Style::Receive, &mut queue);
@@ -101,6 +102,7 @@ pub(super) struct Wish<'a> {
     pub(super) default: SocketAddr,
     pub(super) share: bool,
     pub(super) receive_buffer: Option<usize>,
+    pub(super) offload: bool,
     pub(super) busy_poll: Option<Duration>,
     /// A socket and a thread each. `listen` has one: what it does is write, by one thread in any case, and several would write
     /// what came in another order than it came.
@@ -133,7 +135,8 @@ pub(super) fn open(wish: &Wish<'_>) -> Result<Open, Error> {
         None => wish.default,
     };
     let asked = wish.receive_buffer.unwrap_or(RECEIVE_BUFFER);
-    let options = Options { share: wish.share, receive_buffer: asked, patient: false, ..Options::new(address) };
+    let Wish { share, offload, .. } = *wish;
+    let options = Options { share, offload, receive_buffer: asked, patient: false, ..Options::new(address) };
     let (endpoint, others) = options.open_together(wish.threads)?;
     let mut notices = Vec::new();
     let groups = join(wish, &endpoint, &table, &mut notices)?;
@@ -174,7 +177,7 @@ pub(super) fn needs_destination(what: &'static str) -> Result<(), Error> {
 }
 
 /// The names of the chosen interfaces, by which datagrams are told apart.
-pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<Arc<str>>, Error> {
+pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<LinkName>, Error> {
     if !selectors.is_empty() {
         needs_destination("telling datagrams apart by interface")?;
     }

@@ -36,10 +36,10 @@ impl<D: Write, N: Write> Sink for Human<D, N> {
         if self.lines.keeps(now, event) {
             return if self.lines.is_full() { self.lines.table(&mut self.data) } else { Ok(()) };
         }
-        self.lines.table(&mut self.data)?;
         if !self.lines.shows(event) || self.lines.repeats(event) {
             return Ok(());
         }
+        self.lines.table(&mut self.data)?;
         // On a terminal both writers are one screen: what was said first must be seen first.
         if is_note(self.lines.options.style, event) {
             let data = write_out(&mut self.data);

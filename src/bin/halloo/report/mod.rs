@@ -155,6 +155,42 @@ mod samples;
 mod tests {
     use super::samples::{self, Pages};
     use super::*;
+    use halloo::model::Datagram;
+    use halloo::model::event::Received;
+
+    #[test]
+    fn no_format_allocates_for_a_datagram() {
+        let text: Vec<u8> = (32..255).collect();
+        let plain = samples::datagram(b"hello");
+        let lan =
+            Datagram { source: "[fe80::1%2]:1060".parse().unwrap(), destination: None, ..samples::datagram(&text) };
+        let sent = samples::sent();
+        let shown = |show, verbose| Options { show, verbose, ..Options::new(Style::Receive) };
+        let sinks: [Box<dyn Sink>; 8] = [
+            Box::new(Human::new(shown(Show::Text, true), io::sink(), io::sink())),
+            Box::new(Human::new(shown(Show::Hex, false), io::sink(), io::sink())),
+            Box::new(Human::new(shown(Show::None, false), io::sink(), io::sink())),
+            Box::new(Human::new(Options { quiet: true, ..shown(Show::Text, false) }, io::sink(), io::sink())),
+            Box::new(Json::new(io::sink(), io::sink())),
+            Box::new(Raw::new(Frame::Len32, shown(Show::None, false), io::sink(), io::sink())),
+            Box::new(Pcap::new(io::sink()).unwrap()),
+            Box::new(Human::new(Options::new(Style::Send), io::sink(), io::sink())),
+        ];
+        for (number, mut sink) in sinks.into_iter().enumerate() {
+            let mut tell = |times: u64| {
+                for seq in 0..times {
+                    for datagram in [&plain, &lan] {
+                        sink.event(samples::now(), &Event::Received(Received { seq, datagram })).unwrap();
+                    }
+                    sink.event(samples::now(), &sent).unwrap();
+                }
+            };
+            // What is kept for an interface, or as large as the longest line, is there then.
+            tell(10);
+            let made = allocation_counter::measure(|| tell(1000)).count_total;
+            assert_eq!(made, 0, "sink {number}");
+        }
+    }
 
     #[test]
     fn a_tee_gives_to_both_even_if_the_first_fails() {

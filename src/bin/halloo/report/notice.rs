@@ -137,9 +137,10 @@ pub(crate) fn text(notice: &Notice) -> String {
              every 10 s as a rule; another user's program has the port, or --discovery-port is one that only root may have"
         ),
         Notice::ClockJumped => "the clock jumped, as after sleep: everybody is asked again".to_owned(),
-        Notice::KernelDrops { new, total } => format!(
-            "{} dropped by the kernel ({total} in all): more came than was read; --receive-buffer holds more of a burst, and \
+        Notice::KernelDrops { new, total, at_least } => format!(
+            "{}{} dropped by the kernel ({total} in all): more came than was read; --receive-buffer holds more of a burst, and \
              -q or --show none reads faster",
+            if *at_least { "at least " } else { "" },
             Counted(*new, "datagram was", "datagrams were")
         ),
         Notice::OutputDrops(count) => format!(

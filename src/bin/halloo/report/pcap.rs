@@ -6,15 +6,16 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
+use std::mem::take;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, UNIX_EPOCH};
 
 use halloo::model::event::Sink;
 use halloo::model::target::canonical;
 use halloo::model::{Cast, Datagram, Event, Family, Link, Now};
-use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
+use pcap_file::pcapng::{Block, PcapNgWriter};
 use pcap_file::{DataLink, PcapError};
 
 use super::headers;
@@ -36,6 +37,7 @@ pub(crate) struct Pcap<W: Write> {
     /// Where the socket listens, for systems that do not tell a datagram's destination.
     local: Option<SocketAddr>,
     packet: Vec<u8>,
+    options: Vec<EnhancedPacketOption<'static>>,
 }
 
 impl<W: Write> Pcap<W> {
@@ -45,7 +47,7 @@ impl<W: Write> Pcap<W> {
     /// Those of the writer.
     pub(crate) fn new(writer: W) -> io::Result<Self> {
         let writer = PcapNgWriter::new(BufWriter::with_capacity(BUFFER, writer)).map_err(as_io)?;
-        Ok(Self { writer, interfaces: Vec::new(), local: None, packet: Vec::new() })
+        Ok(Self { writer, interfaces: Vec::new(), local: None, packet: Vec::new(), options: Vec::new() })
     }
 
     fn write(&mut self, datagram: &Datagram<'_>) -> io::Result<()> {
@@ -62,14 +64,21 @@ impl<W: Write> Pcap<W> {
             &mut self.packet,
         );
         let since_1970 = datagram.stamp.wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let block = EnhancedPacketBlock {
+        self.options.clear();
+        self.options.push(EnhancedPacketOption::Flags(INBOUND | reception(datagram.cast)));
+        // A block owns what it holds. It is lent that, and gives it back: nothing is allocated for a packet.
+        let block = Block::EnhancedPacket(EnhancedPacketBlock {
             interface_id,
             timestamp: since_1970,
             original_len,
-            data: Cow::Borrowed(&self.packet),
-            options: vec![EnhancedPacketOption::Flags(INBOUND | reception(datagram.cast))],
-        };
-        self.writer.write_pcapng_block(block).map(drop).map_err(as_io)
+            data: Cow::Owned(take(&mut self.packet)),
+            options: take(&mut self.options),
+        });
+        let written = self.writer.write_block(&block);
+        if let Block::EnhancedPacket(block) = block {
+            (self.packet, self.options) = (block.data.into_owned(), block.options);
+        }
+        written.map(drop).map_err(as_io)
     }
 
     /// The file's number of an interface, which is described when it is met first.

@@ -1,6 +1,6 @@
 //! The layout of the lines for people, one function a line. Pure: every one writes text and keeps nothing.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write as _};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -26,21 +26,36 @@ struct At<'a>(SocketAddr, Option<&'a Link>);
 
 impl Display for At<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut text = Counting { out: f, chars: 0 };
         match self.1 {
-            Some(link) => f.pad(&format!("{}%{}", without_zone(self.0), Name(&link.name))),
-            None => f.pad(&canonical(self.0).to_string()),
+            Some(link) => write!(text, "{}%{}", without_zone(self.0), Name(&link.name))?,
+            None => write!(text, "{}", canonical(self.0))?,
         }
+        (text.chars..f.width().unwrap_or(0)).try_for_each(|_| f.write_char(' '))
+    }
+}
+
+/// Counts the characters that it passes on, so that what is padded need not be a text of its own first.
+struct Counting<'a, 'f> {
+    out: &'a mut Formatter<'f>,
+    chars: usize,
+}
+
+impl fmt::Write for Counting<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.chars += text.chars().count();
+        self.out.write_str(text)
     }
 }
 
 /// The address as people write it: a zone is the name of the interface, `[fe80::1%eth0]:1060`, where that is known.
-pub(super) fn zoned(address: SocketAddr, link: Option<&Link>) -> String {
-    match (canonical(address), link) {
+pub(super) fn zoned(address: SocketAddr, link: Option<&Link>) -> impl Display {
+    fmt::from_fn(move |f| match (canonical(address), link) {
         (SocketAddr::V6(v6), Some(link)) if v6.scope_id() == link.index && link.index != 0 => {
-            format!("[{}%{}]:{}", v6.ip(), Name(&link.name), v6.port())
+            write!(f, "[{}%{}]:{}", v6.ip(), Name(&link.name), v6.port())
         }
-        (address, _) => address.to_string(),
-    }
+        (address, _) => write!(f, "{address}"),
+    })
 }
 
 /// The address for a line that names the interface elsewhere: the zone would only repeat its number.

@@ -166,7 +166,7 @@ pub(super) fn notices() -> Vec<Notice> {
             by_interface: false,
             by_secret: true,
         })),
-        Notice::KernelDrops { new: 12, total: 4700 },
+        Notice::KernelDrops { new: 12, total: 4700, at_least: false },
         Notice::OutputDrops(4711),
     ]
 }
@@ -242,6 +242,7 @@ pub(super) fn stats() -> Stats {
         filtered: 4,
         refused: 1,
         kernel_drops: None,
+        drops_at_least: false,
         elapsed: Duration::from_millis(1500),
         verdict: Verdict::Partly,
         ..Stats::default()

@@ -51,7 +51,7 @@ pub(super) fn word(text: &str) -> Cow<'_, str> {
 
 /// Where to reach it by `path`, as people write it.
 fn address_by(service: &Service, path: &Path) -> String {
-    zoned(service.address(path), path.link.as_ref())
+    zoned(service.address(path), path.link.as_ref()).to_string()
 }
 
 /// The path that has just come up, by its address and interface, where that is anything new to read.

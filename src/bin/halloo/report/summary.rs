@@ -145,6 +145,7 @@ fn received(style: Style, what_was_sent: &str, stats: &Stats, out: &mut impl Wri
     shown(stats.truncated, lessons::of_truncation(), out)?;
     write!(out, ", ")?;
     match stats.kernel_drops {
+        Some(drops) if stats.drops_at_least => write!(out, "at least {drops} dropped by the kernel")?,
         Some(drops) => write!(out, "{drops} dropped by the kernel")?,
         None => write!(out, "kernel drops unknown")?,
     }

@@ -193,6 +193,7 @@ fn open(local: SocketAddr, serves: &Serves) -> Result<Opened, Trouble> {
         filter: Filter::default(),
         ends: Ends::default(),
         fail_on_loss: false,
+        offload: false,
     });
     Ok((network, engine, waker, address))
 }

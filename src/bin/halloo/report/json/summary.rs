@@ -32,6 +32,8 @@ pub(super) struct Summary {
     unread: u64,
     ignored: BTreeMap<&'static str, u64>,
     kernel_drops: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel_drops_at_least: Option<bool>,
     output_drops: Option<u64>,
     duplicates: Option<u64>,
     late: Option<u64>,
@@ -84,6 +86,7 @@ impl Summary {
             unread: stats.unread,
             ignored: stats.ignored.iter().map(|(why, count)| (why.name(), *count)).collect(),
             kernel_drops: stats.kernel_drops,
+            kernel_drops_at_least: stats.drops_at_least.then_some(true),
             output_drops: stats.output_drops,
             duplicates: stats.duplicates,
             late: stats.late,

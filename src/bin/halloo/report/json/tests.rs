@@ -51,7 +51,7 @@ const SCHEMA: &[(&str, &str)] = &[
     ("lesson", "lesson status why facts observed? took_ms"),
     (
         "summary",
-        "sent sent_bytes answered attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered unread ignored kernel_drops output_drops \
+        "sent sent_bytes answered attempted failed failed_by unsent skipped received bytes peers peers_at_least? truncated filtered unread ignored kernel_drops kernel_drops_at_least? output_drops \
          duplicates late lost in_flight reordered replies responders merged refused lessons? elapsed_s exit",
     ),
 ];
