@@ -105,9 +105,8 @@ fn ping_polls_for_answers_and_counts_as_ever() {
     let spent = done(&ping).ticks;
     assert!(spent >= BUSY, "ping spent {spent} ticks");
     let summary = ping.stop().expect_code(0).summary();
-    let [sent, replies, lost] = numbers(&summary, ["sent", "replies", "lost"]);
-    // The last one may be on its way.
-    assert!((replies..=replies + 1).contains(&sent) && lost == 0, "{summary}");
+    let [sent, replies, in_flight, lost] = numbers(&summary, ["sent", "replies", "in_flight", "lost"]);
+    assert!(sent == replies + in_flight && lost == 0, "{summary}");
 }
 
 #[test]
