@@ -14,6 +14,8 @@ mod wait;
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod control;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod dump;
 #[cfg(unix)]
 mod errno;
 #[cfg(unix)]
@@ -25,6 +27,8 @@ mod mortal;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod neighbours;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod netlink;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod news;
 #[cfg(unix)]
 mod pair;
@@ -33,8 +37,6 @@ mod poller;
 #[cfg(any(not(target_os = "linux"), halloo_portable))]
 mod portable;
 mod room;
-#[cfg(all(target_os = "linux", not(halloo_portable)))]
-mod rtnetlink;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod sending;
 mod soft;
