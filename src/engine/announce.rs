@@ -1,9 +1,9 @@
 //! Being found: answering those who look for services, and telling when one comes and goes.
 //!
 //! A query is answered once, by unicast, at a random moment within the window that the asker gave, so that many answers
-//! do not meet in one buffer. It is answered only to neighbours who ask on the interface they share, never with more bytes than it has itself, and within the
-//! limits of [`guard`](crate::engine::guard); with a secret, only if it is signed. Every query that gets no answer is
-//! counted under its reason.
+//! do not meet in one buffer. It is answered only to neighbours who ask on the interface they share, never with more bytes
+//! than it has itself, and within the limits of [`guard`](crate::engine::guard); with a secret, only if it is signed. Every
+//! query that gets no answer is counted under its reason.
 //!
 //! At the start the service is announced [`ANNOUNCEMENTS`] times to everybody, 3 s apart (RFC 8085 3.1.3: that is the
 //! most without return traffic); at the end it says goodbye once.

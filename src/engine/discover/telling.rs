@@ -35,7 +35,7 @@ impl Discoverer {
         }
     }
 
-    /// Tells what an answer changed, unless that happens too often. A new way is told at once: there are few, and its line has
+    /// Tells what an answer changed, unless that happens too often. A new path is told at once: there are few, and its line has
     /// nothing else.
     pub(super) fn tell_change(&mut self, now: Duration, id: InstanceId, change: Change, out: &mut dyn Out) {
         let turn = if change == Change::Path { Turn::Now } else { self.turns.turn(now, id, change) };

@@ -9,7 +9,7 @@ use crate::model::service::{Change, InstanceId};
 /// started again; what does so more often than once a second is broken or made up, and nobody could read it.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// So many changes are told at once: one that is started again may be gone, be found, and say more on another way.
+/// So many changes are told at once: one that is started again may be gone, be found, and say more by another path.
 const AT_ONCE: u32 = 4;
 
 /// When a change is told.
