@@ -9,8 +9,8 @@
 //! - [`net`]: how datagrams enter and leave. All sockets that carry what halloo sends and receives are made here.
 //! - `lab`: a private LAN of several hosts in one process, for lessons and tests. Linux, with the feature `lab`. What it is
 //!   built and watched with are sockets of other kinds, and its own.
-//! - [`drive`]: runs an engine over a network. The only place where the two meet, and the clock that engines are told the
-//!   time by. Waits that no engine has, such as those of the lab, end by deadlines of their own.
+//! - [`drive`]: runs an engine over a network, or over several, a thread each. The only place where the two meet, and the
+//!   clock that engines are told the time by. Waits that no engine has, such as those of the lab, end by deadlines of their own.
 //! - [`discovery`]: services that are announced and found, in a line of code each.
 //!
 //! A first datagram:

@@ -11,8 +11,8 @@ use crate::engine::guard::{Guard, Rules};
 use crate::engine::reach::Reach;
 use crate::model::event::{Notice, Skipped};
 use crate::model::interface::Table;
-use crate::model::{About, Destination, Error, LinkName, Names, Selector, ServiceType};
-use crate::net::{FOLLOWS_INTERFACES, Fanout, KNOWS_DESTINATION};
+use crate::model::{About, Destination, Error, Names, ServiceType};
+use crate::net::{FOLLOWS_INTERFACES, Fanout, interfaces};
 use crate::wire::beacon::{Draws, MOST_BYTES, Secret, check_findable};
 
 /// A service to be announced.
@@ -56,7 +56,7 @@ pub fn announcing(service: Announced, table: &Table) -> Result<Announcing, Error
     let Announced { reach, about, secret, rules, allow_routed, draws, deadline, notices: more } = service;
     check_findable(&about, reach.family, secret.as_ref())?;
     let broadcast::Plan { destinations, skipped, mut notices } = reach.plan_or_wait(table, FOLLOWS_INTERFACES)?;
-    let ear = Ear { interfaces: names(table, &reach.interfaces)?, deaf_to: Some(Own::Announcements) };
+    let ear = Ear { interfaces: interfaces::names(table, &reach.interfaces)?, deaf_to: Some(Own::Announcements) };
     let opened = sockets::announcing(&reach, &destinations, table)?;
     let sockets::Announcing { mut network, listening, notices: of_sockets } = opened;
     network.watch_interfaces()?;
@@ -112,7 +112,7 @@ pub fn discovering(wanted: Wanted, table: &Table) -> Result<(Follow<Discoverer>,
     let Wanted { reach, watch, .. } = wanted;
     let broadcast::Plan { destinations, skipped, mut notices } =
         reach.plan_or_wait(table, watch && FOLLOWS_INTERFACES)?;
-    let ear = Ear { interfaces: names(table, &reach.interfaces)?, deaf_to: Some(Own::Questions) };
+    let ear = Ear { interfaces: interfaces::names(table, &reach.interfaces)?, deaf_to: Some(Own::Questions) };
     let (mut network, of_sockets) = sockets::asking(&reach, wanted.source_port, watch, &destinations, table)?;
     if watch {
         network.watch_interfaces()?;
@@ -134,14 +134,6 @@ pub fn discovering(wanted: Wanted, table: &Table) -> Result<(Follow<Discoverer>,
         lenient: wanted.lenient,
     };
     Ok((Follow::new(Discoverer::new(plan), reach, destinations, ear), network))
-}
-
-/// The names of the chosen interfaces, by which datagrams are told apart.
-fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<LinkName>, Error> {
-    if !selectors.is_empty() && !KNOWS_DESTINATION {
-        return Err(Error::Unsupported { what: "telling datagrams apart by interface" });
-    }
-    Ok(table.links(selectors)?.into_iter().map(|link| link.name).collect())
 }
 
 /// Whether nobody but this host is asked.

@@ -1,10 +1,10 @@
 //! Several networks, one engine: a thread for each network, and everything they bring goes to the same engine.
 //!
 //! Each thread goes through the very loop of [`run`], so what the system does for a datagram is done side by side; of what an
-//! echo costs that is six sevenths. What the engine does, which is less than the rest, is done for one datagram at a time, under
-//! a lock; two threads on one processor were measured to cost 2 % more for it than one. So there is one of everything that is decided,
-//! counted and told: one guard, one count of datagrams, one deadline, one summary, one output. None of it has to be added up,
-//! and none is other than with one network.
+//! echo costs that is six sevenths. What the engine does is done for one datagram at a time, under a lock; two threads on one
+//! processor were measured to cost 2 % more for it than one. So there is one of everything that is decided, counted and told:
+//! one guard, one count of datagrams, one deadline, one summary, one output. None of it has to be added up, and none is other
+//! than with one network.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};

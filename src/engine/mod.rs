@@ -2,6 +2,13 @@
 //!
 //! An [`Engine`] is told the time and handed datagrams; through [`Out`] it says what to send and what to tell. It can be
 //! run over a real network by [`crate::drive`], or over a scripted one in a test, and cannot tell the difference.
+//!
+//! - The engines: [`serve`], [`send`], [`ping`], [`announce`], [`discover`].
+//! - Around those of discovery: [`follow`] has them follow the interfaces, [`pulse`] has a watching one tell who is there.
+//! - Where to: [`broadcast`] and [`reach`] choose interfaces and addresses, [`places`] follows them as they change.
+//! - What `send` and `ping` share: `series`, with its `brake`.
+//! - Who may be answered: [`guard`].
+//! - What must not fill a disk: `mishaps`, by kind, and `told`, once a minute.
 
 pub mod announce;
 mod brake;

@@ -15,7 +15,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// It happens: if it is time to tell, then it counts as told, and so many were not since the last time.
+    /// It happens. If it is time to tell, then it counts as told, and so many before it were not, since the last that was.
+    /// `None` if it is not.
     pub(super) fn tell(&mut self, now: Now) -> Option<u64> {
         if self.last.is_some_and(|last| now.run.saturating_sub(last) < EVERY) {
             self.held += 1;

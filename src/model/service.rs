@@ -291,7 +291,8 @@ pub struct Service {
     pub full: bool,
     /// How far that can be believed.
     pub trust: Trust,
-    /// Every path it was heard by, in the order of their first answers; never empty. A run that watches leaves out those that have fallen silent while others answer.
+    /// Every path it was heard by, in the order of their first answers; never empty. A run that watches leaves out those that
+    /// have fallen silent while others answer.
     pub paths: Vec<Path>,
     /// When it was last heard.
     pub heard: Now,
@@ -420,11 +421,11 @@ mod tests {
         assert_eq!(service.address(&path).to_string(), "10.0.0.2:80");
         service.about.advertised = "10.0.0.9".parse().ok();
         assert_eq!(service.address(&path).to_string(), "10.0.0.9:80");
-        let ways = ["[fe80::2]:1061", "10.0.1.2:1061", "10.0.0.2:1061"].map(|source| source.parse().unwrap());
-        let [six, far, near] = ways;
-        let way =
+        let paths = ["[fe80::2]:1061", "10.0.1.2:1061", "10.0.0.2:1061"].map(|source| source.parse().unwrap());
+        let [six, far, near] = paths;
+        let path =
             |source, index| Path { link: Some(Link { index, name: "e".into() }), source, claimed: None, on_link: true };
-        service.paths = vec![way(six, 2), way(far, 3), way(near, 2)];
+        service.paths = vec![path(six, 2), path(far, 3), path(near, 2)];
         assert_eq!(service.path().map(|path| path.source), Some(near));
         assert_eq!(service.age(at(3, 3)), Duration::from_secs(2));
         assert_eq!(service.age(at(3, 3_601)), Duration::from_secs(3_600), "the host slept");

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 
 use crate::model::error::Action;
 use crate::model::interface::{Facts, Standing, Table};
-use crate::model::{Error, Family, Host, Interface, Target};
+use crate::model::{Error, Family, Host, Interface, LinkName, Selector, Target};
 use crate::net::fault::system;
 use crate::net::sys::{self, AddressFacts, LinkFacts, Listed};
 
@@ -78,6 +78,18 @@ fn zone_index(table: &Table, zone: &str) -> Result<u32, Error> {
     let named = |row: &&Interface| *row.link().name == *zone || row.link().index.to_string() == zone;
     let found = table.rows().iter().find(named).map(|row| row.link().index);
     found.ok_or_else(|| Error::NoSuchInterface { selector: zone.to_owned(), available: table.names() })
+}
+
+/// The names of the chosen interfaces, by which datagrams are told apart. None means that all are heard.
+///
+/// # Errors
+/// Those of [`Table::links`]; [`Error::Unsupported`] for any choice where the system does not tell by which interface a datagram
+/// came ([`KNOWS_DESTINATION`](super::KNOWS_DESTINATION)).
+pub fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<LinkName>, Error> {
+    if !selectors.is_empty() && !sys::CHOOSES_SOURCE {
+        return Err(Error::Unsupported { what: "telling datagrams apart by interface" });
+    }
+    Ok(table.links(selectors)?.into_iter().map(|link| link.name).collect())
 }
 
 /// The address that `target` means, with `default` for what it leaves out. `family` narrows what a name may become.

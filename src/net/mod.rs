@@ -9,7 +9,7 @@
 //! - `crowd`: what may wait for neighbours whom nobody knows.
 //! - [`fanout`]: one or several endpoints as one [`Network`].
 //! - [`interfaces`]: the table of interfaces, corrected where the system errs; names into addresses.
-//! - [`bare`], [`stream`], [`neighbour`]: what first programs use instead: UDP with nothing added, TCP, AF_UNIX. The
+//! - [`bare`], [`stream`], [`pair`]: what first programs use instead: UDP with nothing added, TCP, AF_UNIX. The
 //!   contrast, for lessons. They wait call by call, with deadlines of their own.
 //! - `sys`: what differs between systems, and the only unsafe code.
 
@@ -21,8 +21,8 @@ pub mod endpoint;
 pub mod fanout;
 mod fault;
 pub mod interfaces;
-pub mod neighbour;
 pub mod options;
+pub mod pair;
 mod patience;
 pub mod stream;
 mod sys;

@@ -25,23 +25,24 @@ pub struct Options {
     /// SO_REUSEPORT: other sockets of the same user may have the same port. SO_REUSEADDR is never set: on Linux it lets
     /// any user take a port over.
     pub share: bool,
-    /// IP_TTL and IP_MULTICAST_TTL, or the hop limits.
+    /// IP_TTL and IP_MULTICAST_TTL, or the hop limits: routers that it may pass, and one. `None` leaves the system's own.
     pub ttl: Option<u8>,
-    /// IP_TOS, or IPV6_TCLASS.
+    /// IP_TOS, or IPV6_TCLASS: the whole byte, DSCP and ECN (RFC 2474, RFC 3168).
     pub tos: Option<u8>,
     /// Forbid fragmentation: what exceeds the interface's MTU is refused, and what exceeds that of a router on the way is lost
     /// there, and comes back as a refusal if the router says so. What the system has noted of the path is not believed: on Linux
     /// one forged message would do to refuse everything else.
     pub dont_fragment: bool,
-    /// SO_SNDBUF in bytes.
+    /// SO_SNDBUF in bytes; `None` leaves the system's own, or, where that holds no long datagram, takes what does.
     pub send_buffer: Option<usize>,
-    /// SO_RCVBUF in bytes.
+    /// SO_RCVBUF in bytes. What the system grants may be less: [`Endpoint::granted`] tells.
     pub receive_buffer: usize,
     /// Connect to this peer: only it is heard.
     pub connect: Option<SocketAddr>,
     /// Trains of datagrams are taken whole from the kernel and parted here (UDP_GRO, udp(7)), and handed over whole also for other
-    /// hosts (UDP_SEGMENT). It counts one that it drops as one datagram, so what it says of drops is then the least there were. Wants a [`Batch`](crate::net::Batch) of whole
-    /// datagrams: what is behind the end of a shorter buffer is truncated, of each datagram of a train.
+    /// hosts (UDP_SEGMENT). The kernel counts a train that it drops as one datagram, so what it says of drops is then the least
+    /// there were. Wants a [`Batch`](crate::net::Batch) of whole datagrams: what is behind the end of a shorter buffer is
+    /// truncated, of each datagram of a train. Linux alone has it; elsewhere it is refused.
     pub offload: bool,
     /// A full send buffer is waited for. A server must not: whoever fills it would stop it for everybody.
     pub patient: bool,

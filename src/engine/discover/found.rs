@@ -21,7 +21,7 @@ const MOST_UNPROVED: usize = 1_024;
 /// Services of one address: far more than a host has, so that one that forges them cannot fill the table alone.
 const MOST_OF_ONE: u32 = 256;
 
-/// Ways to one service.
+/// Paths to one service.
 const MOST_PATHS: usize = 16;
 
 /// Whoever is gone has not answered so many askings of everybody: one may have come when the host was busy, or asleep. So it

@@ -1,10 +1,16 @@
 //! Finding services: who is there, by which paths, and how far that can be believed.
 //!
-//! Everybody is asked in every scope at once, an interface with an IP version; `walk` says when and at what pace, `found` keeps what is found. A run
-//! ends when all scopes are done, when so many as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a
-//! watching run then waits, and asks everybody again when a third of the shortest time to live has passed, but 3 s at the
-//! least. A service that does not answer then is stale, and gone when it has been silent for its whole time and was asked in
-//! vain once more. An address that it does not answer from twice, while it answers from another, is none of its own any more.
+//! Everybody is asked in every scope at once, an interface with an IP version. A run ends when all scopes are done, when so many
+//! as were expected are found, at its deadline, or, if it has none, at [`BUDGET`]; a watching run then waits, and asks everybody
+//! again when a third of the shortest time to live has passed, but 3 s at the least. A service that does not answer then is
+//! stale, and gone when it has been silent for its whole time and was asked in vain once more. An address that it does not
+//! answer from twice, while it answers from another, is none of its own any more.
+//!
+//! - `walk`: how one scope is asked, and at what pace; `questions`: what may still be answered.
+//! - `found`: what is found, and what is kept of it.
+//! - `telling`, `turns`: what is told of it, and how often.
+//! - `enough`: when a run may end, and what it deserves.
+//! - `pace`: when everybody is asked again; `hints`: what is asked in between; `clock`: whether the host has slept meanwhile.
 //!
 //! **What is believed.** With a secret, only what is signed for this run's own challenge counts: the rest is told as
 //! unverified, in a table of its own size, and never keeps a signed one from being asked. An announcement or a goodbye is
@@ -17,94 +23,38 @@
 //! 10 s while nothing comes of them.
 
 mod clock;
+mod enough;
 mod found;
 mod hints;
-mod news;
 mod pace;
+mod plan;
+mod questions;
+mod telling;
+mod turns;
 mod walk;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use found::MOST_SERVICES;
+pub use plan::{BUDGET, Plan};
 
 use crate::engine::mishaps::Mishaps;
 use crate::engine::{Engine, Next, Out};
-use crate::model::event::{Ignored, Missing, Notice, Outcome, Refusal, Skipped};
-use crate::model::service::{Change, InstanceId, Service, ServiceType};
+use crate::model::event::{Ignored, Notice, Outcome, Refusal};
+use crate::model::service::{Change, InstanceId, Service};
 use crate::model::stats::Ending;
-use crate::model::{Cast, Datagram, Destination, Event, Family, Names, Now, Payload, Stats, Verdict};
+use crate::model::{Cast, Datagram, Destination, Event, Family, Now, Payload, Stats};
 use crate::wire::beacon::{
-    Announce, Draws, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Secret, Unreadable, read,
+    Announce, Goodbye, MOST_KNOWN, MOST_ROOM, Message, Nonce, Query, Reply, Seal, Unreadable, read,
 };
 use clock::Clock;
-use found::{Answer, Found, Others, Taken};
+use found::{Answer, Found, Taken};
 use hints::{Hint, Hints};
-use news::{News, Turn};
 use pace::Pace;
-use walk::{Slice, Step, Walk};
-
-/// Whom to look for, and how long.
-#[derive(Debug)]
-pub struct Plan {
-    /// Where to ask: addresses of everybody. Those of one interface and one IP version are asked together, as one scope.
-    pub destinations: Vec<Destination>,
-    /// Interfaces left out, to be told.
-    pub skipped: Vec<Skipped>,
-    /// What the user should know, to be told.
-    pub notices: Vec<Notice>,
-    /// Only services of this type: others do not answer.
-    pub kind: Option<ServiceType>,
-    /// Only services of these names: others answer, and are left out.
-    pub names: Names,
-    /// Nobody is asked but this host itself; to be told where fewer are found than were wanted.
-    pub on_loopback: bool,
-    /// What services must share, if anything.
-    pub secret: Option<Secret>,
-    /// Random numbers. Whoever can guess them can forge answers where there is no secret.
-    pub draws: Draws,
-    /// Bytes of an answer to make room for; 0 for a name and a few attributes.
-    pub room: usize,
-    /// Go on when everybody is found, and tell who comes and goes.
-    pub watch: bool,
-    /// So many services end the run, once answers to what was asked are heard out, and fewer are an error. With a secret,
-    /// verified ones. More than some ten thousand also make the first round careful.
-    pub expect: Option<u64>,
-    /// The end of the run. Where fewer than expected are found, or nobody, or new ones come still, it goes on asking until then.
-    /// Without one, a run that does not watch ends after [`BUDGET`].
-    pub deadline: Option<Duration>,
-    /// Some sent and some not is good enough.
-    pub lenient: bool,
-}
-
-impl Plan {
-    /// Everybody is asked there for services of every type and name, once, and short answers are enough.
-    pub fn to(destinations: Vec<Destination>, draws: Draws) -> Self {
-        Self {
-            destinations,
-            skipped: Vec::new(),
-            notices: Vec::new(),
-            kind: None,
-            names: Names::All,
-            on_loopback: false,
-            secret: None,
-            draws,
-            room: 0,
-            watch: false,
-            expect: None,
-            deadline: None,
-            lenient: false,
-        }
-    }
-}
-
-/// The longest that a run takes which has no deadline and does not watch. In the simulation 100,000 services need 4 s as a
-/// rule, 12 s where one in ten datagrams is lost, and 14 s behind 20 Mbit/s; who needs longer is kept up by somebody.
-pub const BUDGET: Duration = Duration::from_secs(15);
-
-/// So many instances are told of that two responders have: more say nothing else.
-const MOST_CLASHES: u32 = 8;
+use questions::{Question, Questions};
+use turns::Turns;
+use walk::{Slice, Step, Walk, scopes};
 
 /// Hints are followed up after a random part of this, so that watchers that hear the same do not ask together.
 const HINT_SPREAD: Duration = Duration::from_millis(250);
@@ -115,20 +65,6 @@ const HINT_ROUNDS: u32 = 2;
 /// The queries of such a round, but for one or two: as many as list 1,200 who need not answer. Where more are known, so many
 /// of the hints are asked after, one by one.
 const HINT_QUERIES: usize = 4;
-
-/// Questions whose answers still count, for each scope: all of a run on a LAN where everybody is seconds late, as behind a
-/// long queue. With fewer, every answer would come to a question that is forgotten, and bring on the next one.
-const LIVE: usize = 64;
-
-/// A question that may be answered.
-#[derive(Debug)]
-struct Asked {
-    nonce: Nonce,
-    walk: usize,
-    round: u32,
-    /// Bytes of the longest query with it: no honest answer has more.
-    longest: usize,
-}
 
 /// Whether a datagram is of a service whose name is wanted, or of none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -156,14 +92,13 @@ pub struct Discoverer {
     plan: Plan,
     /// The scopes, each with how far it is asked.
     walks: Vec<Walk>,
-    /// Questions that may be answered, the latest last.
-    asked: VecDeque<Asked>,
+    questions: Questions,
     found: Found,
     doing: Doing,
     /// When everybody is asked again.
     pace: Pace,
     hints: Hints,
-    news: News,
+    turns: Turns,
     /// Askings so far: of everybody, and after hints.
     cycle: u32,
     /// Rounds so far, over all scopes.
@@ -195,11 +130,11 @@ impl Discoverer {
             walks,
             found: Found::new(plan.secret.is_some(), plan.names.clone()),
             plan,
-            asked: VecDeque::new(),
+            questions: Questions::default(),
             doing: Doing::Everybody,
             pace: Pace::default(),
             hints: Hints::new(),
-            news: News::default(),
+            turns: Turns::default(),
             cycle: 0,
             rounds: 0,
             expiry: None,
@@ -236,7 +171,7 @@ impl Discoverer {
         }
         self.walks = scopes(&destinations);
         self.plan.destinations = destinations;
-        self.asked.clear();
+        self.questions.forget();
         self.ask_everybody(now.run);
     }
 
@@ -290,10 +225,7 @@ impl Discoverer {
         self.rounds += 1;
         let nonce = self.plan.draws.nonce();
         let round = self.rounds;
-        if self.asked.len() >= LIVE * self.walks.len() {
-            self.asked.pop_front();
-        }
-        self.asked.push_back(Asked { nonce, walk: at, round, longest: 0 });
+        self.questions.ask(nonce, at, round, self.walks.len());
         if self.doing == Doing::Hints {
             return self.begin_hint_round(now, at, &nonce);
         }
@@ -315,11 +247,11 @@ impl Discoverer {
     }
 
     fn send(&mut self, at: usize, slice: Slice, out: &mut dyn Out) {
-        let Some(asked) = self.asked.iter_mut().rfind(|asked| asked.walk == at) else { return };
+        let Some(Question { nonce, .. }) = self.questions.latest(at) else { return };
         let Slice { window, places, known } = slice;
-        let query = Query { nonce: asked.nonce, window, service_type: self.plan.kind.clone(), places, known };
+        let query = Query { nonce, window, service_type: self.plan.kind.clone(), places, known };
         query.write(self.plan.room, self.plan.secret.as_ref(), &mut self.bytes);
-        asked.longest = asked.longest.max(self.bytes.len());
+        self.questions.leaves(at, self.bytes.len());
         for destination in &self.walks[at].to {
             let family = Family::of(destination.address.ip());
             let Ok(payload) = Payload::new(self.bytes.as_slice(), family) else { continue };
@@ -346,7 +278,7 @@ impl Discoverer {
                     self.tell(id, Change::Updated, out);
                 }
                 self.expire(at, out);
-                self.news.tidy(now.run);
+                self.turns.tidy(now.run);
                 self.pace.done(now.run, self.found.has_overdue(at));
                 self.doing = Doing::Resting;
             }
@@ -377,11 +309,6 @@ impl Discoverer {
         self.walks.iter().any(Walk::is_cut_short)
     }
 
-    /// The end of the run, at the latest.
-    fn end(&self) -> Option<Duration> {
-        self.plan.deadline.or((!self.plan.watch).then_some(BUDGET))
-    }
-
     fn expire(&mut self, at: Duration, out: &mut dyn Out) {
         for service in self.found.take_expired(at) {
             self.tell_gone(&service, out);
@@ -396,29 +323,6 @@ impl Discoverer {
             true => self.pace.refresh(self.found.shortest_ttl()),
             false => self.pace.once_more(),
         })
-    }
-
-    fn is_short(&self) -> bool {
-        self.found.believed() < self.wanted()
-    }
-
-    /// So many are to be found: somebody, where nothing else is expected.
-    fn wanted(&self) -> u64 {
-        self.plan.expect.unwrap_or(1)
-    }
-
-    /// Whether it is an error that too few are there at the end: who watches without an end has no time by which they should.
-    const fn must_find(&self) -> bool {
-        !self.plan.watch || self.plan.deadline.is_some()
-    }
-
-    /// Who was heard in one scope may be heard in others, as long as answers to what was asked may come: then what is told of
-    /// him does not depend on which was the fastest.
-    fn end_if_all_are_found(&mut self) {
-        let expect = self.plan.expect.filter(|_| !self.plan.watch);
-        if expect.is_some_and(|expect| self.stats.responders.unwrap_or(0) >= expect) {
-            self.ends = self.ends.or_else(|| self.walks.iter().map(Walk::heard_out).max());
-        }
     }
 
     // ---- answers ---------------------------------------------------------------------------------------------------
@@ -452,8 +356,7 @@ impl Discoverer {
         out: &mut dyn Out,
     ) -> Result<Wanted, Ignored> {
         let id = reply.about.id;
-        let question = self.asked.iter().rfind(|asked| asked.nonce.echo() == reply.echo).ok_or(Ignored::Foreign)?;
-        let Asked { nonce, walk, round, longest } = *question;
+        let Question { nonce, walk, round, longest } = self.questions.of(reply.echo).ok_or(Ignored::Foreign)?;
         if datagram.payload.len() > longest {
             return Err(Ignored::ReplyTooLong);
         }
@@ -487,7 +390,7 @@ impl Discoverer {
 
     /// Tells the scope how fast answers come.
     fn pace(&mut self, at: usize, round: u32, now: Duration, new: bool) {
-        let latest = self.asked.iter().rfind(|asked| asked.walk == at).is_some_and(|asked| asked.round == round);
+        let latest = self.questions.latest(at).is_some_and(|question| question.round == round);
         let Some(walk) = self.walks.get_mut(at) else { return };
         if latest {
             return walk.heard(now, new);
@@ -513,62 +416,6 @@ impl Discoverer {
             Taken::Clash(id, one, other) => self.tell_of_clash(id, one, other, out),
         }
         add(&mut self.stats.replies, 1);
-    }
-
-    /// Says that two responders have one instance. A few times are enough to see that something is wrong with the LAN: whoever
-    /// makes instances up could have it said as often as he likes.
-    fn tell_of_clash(&mut self, id: InstanceId, one: SocketAddr, other: SocketAddr, out: &mut dyn Out) {
-        if self.clashes_told < MOST_CLASHES {
-            self.clashes_told += 1;
-            out.tell(&Event::Notice(Notice::IdClash(id, one, other)));
-        }
-    }
-
-    /// Says once that an address has more services than are kept of one: among those left out there may be true ones.
-    fn tell_of_crowd(&mut self, source: SocketAddr, out: &mut dyn Out) {
-        if self.crowd_told {
-            return;
-        }
-        if let Some((address, kept)) = self.found.crowd(source) {
-            self.crowd_told = true;
-            out.tell(&Event::Notice(Notice::ManyOfOne { address, kept }));
-        }
-    }
-
-    /// Tells what an answer changed, unless that happens too often. A new way is told at once: there are few, and its line has
-    /// nothing else.
-    fn tell_change(&mut self, now: Duration, id: InstanceId, change: Change, out: &mut dyn Out) {
-        let turn = if change == Change::Path { Turn::Now } else { self.news.turn(now, id, change) };
-        match turn {
-            Turn::Now => self.tell(id, change, out),
-            Turn::Later => {}
-            Turn::Merged => self.merged(),
-        }
-    }
-
-    /// Tells what became of those whose turn comes until then.
-    fn tell_later(&mut self, now: Duration, until: Duration, out: &mut dyn Out) {
-        while let Some(id) = self.news.take(until) {
-            match self.news.settle(now, id, self.found.is_named(id)) {
-                Some(change) => self.tell(id, change, out),
-                None => self.merged(),
-            }
-        }
-    }
-
-    fn merged(&mut self) {
-        self.stats.merged = self.stats.merged.map(|n| n + 1);
-    }
-
-    fn tell_gone(&mut self, service: &Service, out: &mut dyn Out) {
-        self.news.forget(service.about.id);
-        out.tell(&Event::Service(Change::Gone, service));
-    }
-
-    fn tell(&self, id: InstanceId, change: Change, out: &mut dyn Out) {
-        if let Some(service) = self.found.get(id) {
-            out.tell(&Event::Service(change, service));
-        }
     }
 
     // ---- hints -----------------------------------------------------------------------------------------------------
@@ -623,60 +470,6 @@ impl Discoverer {
     fn is_over(&self) -> bool {
         self.doing == Doing::Over
     }
-
-    /// What is known of services that were not found, if there are fewer than were wanted.
-    fn missing(&self) -> Option<Missing> {
-        let (found, expected) = (self.found.believed(), self.wanted());
-        let port = self.source_port.filter(|_| self.must_find() && found < expected)?;
-        let Others { names, nearly, unverified, mismatched } = self.found.others();
-        let secret = self.plan.secret.is_some();
-        let ignored = |why| self.stats.ignored.get(&why).copied().unwrap_or(0);
-        Some(Missing {
-            found,
-            expected,
-            asked: self.plan.destinations.first().map_or(0, |destination| destination.address.port()),
-            port,
-            typed: self.plan.kind.is_some(),
-            on_loopback: self.plan.on_loopback,
-            name: self.plan.names.text().map(Into::into),
-            exact: matches!(self.plan.names, Names::One(_)),
-            other_names: names,
-            nearly,
-            secret,
-            unsigned: if secret { unverified + ignored(Ignored::BadSignature) } else { 0 },
-            mismatched,
-            heard: self.stats.received > 0,
-        })
-    }
-
-    fn verdict(&self) -> Verdict {
-        let Stats { sent, failed, refused, .. } = self.stats;
-        let found = self.found.believed();
-        match () {
-            () if sent == 0 && failed > 0 => Verdict::SystemRefused,
-            () if found == 0 && refused > 0 => Verdict::PeerRefused,
-            () if found < self.wanted() && self.must_find() => Verdict::TooFew,
-            () if failed > 0 && !self.plan.lenient => Verdict::Partly,
-            () => Verdict::Done,
-        }
-    }
-}
-
-/// The scopes: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
-/// answers once.
-fn scopes(destinations: &[Destination]) -> Vec<Walk> {
-    let mut scopes: Vec<Vec<Destination>> = Vec::new();
-    let together = |a: &Destination, b: &Destination| {
-        let one_version = a.address.is_ipv4() == b.address.is_ipv4();
-        a.link.is_some() && a.link == b.link && one_version && a.source == b.source
-    };
-    for destination in destinations {
-        match scopes.iter_mut().find(|scope| scope.iter().all(|other| together(other, destination))) {
-            Some(scope) => scope.push(destination.clone()),
-            None => scopes.push(vec![destination.clone()]),
-        }
-    }
-    scopes.into_iter().map(Walk::new).collect()
 }
 
 impl Engine for Discoverer {
@@ -757,7 +550,7 @@ impl Engine for Discoverer {
         let tick = self.clock.tick().filter(|_| resting && self.plan.watch);
         let expiry = self.expiry.map(|expiry| self.clock.run(expiry));
         let hint = self.hints.due().filter(|_| resting);
-        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry, self.news.next()];
+        let others = [self.end(), self.ends, self.again_at(), hint, tick, expiry, self.turns.next()];
         let walks = self.walks.iter().filter_map(Walk::due);
         // Where there is no scope left to ask in, an asking is done as soon as it has begun; the next one may have some.
         let asked_nobody = (!resting && self.walks.is_empty()).then_some(self.pace.began());

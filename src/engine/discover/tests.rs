@@ -2,19 +2,16 @@
 
 mod watching;
 
-use std::net::SocketAddr;
-
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use super::*;
 use crate::engine::announce::{self, Announcer};
-
 use crate::engine::testing::{announcing, at, reply_from};
 use crate::model::error::FaultKind;
 use crate::model::event::Sent;
-
-use crate::model::{About, Attributes, Fault, Link, Transmit, Trust};
-use crate::wire::beacon::{Order, Window};
+use crate::model::{About, Attributes, Fault, Link, Names, Transmit, Trust, Verdict};
+use crate::wire::beacon::{Draws, Order, Secret, Window};
 use proptest::prelude::*;
 
 // ---- a LAN ----------------------------------------------------------------------------------------------------------
@@ -239,7 +236,7 @@ fn nine(secret: Option<&Secret>) -> Vec<Host> {
 
 /// An answer of instance `id` to the round that is being asked on a way.
 fn answer(lan: &Lan, way: usize, id: u64, address: &str, secret: Option<&Secret>) -> Vec<u8> {
-    let asked = lan.asker.asked.iter().rfind(|asked| asked.walk == way).unwrap();
+    let asked = lan.asker.questions.latest(way).unwrap();
     let mut bytes = Vec::new();
     let order = Order { boot: id as u32, seq: 1 };
     let (echo, address) = (asked.nonce.echo(), address.parse().ok());
@@ -389,7 +386,7 @@ fn services_of_another_type_are_silent_and_ignored_if_not() {
     let foreign = answer(&lan, 0, 77, "10.0.1.77", None);
     lan.hear("10.0.1.77:1061", &foreign);
     // Longer than any question: no responder of this protocol says that.
-    let asked = &lan.asker.asked[0];
+    let asked = lan.asker.questions.latest(0).unwrap();
     let value = "v".repeat(150);
     let about = About { attributes: Attributes::new([("k", &*value)]).unwrap(), ..about(78) };
     let (echo, order) = (asked.nonce.echo(), Order { boot: 1, seq: 1 });
@@ -490,7 +487,7 @@ fn an_answer_passed_on_is_a_mismatch_until_the_service_itself_is_heard() {
     let shown = lan.said.service(2).unwrap();
     assert_eq!((shown.trust, shown.paths.len(), shown.paths[0].claimed), (Trust::Verified, 1, None));
     // A host that says itself by which address it is to be used, and is heard from that one, is no mismatch.
-    let asked = &lan.asker.asked[0];
+    let asked = lan.asker.questions.latest(0).unwrap();
     let (nonce, order) = (asked.nonce, Order { boot: 1, seq: 1 });
     let about = About { advertised: "10.0.1.9".parse().ok(), ..about(3) };
     let mut bytes = Vec::new();
@@ -590,7 +587,7 @@ fn a_stranger_keeps_no_run_going_and_it_is_said_that_somebody_did() {
 fn clashes_of(instances: u64) -> (usize, usize) {
     let mut lan = Lan::new(asking(None), Vec::new());
     for (id, boot) in (1..=instances).flat_map(|id| [1, 2, 1, 2].map(|boot| (id, boot))) {
-        let asked = &lan.asker.asked[0];
+        let asked = lan.asker.questions.latest(0).unwrap();
         let (nonce, order) = (asked.nonce, Order { boot, seq: 1 });
         let mut bytes = Vec::new();
         let address = format!("10.0.1.{boot}");

@@ -85,6 +85,23 @@ pub(super) enum Step {
     Done,
 }
 
+/// The scopes: destinations of one interface and one IP version are one, for whoever hears both is asked by one address and
+/// answers once.
+pub(super) fn scopes(destinations: &[Destination]) -> Vec<Walk> {
+    let mut scopes: Vec<Vec<Destination>> = Vec::new();
+    let together = |a: &Destination, b: &Destination| {
+        let one_version = a.address.is_ipv4() == b.address.is_ipv4();
+        a.link.is_some() && a.link == b.link && one_version && a.source == b.source
+    };
+    for destination in destinations {
+        match scopes.iter_mut().find(|scope| scope.iter().all(|other| together(other, destination))) {
+            Some(scope) => scope.push(destination.clone()),
+            None => scopes.push(vec![destination.clone()]),
+        }
+    }
+    scopes.into_iter().map(Walk::new).collect()
+}
+
 /// One scope, and how far it is asked.
 #[derive(Debug)]
 pub(super) struct Walk {

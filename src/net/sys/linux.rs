@@ -19,7 +19,7 @@ use crate::net::sys::control::{self, Control};
 pub(crate) use crate::net::sys::errno::fault;
 pub(crate) use crate::net::sys::sending::{Joins, send};
 use crate::net::sys::soft::{self, Failure};
-use crate::net::sys::{Bound, Listed, addresses, rtnetlink};
+use crate::net::sys::{Bound, Listed, addresses, dump};
 
 /// Linux reads back twice what it granted: the other half is for its own overhead (socket(7), SO_RCVBUF).
 pub(crate) const BUFFER_FACTOR: usize = 2;
@@ -192,7 +192,7 @@ pub(crate) fn next_len(socket: &Socket) -> io::Result<Option<usize>> {
 
 /// Every interface and every address. What the kernel's own answers do not give, the usual calls may.
 pub(crate) fn list() -> io::Result<Listed> {
-    rtnetlink::list().or_else(|_| addresses::list(|_| super::links::links()))
+    dump::list().or_else(|_| addresses::list(|_| super::links::links()))
 }
 
 // ---- errors --------------------------------------------------------------------------------------------------------

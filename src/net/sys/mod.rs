@@ -1,7 +1,14 @@
-//! What differs between systems, each file with the same functions, and the only unsafe code.
+//! What differs between systems, and the only unsafe code.
 //!
-//! `linux` has everything. `portable` is what the standard calls give everywhere; `unix` and `windows` add to it what
-//! those systems have of their own, and say `None` or refuse where they have nothing.
+//! - `linux`, `unix`, `windows`: the same functions for each kind of system. `linux` has everything, with `sending` and `control` (what
+//!   stands beside the bytes of a datagram). `portable` is what the standard calls give everywhere; `unix` and `windows` add to
+//!   it what those systems have of their own, and say `None` or refuse where they have nothing.
+//! - `wait`: for one socket. For several: `ppoll` on Linux, `poller` elsewhere; `wait` has the tests of both.
+//! - What Linux tells of its network: `netlink` is how it is asked, `dump` lists interfaces and addresses (`standing`: how good
+//!   those are), `news` tells that they changed, `neighbours` whose hardware address is known. Elsewhere, and where Linux does not
+//!   answer, `links` and `addresses` list what there is.
+//! - `errno`, `soft`: what an error means, of any call and of a receive. `room`: how long a full buffer is waited for.
+//! - `pair`: AF_UNIX. `child`, `mortal`: what a new process does before its program begins.
 //!
 //! With `RUSTFLAGS='--cfg halloo_portable'` Linux is one of the other Unix systems, for the tests alone: scripts/test runs
 //! those over loopback so, since nothing else here can run what Windows, macOS and the BSDs get.
@@ -14,6 +21,8 @@ mod wait;
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod control;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod dump;
 #[cfg(unix)]
 mod errno;
 #[cfg(unix)]
@@ -25,6 +34,8 @@ mod mortal;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod neighbours;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
+mod netlink;
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod news;
 #[cfg(unix)]
 mod pair;
@@ -32,9 +43,9 @@ mod pair;
 mod poller;
 #[cfg(any(not(target_os = "linux"), halloo_portable))]
 mod portable;
-mod room;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
-mod rtnetlink;
+mod ppoll;
+mod room;
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 mod sending;
 mod soft;
@@ -42,8 +53,6 @@ mod soft;
 mod standing;
 #[cfg(all(unix, any(not(target_os = "linux"), halloo_portable)))]
 mod unix;
-#[cfg(all(target_os = "linux", not(halloo_portable)))]
-mod watch;
 #[cfg(windows)]
 mod windows;
 
@@ -60,14 +69,14 @@ pub(crate) use mortal::mortal;
 pub(crate) use poller::{Alarm, Waiter};
 #[cfg(any(not(target_os = "linux"), halloo_portable))]
 pub(crate) use portable::{Neighbours, News};
+#[cfg(all(target_os = "linux", not(halloo_portable)))]
+pub(crate) use ppoll::{Alarm, Waiter};
 pub(crate) use system::{
     BUFFER_FACTOR, CHOOSES_SOURCE, Joins, SEND_BUFFER, Tray, bind_device, claim_port, disconnect, drops, fault,
     forbid_fragments, give_page_by_page, has_ended, list, name_of, next_len, prepare, receive, segments, send,
     send_queue, set_traffic_class, share_port, take_refusals, want_destination, want_details, want_trains,
 };
 pub(crate) use wait::{Wish, wait_for};
-#[cfg(all(target_os = "linux", not(halloo_portable)))]
-pub(crate) use watch::{Alarm, Waiter};
 #[cfg(all(target_os = "linux", not(halloo_portable)))]
 pub(crate) use {neighbours::Neighbours, news::News};
 

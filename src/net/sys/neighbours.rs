@@ -2,45 +2,34 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket as open};
-use socket2::Socket;
+use nix::sys::socket::{MsgFlags, SockFlag, recv, send};
 
 use crate::net::crowd::Acquaintance;
+use crate::net::sys::netlink::{self, attribute, half, messages, open};
 
-/// Bytes of `struct nlmsghdr` (linux/netlink.h) and of `struct ndmsg` (linux/neighbour.h).
-const HEADER: usize = 16;
-const BODY: usize = 12;
-
-/// Where the state stands in an answer: behind family, padding and interface.
-const STATE: usize = HEADER + 8;
+/// Where the state stands in `struct ndmsg` (linux/neighbour.h): behind family, padding and interface.
+const STATE: usize = 8;
 
 /// Room for an answer: less than 200 bytes; an error repeats the question.
 const ANSWER: usize = 1024;
 
-const NLM_F_REQUEST: u16 = 1;
-const NLMSG_ERROR: u16 = 2;
-const RTM_NEWNEIGH: u16 = 28;
-const RTM_GETNEIGH: u16 = 30;
-const NDA_DST: u16 = 1;
+/// Its hardware address is asked for, or was in vain.
+const SOUGHT: u16 = libc::NUD_INCOMPLETE | libc::NUD_FAILED;
 
-/// Its hardware address is asked for, or was in vain (linux/neighbour.h): NUD_INCOMPLETE, NUD_FAILED.
-const SOUGHT: u16 = 0x01 | 0x20;
-
-/// What waits until the hardware address is there: the above, and what nobody has asked for yet (NUD_NONE).
-const VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+/// Nothing waits for the hardware address: it is there, or none is needed (net/neighbour.h of the kernel, NUD_VALID).
+const VALID: u16 =
+    libc::NUD_REACHABLE | libc::NUD_STALE | libc::NUD_DELAY | libc::NUD_PROBE | libc::NUD_NOARP | libc::NUD_PERMANENT;
 
 /// Asks the kernel of neighbours, one by one.
 #[derive(Debug)]
-pub(crate) struct Neighbours(Socket);
+pub(crate) struct Neighbours(OwnedFd);
 
 impl Neighbours {
     /// In the network of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        Ok(Self(open(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?.into()))
+        open(SockFlag::SOCK_NONBLOCK).map(Self)
     }
 
     /// What is known of this address at the interface of this number. `None` where the kernel does not tell: before Linux 5.0,
@@ -59,32 +48,26 @@ fn question(address: IpAddr, index: u32) -> Vec<u8> {
         IpAddr::V4(v4) => (libc::AF_INET, v4.octets().to_vec()),
         IpAddr::V6(v6) => (libc::AF_INET6, v6.octets().to_vec()),
     };
-    let attribute = 4 + octets.len();
-    let mut bytes = ((HEADER + BODY + attribute) as u32).to_ne_bytes().to_vec();
-    bytes.extend([RTM_GETNEIGH, NLM_F_REQUEST].iter().flat_map(|word| word.to_ne_bytes()));
-    // No number, no sender: there is one question at a time.
-    bytes.extend([0; 8]);
-    bytes.extend([family as u8, 0, 0, 0]);
-    bytes.extend(index.to_ne_bytes());
-    bytes.extend([0; 4]);
-    bytes.extend([attribute as u16, NDA_DST].iter().flat_map(|word| word.to_ne_bytes()));
-    bytes.extend(octets);
-    bytes
+    let mut body = vec![family as u8, 0, 0, 0];
+    body.extend(index.to_ne_bytes());
+    body.extend([0; 4]);
+    body.extend(attribute(libc::NDA_DST, &octets));
+    // No number: there is one question at a time.
+    netlink::question(libc::RTM_GETNEIGH, 0, 0, &body)
 }
 
 fn read(answer: &[u8]) -> Option<Acquaintance> {
-    let word = |at: usize| answer.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes);
-    match word(4)? {
-        RTM_NEWNEIGH => Some(match word(STATE)? {
+    let message = messages(answer).next()?;
+    match () {
+        () if message.kind == libc::RTM_NEWNEIGH => Some(match half(message.body, STATE)? {
             state if state & VALID != 0 => Acquaintance::Known,
             state if state & SOUGHT != 0 => Acquaintance::Sought,
             _ => Acquaintance::Unknown,
         }),
-        NLMSG_ERROR => {
-            let error = answer.get(HEADER..HEADER + 4)?.try_into().ok().map(i32::from_ne_bytes)?;
-            (error == -(Errno::ENOENT as i32)).then_some(Acquaintance::Unknown)
+        () if message.is(libc::NLMSG_ERROR) => {
+            (message.error().raw_os_error() == Some(libc::ENOENT)).then_some(Acquaintance::Unknown)
         }
-        _ => None,
+        () => None,
     }
 }
 
@@ -94,10 +77,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn told(state: u16) -> Option<Acquaintance> {
-        let mut answer = vec![0; HEADER + BODY];
-        answer[4..6].copy_from_slice(&RTM_NEWNEIGH.to_ne_bytes());
-        answer[STATE..STATE + 2].copy_from_slice(&state.to_ne_bytes());
-        read(&answer)
+        let mut body = [0; STATE + 4];
+        body[STATE..STATE + 2].copy_from_slice(&state.to_ne_bytes());
+        read(&netlink::question(libc::RTM_NEWNEIGH, 0, 0, &body))
     }
 
     #[test]

@@ -5,15 +5,14 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket as open,
-};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, SockFlag, bind, recv};
 use socket2::Socket;
 
 use crate::net::sys::Waiter;
+use crate::net::sys::netlink::open;
 
-/// The groups of what is told: interfaces, IPv4 addresses, IPv6 addresses (linux/rtnetlink.h, RTMGRP_*).
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// The groups of what is told: interfaces, IPv4 addresses, IPv6 addresses.
+const GROUPS: u32 = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
 
 /// Room for a piece of a message. What the news are is not read: the table of interfaces is.
 const PIECE: usize = 4096;
@@ -24,8 +23,7 @@ pub(crate) struct News(Arc<Socket>);
 impl News {
     /// Listens from now on, in the network of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let socket = open(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        let socket = open(SockFlag::SOCK_NONBLOCK)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
         Ok(Self(Arc::new(socket.into())))
     }

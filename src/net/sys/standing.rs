@@ -1,19 +1,15 @@
 //! How good this host's IPv6 addresses are to send from, as the kernel tells (rtnetlink(7), `ifa_flags`).
 
+use libc::{IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_PERMANENT, IFA_F_TENTATIVE};
+
 use crate::model::interface::Standing;
 
-/// Flags of an address (linux/if_addr.h): IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE, IFA_F_PERMANENT.
-const DADFAILED: u8 = 0x08;
-const DEPRECATED: u8 = 0x20;
-const TENTATIVE: u8 = 0x40;
-const PERMANENT: u8 = 0x80;
-
 /// That of an IPv6 address with these flags.
-pub(super) const fn of(flags: u8) -> Standing {
+pub(super) const fn of(flags: u32) -> Standing {
     match () {
-        () if flags & (TENTATIVE | DADFAILED) != 0 => Standing::Tentative,
-        () if flags & DEPRECATED != 0 => Standing::Deprecated,
-        () if flags & PERMANENT == 0 => Standing::Leased,
+        () if flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0 => Standing::Tentative,
+        () if flags & IFA_F_DEPRECATED != 0 => Standing::Deprecated,
+        () if flags & IFA_F_PERMANENT == 0 => Standing::Leased,
         () => Standing::Lasting,
     }
 }

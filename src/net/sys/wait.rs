@@ -1,4 +1,4 @@
-//! Waiting for one socket, with sub-millisecond timers.
+//! Waiting for one socket, with sub-millisecond timers; and, whatever the system, the tests of waiting for several.
 //!
 //! Never by SO_RCVTIMEO: the kernel rounds that to its clock tick, 4 or 8 ms. A signal that nobody handles, or stop and
 //! continue, does not end a wait: the poller goes on with the time that is left.

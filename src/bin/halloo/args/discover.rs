@@ -13,7 +13,7 @@ use super::{OUTPUT, Reach, values};
 /// Find the services that are announced on the LAN.
 ///
 /// Everybody is asked on every interface at once, by directed broadcast, by 255.255.255.255 and by ff02::1; who answers is
-/// one line, however often and by however many ways it is heard. It ends when asking again brings nobody new, about half a
+/// one line, however often and by however many paths it is heard. It ends when asking again brings nobody new, about half a
 /// second. Without a secret everything is unverified: anybody on the LAN can have said it. With one, who proved to have it
 /// is verified, and mismatch is who did so from another address than it says, or from a network that this host is not on: NAT,
 /// a container, a relay. Exit code 1 says that nobody, or fewer than --expect, was found; with a secret only who is verified counts.
@@ -41,13 +41,13 @@ pub(crate) struct Discover {
     wait: Option<Duration>,
     /// End when N are found; fewer are exit code 1
     ///
-    /// Who was found by one way may answer by others, so the question is heard out, 150 ms as a rule: the same address is
+    /// Who was found by one path may answer by others, so the question is heard out, 150 ms as a rule: the same address is
     /// printed each time.
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = ANSWERS)]
     expect: Option<NonZeroU64>,
     /// Go on, and tell who comes and goes; on a terminal, as a table
     ///
-    /// found: it answered for the first time. path: it was heard by another way too. updated: it says something else, is
+    /// found: it answered for the first time. path: it was heard by another path too. updated: it says something else, is
     /// believed otherwise, is back, or has left an address. stale: it did not answer when everybody was asked. gone: it is
     /// not there any more. age is how long ago it was last heard. With --wait, exit code 1 says that nobody is there at the
     /// end.

@@ -8,11 +8,11 @@ use halloo::engine::serve::{Filter, Only, Plan};
 use halloo::model::event::Role;
 use halloo::model::target::DEFAULT_PORT;
 use halloo::model::{Error, Family, Sink, Verdict};
-use halloo::net::batch;
+use halloo::net::{KNOWS_DESTINATION, batch, interfaces};
 
 use crate::args;
 use crate::cmd::run::{Output, to_terminal};
-use crate::cmd::serve::{Open, Wish, ends, hears_no_broadcast, names, needs_destination, open, serve};
+use crate::cmd::serve::{Open, Wish, ends, hears_no_broadcast, open, serve};
 use crate::report::{Frame, Human, Named, Options, Pcap, Queue, Raw, Show, Style, Tee, stderr, stdout};
 
 /// Prints every datagram.
@@ -23,8 +23,8 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
             instead: "send them into a pipe or a file, or add --force".into(),
         });
     }
-    if args.only.is_some() {
-        needs_destination("telling broadcasts from unicast")?;
+    if args.only.is_some() && !KNOWS_DESTINATION {
+        return Err(Error::Unsupported { what: "telling broadcasts from unicast" });
     }
     // A group of IPv6 is heard by a socket of IPv6.
     let host = args.join.first().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |group| Family::of(*group).wildcard());
@@ -45,7 +45,7 @@ pub(super) fn run(args: &args::Listen, output: &Output) -> Result<Verdict, Error
     let filter = Filter {
         from: args.from.clone(),
         only: args.only.map(only),
-        interfaces: names(network.table(), &args.interface)?,
+        interfaces: interfaces::names(network.table(), &args.interface)?,
         no_self: args.no_self,
     };
     let mut queue = Queue::new();

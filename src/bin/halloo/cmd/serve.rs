@@ -12,10 +12,10 @@ use halloo::model::error::{Action, FaultKind};
 use halloo::model::event::{Listening, Notice, Role};
 use halloo::model::interface::Table;
 use halloo::model::target::DEFAULT_PORT;
-use halloo::model::{Error, Family, Fault, Interface, Link, LinkName, Selector, Sink, Target, Verdict};
+use halloo::model::{Error, Family, Fault, Interface, Link, Selector, Sink, Target, Verdict};
 use halloo::net::endpoint::Endpoint;
 use halloo::net::options::RECEIVE_BUFFER;
-use halloo::net::{Fanout, KNOWS_DESTINATION, Network, Options, SPREADS_SENDERS, batch, interfaces};
+use halloo::net::{Fanout, Network, Options, SPREADS_SENDERS, batch, interfaces};
 
 use crate::args::{self, RateLimit};
 use crate::cmd::run::{Output, run_together};
@@ -59,7 +59,7 @@ fn answering(args: &args::Serve, role: Role, base: Base, output: &Output) -> Res
         RateLimit::Off => None,
     };
     let rules = Rules::of_server(args.answer_any_port, args.answer_broadcast, rate);
-    let filter = Filter { interfaces: names(network.table(), &args.interface)?, ..Filter::default() };
+    let filter = Filter { interfaces: interfaces::names(network.table(), &args.interface)?, ..Filter::default() };
     let plan = Plan {
         answer: Some((answer, Guard::new(rules, listening.local.port()))),
         listening,
@@ -169,19 +169,6 @@ pub(super) fn hears_no_broadcast(table: &Table, address: IpAddr) -> Option<Notic
     let IpAddr::V4(ip) = address else { return None };
     let several = ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || table.broadcaster(ip).is_some();
     (!several).then_some(Notice::HearsNoBroadcast(address))
-}
-
-/// Some systems do not tell where a datagram was sent and by which interface it came.
-pub(super) fn needs_destination(what: &'static str) -> Result<(), Error> {
-    if KNOWS_DESTINATION { Ok(()) } else { Err(Error::Unsupported { what }) }
-}
-
-/// The names of the chosen interfaces, by which datagrams are told apart.
-pub(super) fn names(table: &Table, selectors: &[Selector]) -> Result<Vec<LinkName>, Error> {
-    if !selectors.is_empty() {
-        needs_destination("telling datagrams apart by interface")?;
-    }
-    Ok(table.links(selectors)?.into_iter().map(|link| link.name).collect())
 }
 
 /// Joins every group on every chosen interface, or on every one that can multicast.

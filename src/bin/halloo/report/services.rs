@@ -372,8 +372,8 @@ mod tests {
     }
 
     #[test]
-    fn a_new_way_is_shown_by_its_own_address_and_only_where_that_is_new() {
-        let way = |source: &str, index, name: &str| Path {
+    fn a_new_path_is_shown_by_its_own_address_and_only_where_that_is_new() {
+        let path = |source: &str, index, name: &str| Path {
             link: Some(Link { index, name: name.into() }),
             source: source.parse().unwrap(),
             claimed: None,
@@ -385,13 +385,13 @@ mod tests {
             change(samples::now(), Change::Path, &service, None, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        let four = way("10.77.0.2:1061", 2, "e0");
+        let four = path("10.77.0.2:1061", 2, "e0");
         let link_local = "[fe80::2%2]:1061";
-        let six = line(&[four.clone(), way(link_local, 2, "e0")]);
+        let six = line(&[four.clone(), path(link_local, 2, "e0")]);
         assert!(six.contains("  [fe80::2%e0]:7000  via e0  "), "{six}");
-        let other = line(&[four.clone(), way("10.77.0.2:1061", 3, "e1")]);
+        let other = line(&[four.clone(), path("10.77.0.2:1061", 3, "e1")]);
         assert!(other.contains("  10.77.0.2:7000  via e1  "), "{other}");
-        assert_eq!(line(&[four, way("10.77.0.2:1062", 2, "e0")]), "");
+        assert_eq!(line(&[four, path("10.77.0.2:1062", 2, "e0")]), "");
     }
 
     /// Services that say what they can to be taken for others.

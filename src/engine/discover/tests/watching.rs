@@ -154,7 +154,7 @@ fn a_short_time_to_live_is_kept_as_far_as_asking_every_three_seconds_can() {
 #[test]
 fn who_proves_nothing_does_not_say_how_often_others_are_asked() {
     let mut lan = Lan::new(watching(Some(key(1))), vec![host(2, &[1], Some(key(1)))]);
-    let asked = &lan.asker.asked[0];
+    let asked = lan.asker.questions.latest(0).unwrap();
     let (nonce, order) = (asked.nonce, Order { boot: 1, seq: 1 });
     let about = About { ttl: Duration::from_secs(1), ..about(9) };
     let mut forged = Vec::new();
@@ -257,9 +257,13 @@ fn renamed(lan: &mut Lan, name: &str) -> Option<Change> {
 
 /// Instance 2 answers, with this name.
 fn renames(lan: &mut Lan, name: &str) {
-    let asked = lan.asker.asked.back().unwrap();
-    let (nonce, order) = (asked.nonce, Order { boot: 2, seq: lan.now as u32 });
-    let about = About { name: name.parse().unwrap(), ..about(2) };
+    answers(lan, About { name: name.parse().unwrap(), ..about(2) });
+}
+
+/// Instance 2 answers so.
+fn answers(lan: &mut Lan, about: About) {
+    let nonce = lan.asker.questions.latest(1).unwrap().nonce;
+    let order = Order { boot: 2, seq: lan.now as u32 };
     let mut bytes = Vec::new();
     Reply { echo: nonce.echo(), address: None, order, about, more: false }.write(&nonce, None, &mut bytes);
     lan.hear("10.0.2.2:1061", &bytes);
@@ -360,12 +364,7 @@ fn who_watches_to_an_end_at_which_nobody_is_there_has_found_too_few() {
 
 /// Instance 2 answers, with this port of its service.
 fn moves_to(lan: &mut Lan, port: u16) {
-    let asked = lan.asker.asked.back().unwrap();
-    let (nonce, order) = (asked.nonce, Order { boot: 2, seq: lan.now as u32 });
-    let mut bytes = Vec::new();
-    let about = About { port, ..about(2) };
-    Reply { echo: nonce.echo(), address: None, order, about, more: false }.write(&nonce, None, &mut bytes);
-    lan.hear("10.0.2.2:1061", &bytes);
+    answers(lan, About { port, ..about(2) });
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use halloo::model::event::Role;
 use halloo::model::lesson::Observed;
 use halloo::net::bare::Bare;
-use halloo::net::neighbour::Neighbour;
 use halloo::net::options::RECEIVE_BUFFER;
+use halloo::net::pair::PairEnd;
 
 use crate::lesson::actors::{self, Sends, Server, Serves};
 use crate::lesson::card::{Chapter, Lesson, Needs};
@@ -112,8 +112,8 @@ fn run(stage: &Stage) -> Result<Observed, Trouble> {
     to_a_sleeper(stage, &mut observed)?;
     observed.put("halloo", to_halloo()?);
     // Where there is no AF_UNIX, there is nothing to compare with.
-    if let Ok((alice, bob)) = Neighbour::pair() {
-        to_a_neighbour(stage, (&alice, &bob), &mut observed)?;
+    if let Ok((alice, bob)) = PairEnd::pair() {
+        within_this_host(stage, (&alice, &bob), &mut observed)?;
     }
     Ok(observed)
 }
@@ -179,11 +179,7 @@ fn to_halloo() -> Result<usize, Trouble> {
 }
 
 /// Sends until the sender is told to wait, then reads all.
-fn to_a_neighbour(
-    stage: &Stage,
-    (alice, bob): (&Neighbour, &Neighbour),
-    observed: &mut Observed,
-) -> Result<(), Trouble> {
+fn within_this_host(stage: &Stage, (alice, bob): (&PairEnd, &PairEnd), observed: &mut Observed) -> Result<(), Trouble> {
     let (mut sent, mut says) = (0usize, "ok".to_owned());
     while says == "ok" && sent < MOST {
         says = actors::said(&alice.send(b"x"));

@@ -9,7 +9,7 @@ use crate::model::service::{Change, InstanceId};
 /// started again; what does so more often than once a second is broken or made up, and nobody could read it.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// So many changes are told at once: one that is started again may be gone, be found, and say more on another way.
+/// So many changes are told at once: one that is started again may be gone, be found, and say more by another path.
 const AT_ONCE: u32 = 4;
 
 /// When a change is told.
@@ -24,22 +24,23 @@ pub(super) enum Turn {
 
 /// What was told of services, as far as it keeps others from being told.
 #[derive(Debug, Default)]
-pub(super) struct News {
-    told: HashMap<InstanceId, Told>,
+pub(super) struct Turns {
+    shares: HashMap<InstanceId, Share>,
     /// Those whose change waits, and until when.
     waiting: BTreeSet<(Duration, InstanceId)>,
 }
 
+/// What one service has had of its share of the lines.
 #[derive(Debug)]
-struct Told {
-    /// Until when its share of the lines is used: each line moves it on by [`EVERY`].
+struct Share {
+    /// Until when it is used: each line moves it on by [`EVERY`].
     used: Duration,
     /// It was last told to be there.
     there: bool,
     waits: bool,
 }
 
-impl Told {
+impl Share {
     /// When it may be told of again.
     const fn free(&self) -> Duration {
         self.used.saturating_sub(EVERY.saturating_mul(AT_ONCE - 1))
@@ -51,19 +52,19 @@ impl Told {
     }
 }
 
-impl News {
+impl Turns {
     /// Whether a change is told now. If so, it counts as told.
     pub(super) fn turn(&mut self, now: Duration, id: InstanceId, change: Change) -> Turn {
-        let told = self.told.entry(id).or_insert(Told { used: now, there: false, waits: false });
-        if told.waits {
+        let share = self.shares.entry(id).or_insert(Share { used: now, there: false, waits: false });
+        if share.waits {
             return Turn::Merged;
         }
-        if told.free() > now {
-            told.waits = true;
-            self.waiting.insert((told.free(), id));
+        if share.free() > now {
+            share.waits = true;
+            self.waiting.insert((share.free(), id));
             return Turn::Later;
         }
-        told.tell(now, change);
+        share.tell(now, change);
         Turn::Now
     }
 
@@ -81,27 +82,27 @@ impl News {
 
     /// What is told of one that waited: it is there now, or is not. None where that was told last: it came and went meanwhile.
     pub(super) fn settle(&mut self, now: Duration, id: InstanceId, there: bool) -> Option<Change> {
-        let told = self.told.get_mut(&id)?;
-        told.waits = false;
-        let change = match (told.there, there) {
+        let share = self.shares.get_mut(&id)?;
+        share.waits = false;
+        let change = match (share.there, there) {
             (true, true) => Change::Updated,
             (false, true) => Change::Found,
             (true, false) => Change::Gone,
             (false, false) => return None,
         };
-        told.tell(now, change);
+        share.tell(now, change);
         Some(change)
     }
 
     /// It is gone for good.
     pub(super) fn forget(&mut self, id: InstanceId) {
-        if let Some(told) = self.told.remove(&id).filter(|told| told.waits) {
-            self.waiting.remove(&(told.free(), id));
+        if let Some(share) = self.shares.remove(&id).filter(|share| share.waits) {
+            self.waiting.remove(&(share.free(), id));
         }
     }
 
     /// Forgets those who may be told of as if nothing had been.
     pub(super) fn tidy(&mut self, now: Duration) {
-        self.told.retain(|_, told| told.waits || told.used > now);
+        self.shares.retain(|_, share| share.waits || share.used > now);
     }
 }

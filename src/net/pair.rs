@@ -11,9 +11,9 @@ use crate::net::{patience, sys};
 
 /// One end of a pair of sockets.
 #[derive(Debug)]
-pub struct Neighbour(Socket);
+pub struct PairEnd(Socket);
 
-impl Neighbour {
+impl PairEnd {
     /// Two ends that belong together. Neither ever waits.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_full_buffer_is_told_and_nothing_is_lost() {
         const MOST: usize = 100_000;
-        let (alice, bob) = Neighbour::pair().unwrap();
+        let (alice, bob) = PairEnd::pair().unwrap();
         let taken = (0..MOST).take_while(|_| alice.send(b"x").is_ok()).count();
         assert!((1..MOST).contains(&taken), "{taken}");
         let read = std::iter::from_fn(|| bob.receive(1).unwrap()).count();
