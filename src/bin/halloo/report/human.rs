@@ -494,6 +494,17 @@ mod tests {
     }
 
     #[test]
+    fn no_number_is_broken() {
+        let datagram = samples::datagram(&[b'y'; 5000]);
+        for width in 40..120 {
+            let text = received(Options { width: Some(width), ..RECEIVE }, &datagram);
+            assert!(text.lines().any(|line| line.ends_with("+4936 more")), "{width}: {text}");
+            assert!(text.lines().any(|line| line.contains("5000")), "{width}: {text}");
+            assert!(text.lines().all(|line| most_width(line) <= width), "{width}: {text}");
+        }
+    }
+
+    #[test]
     fn nothing_harmful_reaches_the_output_whatever_the_payload() {
         let payload: Vec<u8> = (0..=255).chain("\u{202e}\u{9b}\u{200b}".bytes()).collect();
         let hostile = samples::datagram(&payload);
