@@ -485,6 +485,16 @@ fn a_dry_run_shows_where_it_would_go_and_sends_nothing() {
 }
 
 #[test]
+fn an_address_as_the_first_payload_is_said_to_go_to_everybody() {
+    let Some(lan) = Lan::new() else { return };
+    let planned = |payload: &str| lan.host("h1").run(&["broadcast", payload, "hi", "--dry-run"]).expect_code(0);
+    for address in ["10.77.0.255", "10.77.0.2:9000", "[ff02::1]:9000"] {
+        planned(address).says(&["is sent as a payload, to everybody", "behind --to", "'halloo send'"]);
+    }
+    assert!(!planned("7.5").err().contains("payload"));
+}
+
+#[test]
 fn records_and_rounds_are_those_of_send_but_slower() {
     let Some(lan) = Lan::new() else { return };
     let (h1, listener) = (lan.host("h1"), lan.host("h2").serve(&["listen", "--json"]));

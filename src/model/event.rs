@@ -394,6 +394,8 @@ pub enum Notice {
     Fragments(Fragments),
     /// The first payload looks like the port that the target has not.
     PortAsPayload(u16),
+    /// The first payload of a broadcast is an address, as the target of `send` would be.
+    AddressAsPayload(IpAddr),
     /// Somebody pipes something in, and nothing reads it.
     InputUnread,
     /// A name was looked up: name, address.

@@ -85,6 +85,9 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
         }
+        Notice::AddressAsPayload(address) => format!(
+            "{address} is sent as a payload, to everybody; a broadcast address stands behind --to, and one host behind 'halloo send'"
+        ),
         Notice::InputUnread => {
             "standard input is not read: --lines sends each line, --stdin all of it as one datagram".to_owned()
         }
@@ -308,6 +311,7 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::LanCanReach(_) => "lan_can_reach",
         Notice::HearsNoBroadcast(_) => "hears_no_broadcast",
         Notice::PortAsPayload(_) => "port_as_payload",
+        Notice::AddressAsPayload(_) => "address_as_payload",
         Notice::InputUnread => "input_unread",
         Notice::Ipv6Only(_) => "ipv6_only",
         Notice::SmallReceiveBuffer(..) => "small_receive_buffer",

@@ -128,6 +128,7 @@ pub(super) fn notices() -> Vec<Notice> {
     vec![
         Notice::LanCanReach(anywhere),
         Notice::PortAsPayload(9000),
+        Notice::AddressAsPayload(everybody.into()),
         Notice::InputUnread,
         Notice::HearsNoBroadcast(Ipv4Addr::new(10, 77, 0, 1).into()),
         Notice::Ipv6Only("[::]:1060".parse().unwrap()),
