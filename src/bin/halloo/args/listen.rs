@@ -79,11 +79,11 @@ pub(crate) struct Listen {
     /// A broadcast reaches all of them, a unicast datagram only one.
     #[arg(long, help_heading = "Socket")]
     pub(crate) share: bool,
-    /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: a faster answer, a busy processor
+    /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: shown sooner, a busy processor
     ///
-    /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take about two thirds of the time.
-    /// While datagrams come closer together than DURATION, one processor is busy all the time; it needs one that
-    /// nobody else wants. A server that nobody asks sleeps.
+    /// It saves the time to wake up where datagrams come closer together than DURATION. The times that are shown are the kernel's, and
+    /// stay as they are. While datagrams come so close, one processor is busy all the time; it needs one that nobody
+    /// else wants. When none come, it sleeps.
     #[arg(long, value_name = "DURATION", value_parser = values::busy_poll, help_heading = "Socket")]
     pub(crate) busy_poll: Option<Duration>,
     /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)

@@ -106,8 +106,8 @@ pub(crate) struct Serve {
     /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: a faster answer, a busy processor
     ///
     /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take about two thirds of the time.
-    /// While datagrams come closer together than DURATION, one processor is busy all the time; it needs one that
-    /// nobody else wants. A server that nobody asks sleeps.
+    /// While datagrams come closer together than DURATION, one processor is busy all the time, and with --threads
+    /// one for each; it needs what nobody else wants. A server that nobody asks sleeps.
     #[arg(long, value_name = "DURATION", value_parser = values::busy_poll, help_heading = "Socket")]
     pub(crate) busy_poll: Option<Duration>,
     /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)
