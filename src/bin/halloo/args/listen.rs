@@ -59,6 +59,8 @@ pub(crate) struct Listen {
     #[arg(long, value_name = "HOW", help_heading = OUTPUT, conflicts_with = "raw")]
     show: Option<Show>,
     /// Write payload bytes and nothing else to standard output; everything else goes to standard error
+    ///
+    /// They are as they came: nothing is escaped.
     #[arg(long, help_heading = OUTPUT)]
     raw: bool,
     /// With --raw: what marks the end of each payload [default: none]
@@ -113,7 +115,7 @@ pub(crate) enum Only {
 /// How payloads are shown.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Show {
-    /// As text, with everything escaped that a terminal would act on
+    /// As text; what a terminal would act on is escaped, and so are letters that are written from the right
     #[default]
     Text,
     /// As a hexadecimal dump
