@@ -204,9 +204,17 @@ fn the_source_is_as_asked() {
     send(&catcher.address(), &["hi", "--from", &format!("127.0.0.4:{free}")]).expect_code(0);
     assert_eq!(catcher.next().1.to_string(), format!("127.0.0.4:{free}"));
     let taken = Catcher::new();
-    send(&catcher.address(), &["hi", "--from", &taken.address()]).expect_code(4).says(&["in use"]);
+    send(&catcher.address(), &["hi", "--from", &taken.address()]).expect_code(4).says(&[
+        "cannot send from",
+        "in use",
+        "without --from",
+    ]);
     // An address of documentation (RFC 5737), which nobody has.
-    send(&catcher.address(), &["hi", "--from", "192.0.2.1"]).expect_code(4).says(&["192.0.2.1", "does not have"]);
+    send(&catcher.address(), &["hi", "--from", "192.0.2.1"]).expect_code(4).says(&[
+        "cannot send from 192.0.2.1",
+        "does not have",
+        "--from :PORT",
+    ]);
     assert!(catcher.all().is_empty());
 }
 
