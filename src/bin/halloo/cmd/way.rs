@@ -139,7 +139,7 @@ pub(super) fn open(options: &Options, destinations: &[Destination], table: Table
 }
 
 /// Who sends has not asked to listen: what could not be taken is where it would be sent from.
-fn of_sender(error: Error) -> Error {
+pub(super) fn of_sender(error: Error) -> Error {
     match error {
         Error::System { action: Action::Bind, on, fault } => Error::System { action: Action::BindSource, on, fault },
         other => other,

@@ -278,8 +278,8 @@ fn of_binding(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
 fn of_source(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
     match kind {
         FaultKind::AddressInUse => vec![
-            "'ss -ulpn' shows which program has that port; without --from the system takes a free one".to_owned(),
-            "--share shares it with programs that share it too".to_owned(),
+            "'ss -ulpn' shows which program has that port; without --from the system takes a free one (of discover, --source-port)".to_owned(),
+            "send, broadcast and ping share it by --share with programs that share it too".to_owned(),
         ],
         FaultKind::AddressNotAvailable => one(
             "'halloo interfaces' shows the addresses of this host; with --from :PORT, or without it, the system takes one",
