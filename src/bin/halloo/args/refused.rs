@@ -438,7 +438,11 @@ fn conflict(one: &str, other: &str) -> Mistake {
         return Mistake::new(format!("{one} does not go with {other}"));
     }
     let sentence = format!("{one} and {other} are two kinds of source; one run sends records of one kind");
-    Mistake::new(sentence)
+    let mut mistake = Mistake::new(sentence);
+    if [one, other].contains(&"--interactive") {
+        mistake = mistake.hint("-i is --interactive, a prompt; an interface is chosen by --interface");
+    }
+    mistake
         .hint("one datagram: PAYLOAD, --hex, --file, --stdin, --empty, --size")
         .hint("a stream of them: --lines, --null, --chunk, --hex-lines, --jsonl, --interactive")
         .hint("--file goes with --lines, --null, --chunk, --hex-lines and --jsonl: they read the file then")

@@ -579,6 +579,12 @@ fn a_number_without_a_unit_is_too_long_a_poll() {
 }
 
 #[test]
+fn the_prompt_is_not_taken_for_an_interface() {
+    says("broadcast -i eth0 hi", &["--interactive and PAYLOAD", "an interface is chosen by --interface"]);
+    says("send h -i --lines", &["--interactive", "an interface is chosen by --interface"]);
+}
+
+#[test]
 fn what_is_missing_is_shown_by_an_example() {
     says("announce", &["announce needs TYPE", "for example: halloo announce chat --port 7000"]);
     says("announce chat", &["announce needs --port", "for example: halloo announce chat --port 7000"]);
