@@ -145,6 +145,10 @@ fn too_few_answers_are_exit_code_1() {
     let server = serve(&["echo", "127.0.0.1:0"]);
     let output = send_json(&server.address(), &["hi", "--expect", "2", "--wait", "100ms"]).expect_code(1);
     assert_eq!(number(&output.summary(), "replies"), 1);
+    assert_eq!(output.events("notice")[0]["notice"], "too_few_answers", "{output}");
+    send(&server.address(), &["hi", "--expect", "2", "--wait", "100ms"])
+        .expect_code(1)
+        .says(&["note: too few: of 2 expected, 1 answer came"]);
     send(&server.address(), &["a", "b", "c", "--max", "2", "--wait", "30s"]).expect_code(0);
 }
 

@@ -436,6 +436,8 @@ pub enum Notice {
         /// So many others answered, from another address than the one that was asked.
         elsewhere: u64,
     },
+    /// Fewer answers came than were expected: expected, came.
+    TooFewAnswers(u64, u64),
     /// An interface can be used from now on, and is.
     InterfaceCame(Link),
     /// An interface cannot be used any more.

@@ -74,6 +74,9 @@ pub(crate) fn text(notice: &Notice) -> String {
              it was asked, so most programs would hear nothing; --expect 1 takes an answer from anywhere",
             Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
+        Notice::TooFewAnswers(expected, answers) => {
+            format!("too few: of {expected} expected, {} came", Counted(*answers, "answer", "answers"))
+        }
         Notice::NoEcho { answers } => format!(
             "something answers there, but does not echo: {} sent; --match any takes any answer",
             Counted(
@@ -325,6 +328,7 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::ClockJumped => "clock_jumped",
         Notice::HeldUp { .. } => "held_up",
         Notice::TooFew { .. } => "too_few",
+        Notice::TooFewAnswers(..) => "too_few_answers",
         Notice::InterfaceCame(_) => "interface_came",
         Notice::InterfaceWent(_) => "interface_went",
         Notice::ServicesMissing(missing) if missing.found == 0 => "nobody_announces",
