@@ -291,7 +291,9 @@ fn who_answers_is_shown_with_its_interface() {
         " ms  13 B  \"who is there?\"",
     ]);
     text.says(&["-- 2 sent; 4 replies from 4 responders"]);
-    h1.run(&["broadcast", "hi", "--expect", "5", "--wait", "200ms"]).expect_code(1);
+    h1.run(&["broadcast", "hi", "--expect", "5", "--wait", "200ms"])
+        .expect_code(1)
+        .says(&["note: too few: of 5 expected,", "addresses answered"]);
 }
 
 #[test]
