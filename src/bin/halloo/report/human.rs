@@ -505,6 +505,14 @@ mod tests {
     }
 
     #[test]
+    fn a_dump_keeps_its_columns_and_its_characters_stand_beneath() {
+        let datagram = samples::datagram(b" !\"#$%&'()*+,-./");
+        let text = received(Options { show: Show::Hex, width: Some(60), ..RECEIVE }, &datagram);
+        let dump = "    0000  20 21 22 23 24 25 26 27  28 29 2a 2b 2c 2d 2e 2f\n        | !\"#$%&'()*+,-./|\n";
+        assert!(text.ends_with(dump), "{text}");
+    }
+
+    #[test]
     fn nothing_harmful_reaches_the_output_whatever_the_payload() {
         let payload: Vec<u8> = (0..=255).chain("\u{202e}\u{9b}\u{200b}".bytes()).collect();
         let hostile = samples::datagram(&payload);
