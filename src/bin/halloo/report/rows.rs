@@ -160,7 +160,7 @@ pub(crate) fn received(options: &Options, datagram: &Datagram<'_>, out: &mut dyn
     tail(options, datagram, out)
 }
 
-/// Lines that quote a stranger. Where a terminal would break one anywhere, it is broken here: the quotation stands beneath,
+/// Lines that are long, or quote a stranger. Where a terminal would break one anywhere, it is broken here: the quotation stands beneath,
 /// and what goes on stands further in than it began, so that nothing in it can be taken for a row.
 pub(crate) fn within<W: Write>(
     width: Option<usize>,
