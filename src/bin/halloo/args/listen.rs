@@ -91,7 +91,7 @@ pub(crate) struct Listen {
     /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)
     #[arg(long, value_name = "BYTES", value_parser = values::buffer, help_heading = "Socket")]
     pub(crate) receive_buffer: Option<usize>,
-    /// Take trains of datagrams from the kernel in one piece each, and part them here (UDP_GRO)
+    /// Take trains of datagrams from the kernel in one piece each, and part them here (UDP_GRO, Linux)
     ///
     /// Several times faster where senders on this host, or a network card, hand over many at once, and the same to see. But
     /// the kernel counts a train that it drops as one datagram: what the summary says of drops is then the least there were.
