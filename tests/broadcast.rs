@@ -291,7 +291,9 @@ fn who_answers_is_shown_with_its_interface() {
         " ms  13 B  \"who is there?\"",
     ]);
     text.says(&["-- 2 sent; 4 replies from 4 responders"]);
-    h1.run(&["broadcast", "hi", "--expect", "5", "--wait", "200ms"]).expect_code(1);
+    h1.run(&["broadcast", "hi", "--expect", "5", "--wait", "200ms"])
+        .expect_code(1)
+        .says(&["note: too few: of 5 expected,", "addresses answered"]);
 }
 
 #[test]
@@ -482,6 +484,16 @@ fn a_dry_run_shows_where_it_would_go_and_sends_nothing() {
     assert_eq!(h1.run(&["broadcast", "--dry-run", "--json"]).expect_code(0).summary()["sent"], 0);
     end(h1, &["10.77.0.2"]);
     assert_eq!(ear.up_to("end"), []);
+}
+
+#[test]
+fn an_address_as_the_first_payload_is_said_to_go_to_everybody() {
+    let Some(lan) = Lan::new() else { return };
+    let planned = |payload: &str| lan.host("h1").run(&["broadcast", payload, "hi", "--dry-run"]).expect_code(0);
+    for address in ["10.77.0.255", "10.77.0.2:9000", "[ff02::1]:9000"] {
+        planned(address).says(&["is sent as a payload, to everybody", "behind --to", "'halloo send'"]);
+    }
+    assert!(!planned("7.5").err().contains("payload"));
 }
 
 #[test]

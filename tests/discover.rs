@@ -367,6 +367,19 @@ fn behind_a_stateful_firewall_the_hint_names_the_one_rule_and_the_rule_works() {
 }
 
 #[test]
+fn a_source_port_that_is_taken_is_named_with_the_option_that_takes_it() {
+    let Some(lan) = Lan::new() else { return };
+    let h1 = lan.host("h1");
+    let taken = h1.serve(&["listen", ":4747"]);
+    h1.run(&["discover", "-4", "--source-port", "4747"]).expect_code(4).says(&[
+        "cannot send from 0.0.0.0:4747",
+        "in use",
+        "--source-port",
+    ]);
+    taken.stop();
+}
+
+#[test]
 fn nat_in_between_is_a_mismatch_with_both_addresses_and_an_advertised_address_is_none() {
     let Some(lan) = Lan::new() else { return };
     let directory = tempfile::tempdir().unwrap();

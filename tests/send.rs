@@ -145,6 +145,10 @@ fn too_few_answers_are_exit_code_1() {
     let server = serve(&["echo", "127.0.0.1:0"]);
     let output = send_json(&server.address(), &["hi", "--expect", "2", "--wait", "100ms"]).expect_code(1);
     assert_eq!(number(&output.summary(), "replies"), 1);
+    assert_eq!(output.events("notice")[0]["notice"], "too_few_answers", "{output}");
+    send(&server.address(), &["hi", "--expect", "2", "--wait", "100ms"])
+        .expect_code(1)
+        .says(&["note: too few: of 2 expected, 1 answer came"]);
     send(&server.address(), &["a", "b", "c", "--max", "2", "--wait", "30s"]).expect_code(0);
 }
 
@@ -204,9 +208,17 @@ fn the_source_is_as_asked() {
     send(&catcher.address(), &["hi", "--from", &format!("127.0.0.4:{free}")]).expect_code(0);
     assert_eq!(catcher.next().1.to_string(), format!("127.0.0.4:{free}"));
     let taken = Catcher::new();
-    send(&catcher.address(), &["hi", "--from", &taken.address()]).expect_code(4).says(&["in use"]);
+    send(&catcher.address(), &["hi", "--from", &taken.address()]).expect_code(4).says(&[
+        "cannot send from",
+        "in use",
+        "without --from",
+    ]);
     // An address of documentation (RFC 5737), which nobody has.
-    send(&catcher.address(), &["hi", "--from", "192.0.2.1"]).expect_code(4).says(&["192.0.2.1", "does not have"]);
+    send(&catcher.address(), &["hi", "--from", "192.0.2.1"]).expect_code(4).says(&[
+        "cannot send from 192.0.2.1",
+        "does not have",
+        "--from :PORT",
+    ]);
     assert!(catcher.all().is_empty());
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use support::catcher::Catcher;
 use support::lan::{Lan, as_nobody, is_root, link_local};
 use support::program::{HALLOO, Run, Server, halloo, number, numbers, public_copies, serve};
-use support::{Untold, pattern, portable, told};
+use support::{PATIENCE, Untold, pattern, portable, told};
 
 const LIMIT: usize = 65_507;
 
@@ -222,12 +222,24 @@ fn sleeps_of_workers(server: &Server) -> Vec<u64> {
     tasks.filter_map(|task| of_task(task.unwrap().path())).collect()
 }
 
+/// The same of two, once both are there: a thread gives itself its name, and may do so behind the line `listening`.
+fn sleeps_of_both_workers(server: &Server) -> Vec<u64> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let sleeps = sleeps_of_workers(server);
+        if sleeps.len() == 2 {
+            return sleeps;
+        }
+        assert!(Instant::now() < deadline, "{sleeps:?}");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn several_threads_share_the_clients_and_are_one_server() {
     let server = serve(&["echo", "127.0.0.1:0", "--threads", "2", "--json"]);
     let to = &server.address();
-    let before = sleeps_of_workers(&server);
-    assert_eq!(before.len(), 2);
+    let before = sleeps_of_both_workers(&server);
     // Which socket a client is given to is by its port: that all 32 meet at one happens once in 2^31 times.
     std::thread::scope(|scope| {
         for number in 0..32 {
@@ -389,7 +401,7 @@ fn over_ipv6_too_the_answer_comes_from_the_address_that_was_asked() {
     for (host, number) in [(client, "1"), (host, "3"), (host, "33")] {
         host.ip(&format!("addr add fd77::{number}/64 dev e0 nodad")).expect_code(0);
         // The kernel has a worker make the address good to be reached at, and answers for it a moment earlier.
-        let deadline = Instant::now() + support::PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         while !host.ip("-6 route show table local").out().contains(&format!("local fd77::{number} ")) {
             assert!(Instant::now() < deadline, "fd77::{number} does not come");
         }
@@ -475,7 +487,7 @@ fn no_forged_icmp_message_ends_a_server() {
         let server = serve(&["echo", "127.0.0.1:0", "--rate-limit", "off"]);
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.connect(server.address()).unwrap();
-        client.set_read_timeout(Some(support::PATIENCE)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
         let ask = || {
             // What is forged against the server reaches only its own socket.
             client.send(b"?").unwrap();

@@ -377,6 +377,16 @@ impl<R: Records> Sender<R> {
         }
     }
 
+    /// Why the code is 1, where the line of the summary does not say how many were expected.
+    fn tell_too_few(&self, out: &mut dyn Out) {
+        let Some(expected) = self.plan.answers.expect else { return };
+        let counted = self.counted();
+        out.tell(&Event::Notice(match self.plan.answers.count_by {
+            CountBy::Answer => Notice::TooFewAnswers(expected, counted),
+            CountBy::Responder => Notice::TooFew { expected, answered: counted, late: 0, elsewhere: 0 },
+        }));
+    }
+
     fn too_few(&self) -> bool {
         let Answers { wait, expect, .. } = self.plan.answers;
         // Nothing sent because nothing had to be is no reason to miss an answer.
@@ -477,6 +487,9 @@ impl<R: Records> Engine for Sender<R> {
         }
         if self.plan.answers.wait.is_some() && self.stats().received == 0 {
             self.series.tell_silence(false, out);
+        }
+        if verdict == Verdict::TooFew {
+            self.tell_too_few(out);
         }
         out.tell(&Event::Summary(self.stats()));
     }

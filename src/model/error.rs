@@ -90,6 +90,8 @@ pub enum Action {
     Set(&'static str),
     /// Taking a local address and port.
     Bind,
+    /// Taking the local address and port that was asked for, to send from it.
+    BindSource,
     /// Fixing the peer.
     Connect,
     /// Joining a multicast group.
@@ -112,6 +114,7 @@ impl fmt::Display for Action {
             Self::Open => f.write_str("cannot open a socket for"),
             Self::Set(option) => write!(f, "cannot set {option} on the socket for"),
             Self::Bind => f.write_str("cannot listen on"),
+            Self::BindSource => f.write_str("cannot send from"),
             Self::Connect => f.write_str("cannot connect to"),
             Self::Join => f.write_str("cannot join"),
             Self::Route => f.write_str("cannot send to"),

@@ -394,6 +394,8 @@ pub enum Notice {
     Fragments(Fragments),
     /// The first payload looks like the port that the target has not.
     PortAsPayload(u16),
+    /// The first payload of a broadcast is an address, as the target of `send` would be.
+    AddressAsPayload(IpAddr),
     /// Somebody pipes something in, and nothing reads it.
     InputUnread,
     /// A name was looked up: name, address.
@@ -434,6 +436,8 @@ pub enum Notice {
         /// So many others answered, from another address than the one that was asked.
         elsewhere: u64,
     },
+    /// Fewer answers came than were expected: expected, came.
+    TooFewAnswers(u64, u64),
     /// An interface can be used from now on, and is.
     InterfaceCame(Link),
     /// An interface cannot be used any more.

@@ -37,6 +37,16 @@ pub(super) fn option_with(command: Option<&str>, typed: &str) -> Option<String> 
     named.next().filter(|_| named.next().is_none()).map(|long| format!("--{long}"))
 }
 
+/// The commands that have an option of this name, in the order of the alphabet.
+pub(super) fn owners(option: &str) -> Vec<String> {
+    let (Some(long), all) = (option.strip_prefix("--"), Args::in_full()) else { return Vec::new() };
+    let has = |command: &&Command| command.get_arguments().any(|arg| arg.get_long() == Some(long));
+    let mut owners: Vec<String> =
+        all.get_subcommands().filter(has).map(|command| command.get_name().to_owned()).collect();
+    owners.sort();
+    owners
+}
+
 fn option_of(command: &Command, option: &str) -> bool {
     let long = option.strip_prefix("--");
     let short = option.strip_prefix('-').and_then(|rest| rest.chars().next());

@@ -59,6 +59,8 @@ pub(crate) struct Listen {
     #[arg(long, value_name = "HOW", help_heading = OUTPUT, conflicts_with = "raw")]
     show: Option<Show>,
     /// Write payload bytes and nothing else to standard output; everything else goes to standard error
+    ///
+    /// They are as they came: nothing is escaped.
     #[arg(long, help_heading = OUTPUT)]
     raw: bool,
     /// With --raw: what marks the end of each payload [default: none]
@@ -79,17 +81,17 @@ pub(crate) struct Listen {
     /// A broadcast reaches all of them, a unicast datagram only one.
     #[arg(long, help_heading = "Socket")]
     pub(crate) share: bool,
-    /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: a faster answer, a busy processor
+    /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: shown sooner, a busy processor
     ///
-    /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take about two thirds of the time.
-    /// While datagrams come closer together than DURATION, one processor is busy all the time; it needs one that
-    /// nobody else wants. A server that nobody asks sleeps.
+    /// It saves the time to wake up where datagrams come closer together than DURATION. The times that are shown are the kernel's, and
+    /// stay as they are. While datagrams come so close, one processor is busy all the time; it needs one that nobody
+    /// else wants. When none come, it sleeps.
     #[arg(long, value_name = "DURATION", value_parser = values::busy_poll, help_heading = "Socket")]
     pub(crate) busy_poll: Option<Duration>,
     /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)
     #[arg(long, value_name = "BYTES", value_parser = values::buffer, help_heading = "Socket")]
     pub(crate) receive_buffer: Option<usize>,
-    /// Take trains of datagrams from the kernel in one piece each, and part them here (UDP_GRO)
+    /// Take trains of datagrams from the kernel in one piece each, and part them here (UDP_GRO, Linux)
     ///
     /// Several times faster where senders on this host, or a network card, hand over many at once, and the same to see. But
     /// the kernel counts a train that it drops as one datagram: what the summary says of drops is then the least there were.
@@ -113,7 +115,7 @@ pub(crate) enum Only {
 /// How payloads are shown.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Show {
-    /// As text, with everything escaped that a terminal would act on
+    /// As text; what a terminal would act on is escaped, and so are letters that are written from the right
     #[default]
     Text,
     /// As a hexadecimal dump

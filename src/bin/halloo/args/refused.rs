@@ -282,9 +282,7 @@ fn translated(error: &clap::Error, typed: &Typed) -> Mistake {
             Mistake::new(format!("{} needs a TARGET: where to send", typed.subject()))
                 .hint("for example: halloo send 127.0.0.1:1060 hello")
         }
-        ErrorKind::MissingRequiredArgument => {
-            Mistake::new(format!("{} needs {argument}", typed.demanding().unwrap_or_else(|| typed.subject())))
-        }
+        ErrorKind::MissingRequiredArgument => missing(&argument, typed),
         ErrorKind::MissingSubcommand => Mistake::new("a command is missing").hint(commands()),
         ErrorKind::TooManyValues => Mistake::new(format!("{argument} takes no value")),
         ErrorKind::InvalidUtf8 => {
@@ -292,6 +290,19 @@ fn translated(error: &clap::Error, typed: &Typed) -> Mistake {
         }
         // What is left cannot be typed today; clap's own first line is better than silence.
         _ => Mistake::new(error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ")),
+    }
+}
+
+/// What is missing, and of a command that cannot do without it, an example of one that has it.
+fn missing(argument: &str, typed: &Typed) -> Mistake {
+    if let Some(option) = typed.demanding() {
+        return Mistake::new(format!("{option} needs {argument}"));
+    }
+    let mistake = Mistake::new(format!("{} needs {argument}", typed.subject()));
+    match typed.command() {
+        Some("announce") => mistake.hint("for example: halloo announce chat --port 7000"),
+        Some("secret") => mistake.hint("for example: halloo secret lan.key"),
+        _ => mistake,
     }
 }
 
@@ -375,6 +386,9 @@ fn unknown_argument(error: &clap::Error, typed: &Typed) -> Mistake {
     if let Some(meant) = habits::option_with(typed.command(), &argument) {
         return mistake.replace(argument, meant);
     }
+    if raw.starts_with("--") && typed.suggestion(&habits::translate(&typed.words)).is_none() {
+        return of_others(mistake, &argument);
+    }
     if raw.starts_with("--") || !matches!(typed.command(), Some("send" | "broadcast")) {
         return mistake;
     }
@@ -385,6 +399,15 @@ fn unknown_argument(error: &clap::Error, typed: &Typed) -> Mistake {
             mistake.hint("a PAYLOAD that begins with - stands behind --").hint(line)
         }
         _ => mistake,
+    }
+}
+
+/// An option that this command has not, and others have: whose help says more.
+fn of_others(mistake: Mistake, option: &str) -> Mistake {
+    match habits::owners(option).as_slice() {
+        [] => mistake,
+        [one] => mistake.hint(format!("it is an option of {one}")),
+        [most @ .., last] => mistake.hint(format!("it is an option of {} and {last}", most.join(", "))),
     }
 }
 
@@ -415,7 +438,11 @@ fn conflict(one: &str, other: &str) -> Mistake {
         return Mistake::new(format!("{one} does not go with {other}"));
     }
     let sentence = format!("{one} and {other} are two kinds of source; one run sends records of one kind");
-    Mistake::new(sentence)
+    let mut mistake = Mistake::new(sentence);
+    if [one, other].contains(&"--interactive") {
+        mistake = mistake.hint("-i is --interactive, a prompt; an interface is chosen by --interface");
+    }
+    mistake
         .hint("one datagram: PAYLOAD, --hex, --file, --stdin, --empty, --size")
         .hint("a stream of them: --lines, --null, --chunk, --hex-lines, --jsonl, --interactive")
         .hint("--file goes with --lines, --null, --chunk, --hex-lines and --jsonl: they read the file then")

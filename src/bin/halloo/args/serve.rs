@@ -95,7 +95,7 @@ pub(crate) struct Serve {
     /// A broadcast reaches all of them, a unicast datagram only one.
     #[arg(long, help_heading = "Socket")]
     pub(crate) share: bool,
-    /// Serve by N threads, 1 to 64, each with a socket of its own on the same port (SO_REUSEPORT)
+    /// Serve by N threads, 1 to 64, each with a socket of its own on the same port (SO_REUSEPORT, Linux)
     ///
     /// For more datagrams than one processor can answer, where there are N processors. The system gives each sender, by address and
     /// port, to one of them: one sender alone is served by one thread, and its datagrams stay in order. Limits, --count and all
@@ -106,14 +106,14 @@ pub(crate) struct Serve {
     /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: a faster answer, a busy processor
     ///
     /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take about two thirds of the time.
-    /// While datagrams come closer together than DURATION, one processor is busy all the time; it needs one that
-    /// nobody else wants. A server that nobody asks sleeps.
+    /// While datagrams come closer together than DURATION, one processor is busy all the time, and with --threads
+    /// one for each; it needs what nobody else wants. A server that nobody asks sleeps.
     #[arg(long, value_name = "DURATION", value_parser = values::busy_poll, help_heading = "Socket")]
     pub(crate) busy_poll: Option<Duration>,
     /// Ask for a receive buffer of so many bytes, such as 4096, 64k or 4M (powers of 1024)
     #[arg(long, value_name = "BYTES", value_parser = values::buffer, help_heading = "Socket")]
     pub(crate) receive_buffer: Option<usize>,
-    /// Take trains of datagrams from the kernel in one piece each, and answer in trains (UDP_GRO, UDP_SEGMENT)
+    /// Take trains of datagrams from the kernel in one piece each, and answer in trains (UDP_GRO, UDP_SEGMENT: Linux)
     ///
     /// Several times faster where a client on this host, or a network card, hands over many at once, and the same to see. But
     /// the kernel counts a train that it drops as one datagram: what the summary says of drops is then the least there were.

@@ -561,6 +561,39 @@ fn options_that_are_not_there_and_values_that_are_missing() {
     meant("send h --wait 1,5", "halloo send h --wait 1.5");
 }
 
+#[test]
+fn an_option_of_other_commands_is_said_to_be_theirs() {
+    says("listen --threads 2", &["listen has no option --threads", "it is an option of echo and length"]);
+    says("ping h --offload", &["it is an option of echo, length and listen"]);
+    says("echo --raw", &["it is an option of listen"]);
+    assert!(!refused("listen --threads 2").contains("--help"), "its help says no more of it");
+    // Where it is known what was meant, whose it is helps nobody.
+    assert!(!refused("listen --port 9000").contains("an option of"), "{}", refused("listen --port 9000"));
+}
+
+#[test]
+fn a_number_without_a_unit_is_too_long_a_poll() {
+    meant("echo --busy-poll 50", "halloo echo --busy-poll 50us");
+    says("ping h --busy-poll 50", &["\"50\" is too long", "a number without a unit is seconds"]);
+    assert!(!refused("echo --busy-poll 1s").contains("unit"), "{}", refused("echo --busy-poll 1s"));
+}
+
+#[test]
+fn the_prompt_is_not_taken_for_an_interface() {
+    says("broadcast -i eth0 hi", &["--interactive and PAYLOAD", "an interface is chosen by --interface"]);
+    says("send h -i --lines", &["--interactive", "an interface is chosen by --interface"]);
+}
+
+#[test]
+fn what_is_missing_is_shown_by_an_example() {
+    says("announce", &["announce needs TYPE", "for example: halloo announce chat --port 7000"]);
+    says("announce chat", &["announce needs --port", "for example: halloo announce chat --port 7000"]);
+    says("secret", &["secret needs FILE", "for example: halloo secret lan.key"]);
+    for example in [&["announce", "chat", "--port", "7000"][..], &["secret", "lan.key"]] {
+        assert!(line(&example.join(" ")).is_ok(), "{example:?}");
+    }
+}
+
 fn discovered(text: &str) -> Discover {
     match line(&format!("discover {text}")).map(|args| args.command) {
         Ok(Command::Discover(discover)) => discover,

@@ -84,12 +84,19 @@ const LONGEST_POLL: Duration = Duration::from_millis(10);
 /// How long it is polled before it is slept.
 pub(super) fn busy_poll(text: &str) -> Result<Duration, Mistake> {
     match wait(text)? {
-        read if read > LONGEST_POLL => {
-            Err(Mistake::new(format!("{text:?} is too long to keep a processor busy; write at most 10ms"))
-                .hint("50us is longer than most answers on a host or a LAN take"))
-        }
+        read if read > LONGEST_POLL => Err(too_long_a_poll(text)),
         read => Ok(read),
     }
+}
+
+/// Who writes a number alone means microseconds, in which others count the time that is polled.
+fn too_long_a_poll(text: &str) -> Mistake {
+    let mistake = Mistake::new(format!("{text:?} is too long to keep a processor busy; write at most 10ms"));
+    let meant = format!("{text}us");
+    if duration(&meant).is_ok_and(|meant| meant <= LONGEST_POLL) {
+        return mistake.hint("a number without a unit is seconds").instead(meant);
+    }
+    mistake.hint("50us is longer than most answers on a host or a LAN take")
 }
 
 /// A whole number in a range; `0x` and `0X` begin a hexadecimal one.

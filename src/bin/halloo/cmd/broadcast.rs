@@ -1,10 +1,11 @@
 //! `halloo broadcast`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo::engine::broadcast;
 use halloo::engine::send::{CountBy, Plan};
-use halloo::model::event::{Event, Planned};
+use halloo::model::event::{Event, Notice, Planned};
 use halloo::model::{Destination, Error, Stats, Verdict};
 use halloo::net::interfaces;
 
@@ -21,7 +22,9 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(3);
 /// Broadcasts, and collects answers.
 pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Error> {
     let (table, watch) = interfaces::watched()?;
-    let broadcast::Plan { destinations, skipped, notices } = everybody::plan(&args.everybody, &args.socket, &table)?;
+    let broadcast::Plan { destinations, skipped, mut notices } =
+        everybody::plan(&args.everybody, &args.socket, &table)?;
+    notices.extend(perhaps_meant(&args.records.source()));
     // Who floods has said that everybody may be burdened: the pace is the one that is typed, and no other.
     let flooding = args.flood.then(|| args.pacing.rate.as_ref().map_or(Duration::ZERO, |rate| rate.0));
     let interval = args.pacing.interval.or(flooding).unwrap_or(INTERVAL);
@@ -43,6 +46,14 @@ pub(super) fn run(args: &args::Broadcast, output: &Output) -> Result<Verdict, Er
     network.keep_watching(watch)?;
     let follows = everybody::follows(&args.everybody, &args.socket);
     send(plan, follows, args.records.source(), network, output, Style::Broadcast)
+}
+
+/// Who knows `send` writes an address first.
+fn perhaps_meant(source: &args::Source) -> Option<Notice> {
+    let args::Source::Payloads { texts, .. } = source else { return None };
+    let text = std::str::from_utf8(&texts.first()?.0).ok()?;
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+    text.parse::<IpAddr>().or_else(|_| with_port()).ok().map(Notice::AddressAsPayload)
 }
 
 /// Shows the table and sends nothing.

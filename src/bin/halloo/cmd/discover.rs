@@ -15,6 +15,7 @@ use crate::cmd::announce::reach;
 use crate::cmd::one::{self, One};
 use crate::cmd::run::{Output, Setup, run as run_to_the_end, run_queued, to_terminal};
 use crate::cmd::secret;
+use crate::cmd::way::of_sender;
 use crate::report::{Board, Human, Part, Print, Queue, Style, Told, stderr, stdout};
 
 /// Finds services.
@@ -37,7 +38,7 @@ pub(super) fn run(args: &args::Discover, output: &Output) -> Result<Verdict, Err
         lenient: args.lenient,
         notices: shared.notice.into_iter().collect(),
     };
-    let (engine, mut network) = discovering(wanted, &table)?;
+    let (engine, mut network) = discovering(wanted, &table).map_err(of_sender)?;
     let board = is_board(args, output);
     let setup = Setup::new(&mut network, Batch::new(MOST_BYTES + 1), true)?;
     let mut engine = Pulse::new(engine, board);

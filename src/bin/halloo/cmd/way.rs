@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use halloo::engine::places::{Follows, Way};
-use halloo::model::error::Unsendable;
+use halloo::model::error::{Action, Unsendable};
 use halloo::model::event::Notice;
 use halloo::model::interface::Table;
 use halloo::model::target::{DEFAULT_PORT, canonical, needs_zone};
@@ -135,7 +135,15 @@ pub(super) fn options(args: &args::Socket, family: Family, cast: Cast) -> Result
 /// The system's.
 pub(super) fn open(options: &Options, destinations: &[Destination], table: Table) -> Result<Fanout, Error> {
     let sources: Vec<IpAddr> = destinations.iter().filter_map(|to| to.source).collect();
-    Fanout::open(options, &sources, table)
+    Fanout::open(options, &sources, table).map_err(of_sender)
+}
+
+/// Who sends has not asked to listen: what could not be taken is where it would be sent from.
+pub(super) fn of_sender(error: Error) -> Error {
+    match error {
+        Error::System { action: Action::Bind, on, fault } => Error::System { action: Action::BindSource, on, fault },
+        other => other,
+    }
 }
 
 /// What destinations can follow on this system. The network hears of it from now on, if they will still be used then: where it

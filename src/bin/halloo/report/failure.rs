@@ -226,6 +226,7 @@ fn of_system(action: Action, on: &str, kind: FaultKind) -> Vec<String> {
     let address = on.parse::<SocketAddr>().ok();
     let hint = match (action, kind) {
         (Action::Bind, _) => return of_binding(kind, address),
+        (Action::BindSource, _) => return of_source(kind, address),
         (Action::Connect | Action::Route, _) => of_sending(kind, address.map(|a| a.ip()).or_else(|| on.parse().ok())),
         (Action::Open, FaultKind::NotPermitted) => {
             Some("a sandbox or a security module forbids sockets to this program")
@@ -270,6 +271,20 @@ fn of_binding(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
         }
         FaultKind::Unsupported => one("this IP version is switched off on this host"),
         _ => Vec::new(),
+    }
+}
+
+/// What differs from binding where the address is the one to send from, and need not be said.
+fn of_source(kind: FaultKind, local: Option<SocketAddr>) -> Vec<String> {
+    match kind {
+        FaultKind::AddressInUse => vec![
+            "'ss -ulpn' shows which program has that port; without --from the system takes a free one (of discover, --source-port)".to_owned(),
+            "send, broadcast and ping share it by --share with programs that share it too".to_owned(),
+        ],
+        FaultKind::AddressNotAvailable => one(
+            "'halloo interfaces' shows the addresses of this host; with --from :PORT, or without it, the system takes one",
+        ),
+        _ => of_binding(kind, local),
     }
 }
 

@@ -175,7 +175,9 @@ impl Lines {
             }
             Event::Planned(planned) => rows::planned(planned, out),
             Event::Sent(sent) => rows::sent(options, now, sent, out),
-            Event::Failed(failed) => rows::failed(options, failed, out),
+            Event::Failed(failed) => {
+                rows::within(options.width, out, |mut out| rows::failed(options, failed, &mut out))
+            }
             Event::BadRecord(error) => writeln!(out, "{}", failure::record(error)),
             Event::Broken(error) => writeln!(out, "{}", failure::describe(error)),
             Event::Skipped(skipped) => rows::skipped(skipped, out),
@@ -183,7 +185,9 @@ impl Lines {
                 rows::within(options.width, out, |out| rows::received(options, received.datagram, out))
             }
             Event::Reply(reply) => rows::within(options.width, out, |out| rows::reply(options, reply, out)),
-            Event::Refused(refusal, more) => rows::refused(refusal, *more, out),
+            Event::Refused(refusal, more) => {
+                rows::within(options.width, out, |mut out| rows::refused(refusal, *more, &mut out))
+            }
             Event::Ignored(why, datagram) => rows::ignored(options, *why, datagram, out),
             Event::Notice(notice) => {
                 let lesson = lessons::of_notice(notice).map_or_else(String::new, Shown::behind);
@@ -491,6 +495,38 @@ mod tests {
         let time = TimeOfDay(samples::now().wall);
         let head = format!("{time} 10.77.0.2:35280 -> 10.77.0.255:1060%eth0 broadcast 13 B");
         assert_eq!(text, format!("{head}\n    \"who is there?\"\n"));
+    }
+
+    #[test]
+    fn no_number_is_broken() {
+        let datagram = samples::datagram(&[b'y'; 5000]);
+        for width in 40..120 {
+            let text = received(Options { width: Some(width), ..RECEIVE }, &datagram);
+            assert!(text.lines().any(|line| line.ends_with("+4936 more")), "{width}: {text}");
+            assert!(text.lines().any(|line| line.contains("5000")), "{width}: {text}");
+            assert!(text.lines().all(|line| most_width(line) <= width), "{width}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_or_failed_is_broken_at_words() {
+        let is_either = |event: &Event<'_>| matches!(event, Event::Refused(..) | Event::Failed(_));
+        samples::with_all(|events| {
+            for event in events.iter().filter(|event| is_either(event)) {
+                let whole = say(Options::new(Style::Send), std::slice::from_ref(event)).0;
+                let text = say(Options { width: Some(60), ..Options::new(Style::Send) }, std::slice::from_ref(event)).0;
+                assert!(text.lines().all(|line| most_width(line) <= 60), "{text}");
+                assert!(text.split_whitespace().eq(whole.split_whitespace()), "{text}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_dump_keeps_its_columns_and_its_characters_stand_beneath() {
+        let datagram = samples::datagram(b" !\"#$%&'()*+,-./");
+        let text = received(Options { show: Show::Hex, width: Some(60), ..RECEIVE }, &datagram);
+        let dump = "    0000  20 21 22 23 24 25 26 27  28 29 2a 2b 2c 2d 2e 2f\n        | !\"#$%&'()*+,-./|\n";
+        assert!(text.ends_with(dump), "{text}");
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub(crate) fn text(notice: &Notice) -> String {
              it was asked, so most programs would hear nothing; --expect 1 takes an answer from anywhere",
             Counted(*elsewhere, "other address has,", "other addresses have,"),
         ),
+        Notice::TooFewAnswers(expected, answers) => {
+            format!("too few: of {expected} expected, {} came", Counted(*answers, "answer", "answers"))
+        }
         Notice::NoEcho { answers } => format!(
             "something answers there, but does not echo: {} sent; --match any takes any answer",
             Counted(
@@ -85,6 +88,9 @@ pub(crate) fn text(notice: &Notice) -> String {
         Notice::PortAsPayload(port) => {
             format!("{port} is sent as a payload, to port 1060; a port stands behind the host: HOST:{port}")
         }
+        Notice::AddressAsPayload(address) => format!(
+            "{address} is sent as a payload, to everybody; a broadcast address stands behind --to, and one host behind 'halloo send'"
+        ),
         Notice::InputUnread => {
             "standard input is not read: --lines sends each line, --stdin all of it as one datagram".to_owned()
         }
@@ -308,6 +314,7 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::LanCanReach(_) => "lan_can_reach",
         Notice::HearsNoBroadcast(_) => "hears_no_broadcast",
         Notice::PortAsPayload(_) => "port_as_payload",
+        Notice::AddressAsPayload(_) => "address_as_payload",
         Notice::InputUnread => "input_unread",
         Notice::Ipv6Only(_) => "ipv6_only",
         Notice::SmallReceiveBuffer(..) => "small_receive_buffer",
@@ -321,6 +328,7 @@ pub(crate) fn word(notice: &Notice) -> &'static str {
         Notice::ClockJumped => "clock_jumped",
         Notice::HeldUp { .. } => "held_up",
         Notice::TooFew { .. } => "too_few",
+        Notice::TooFewAnswers(..) => "too_few_answers",
         Notice::InterfaceCame(_) => "interface_came",
         Notice::InterfaceWent(_) => "interface_went",
         Notice::ServicesMissing(missing) if missing.found == 0 => "nobody_announces",

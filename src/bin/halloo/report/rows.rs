@@ -160,7 +160,7 @@ pub(crate) fn received(options: &Options, datagram: &Datagram<'_>, out: &mut dyn
     tail(options, datagram, out)
 }
 
-/// Lines that quote a stranger. Where a terminal would break one anywhere, it is broken here: the quotation stands beneath,
+/// Lines that are long, or quote a stranger. Where a terminal would break one anywhere, it is broken here: the quotation stands beneath,
 /// and what goes on stands further in than it began, so that nothing in it can be taken for a row.
 pub(crate) fn within<W: Write>(
     width: Option<usize>,
@@ -179,14 +179,27 @@ fn broken(width: usize, line: &str, out: &mut impl Write) -> io::Result<()> {
     }
     let text = line.trim_start_matches(' ');
     let indent = &line[..line.len() - text.len()];
-    let (head, quotation) = text.split_at(text.find('"').unwrap_or(text.len()));
-    let parts = [head.trim_end(), quotation].into_iter().filter(|part| !part.is_empty());
+    // The characters of a dump, which is indented, stand between bars, and each may be a quotation mark.
+    let mark = if indent.is_empty() { '"' } else { '|' };
+    let (head, quotation) = text.split_at(text.find(mark).unwrap_or(text.len()));
+    // How much more there is is a number, and half of one is another.
+    let (quoted, more) = quotation.split_at(quotation.rfind("\" +").map_or(quotation.len(), |quote| quote + 1));
+    let beneath = [quoted, more.trim_start()].into_iter().filter(|part| !part.is_empty());
     let room = width.saturating_sub(indent.len() + BENEATH.len());
-    for (number, part) in fold(parts, room).iter().enumerate() {
+    let head = head_lines(head.trim_end(), width.saturating_sub(indent.len()), room);
+    for (number, part) in head.iter().chain(&fold(beneath, room)).enumerate() {
         let further = if number == 0 { "" } else { BENEATH };
         writeln!(out, "{indent}{further}{part}")?;
     }
     Ok(())
+}
+
+/// What stands before a quotation: in its columns where a first line has room for it, else broken at words.
+fn head_lines(head: &str, first: usize, room: usize) -> Vec<String> {
+    if most_width(head) <= first {
+        return Some(head).filter(|head| !head.is_empty()).map(str::to_owned).into_iter().collect();
+    }
+    fold(head.split(' ').filter(|word| !word.is_empty()), room)
 }
 
 /// `10.77.0.2:35280 -> 10.77.0.255:1060%eth0 broadcast `

@@ -128,6 +128,7 @@ pub(super) fn notices() -> Vec<Notice> {
     vec![
         Notice::LanCanReach(anywhere),
         Notice::PortAsPayload(9000),
+        Notice::AddressAsPayload(everybody.into()),
         Notice::InputUnread,
         Notice::HearsNoBroadcast(Ipv4Addr::new(10, 77, 0, 1).into()),
         Notice::Ipv6Only("[::]:1060".parse().unwrap()),
@@ -139,6 +140,7 @@ pub(super) fn notices() -> Vec<Notice> {
         Notice::BroadcastSilence { port: 40_000, probe: false },
         Notice::HeldUp { interval: Duration::from_millis(1), round_trip: Duration::from_micros(1_712) },
         Notice::TooFew { expected: 3, answered: 1, late: 0, elsewhere: 0 },
+        Notice::TooFewAnswers(2, 1),
         Notice::NoEcho { answers: 2 },
         Notice::SlowedDown { unanswered: 3, most: Duration::from_secs(3) },
         Notice::IdClash(InstanceId(7), anywhere, "10.77.0.3:1061".parse().unwrap()),

@@ -30,10 +30,11 @@ const KINDS: [FaultKind; 15] = [
     FaultKind::Other,
 ];
 
-const ACTIONS: [Action; 9] = [
+const ACTIONS: [Action; 10] = [
     Action::Open,
     Action::Set("SO_BROADCAST"),
     Action::Bind,
+    Action::BindSource,
     Action::Connect,
     Action::Join,
     Action::Route,
@@ -141,6 +142,12 @@ fn the_usual_mistakes_have_their_remedy() {
     says(system(Action::Bind, "0.0.0.0:53", FaultKind::AddressInUse), "another program has UDP port 53");
     says(system(Action::Bind, "0.0.0.0:53", FaultKind::AddressInUse), "a unicast datagram only one");
     says(system(Action::Bind, "0.0.0.0:53", FaultKind::NotPermitted), "below 1024");
+    says(
+        system(Action::BindSource, "0.0.0.0:53", FaultKind::AddressInUse),
+        "without --from the system takes a free one",
+    );
+    says(system(Action::BindSource, "0.0.0.0:53", FaultKind::NotPermitted), "below 1024");
+    says(system(Action::BindSource, "10.0.0.7:0", FaultKind::AddressNotAvailable), "--from :PORT");
     says(system(Action::Route, "10.0.0.7:53", FaultKind::NotPermitted), "firewall");
     says(system(Action::Route, "255.255.255.255:53", FaultKind::NetworkUnreachable), "halloo broadcast --limited");
     says(system(Action::Connect, "10.0.0.7:53", FaultKind::NetworkUnreachable), "no router is set");
