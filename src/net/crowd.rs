@@ -17,8 +17,12 @@
 //!
 //! Nobody is asked about while a quarter of the buffer is not full: what is in it is read only when more has been handed over
 //! since than fits there.
+//!
+//! Several sockets of one port have the neighbours of one host, of which the kernel looks for so many and no more. So what waits
+//! in them is added up, and the shares are those of one.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use socket2::Socket;
 
@@ -38,12 +42,12 @@ pub(crate) enum Acquaintance {
     Sought,
 }
 
-/// What waits in a send buffer, in the kernel's measure: with its own overhead.
+/// What waits in the send buffers of a port, in the kernel's measure: with its own overhead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Queue {
     /// Bytes that wait.
     pub(crate) held: usize,
-    /// Bytes of the buffer.
+    /// Bytes of one buffer.
     pub(crate) room: usize,
 }
 
@@ -81,36 +85,46 @@ impl Queue {
     }
 }
 
-/// Watches the send buffer of one socket that answers.
+/// Watches the send buffer of one socket that answers, with those of the other sockets of its port.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     neighbours: sys::Neighbours,
-    /// As last looked at, with all that was handed over since: it holds no more.
+    buffers: Arc<Mutex<Buffers>>,
+}
+
+/// What is in the buffers of a port.
+#[derive(Debug)]
+struct Buffers {
+    /// One that is closed holds nothing.
+    sockets: Vec<Weak<Socket>>,
+    /// As last looked at, with all that was handed over since: they hold no more, but for what another thread was about to hand
+    /// over, which is one flush.
     queue: Option<Queue>,
 }
 
 impl Crowd {
     /// Of a socket that nothing has been sent by; `None` where the system tells nothing of neighbours.
-    pub(super) fn new() -> Option<Self> {
-        sys::Neighbours::open().ok().map(|neighbours| Self { neighbours, queue: None })
+    pub(super) fn new(socket: &Arc<Socket>) -> Option<Self> {
+        let buffers = Buffers { sockets: vec![Arc::downgrade(socket)], queue: None };
+        let buffers = Arc::new(Mutex::new(buffers));
+        sys::Neighbours::open().ok().map(|neighbours| Self { neighbours, buffers })
     }
 
-    /// Marks those of the datagrams of one flush that are not to be sent. `is_ours` says which leave by `socket`.
-    pub(super) fn hold_back(
-        &mut self,
-        socket: &Socket,
-        items: &mut [Item],
-        is_ours: impl Fn(&Item) -> bool,
-        table: &Table,
-    ) {
+    /// Has the socket of `other` be one of the same port.
+    pub(super) fn take_in(&self, other: &mut Self) {
+        let sockets = std::mem::take(&mut other.buffers().sockets);
+        self.buffers().sockets.extend(sockets);
+        other.buffers = Arc::clone(&self.buffers);
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks those of the datagrams of one flush that are not to be sent. `is_ours` says which leave by its socket.
+    pub(super) fn hold_back(&self, items: &mut [Item], is_ours: impl Fn(&Item) -> bool, table: &Table) {
         let wanted = items.iter().filter(|item| is_ours(item)).map(|item| cost(item.bytes.len())).sum();
-        let has_room = |queue: &Queue| queue.held.saturating_add(wanted) <= queue.share(Acquaintance::Sought);
-        if wanted > 0 && !self.queue.as_ref().is_some_and(has_room) {
-            self.queue = sys::send_queue(socket);
-        }
-        let Some(queue) = &mut self.queue else { return };
-        if has_room(queue) {
-            queue.held += wanted;
+        if wanted == 0 || self.buffers().admit_all(wanted) {
             return;
         }
         let mut asked = None;
@@ -120,8 +134,35 @@ impl Crowd {
                 _ => acquaintance(&self.neighbours, item.destination, table),
             };
             asked = Some((item.destination, whom));
-            item.held_back = !queue.admits(item.bytes.len(), whom);
+            item.held_back = !self.buffers().admit(item.bytes.len(), whom);
         }
+    }
+}
+
+impl Buffers {
+    /// Whether datagrams that take so much may be sent, whoever they go to. Then they count.
+    fn admit_all(&mut self, wanted: usize) -> bool {
+        let has_room = |queue: &Queue| queue.held.saturating_add(wanted) <= queue.share(Acquaintance::Sought);
+        if !self.queue.as_ref().is_some_and(has_room) {
+            self.queue = self.look();
+        }
+        match &mut self.queue {
+            Some(queue) if has_room(queue) => queue.held += wanted,
+            Some(_) => return false,
+            None => {}
+        }
+        true
+    }
+
+    fn admit(&mut self, len: usize, whom: Acquaintance) -> bool {
+        self.queue.as_mut().is_none_or(|queue| queue.admits(len, whom))
+    }
+
+    /// What is in all of them; `None` where the system does not tell.
+    fn look(&self) -> Option<Queue> {
+        let queues = self.sockets.iter().filter_map(Weak::upgrade).map(|socket| sys::send_queue(&socket));
+        let both = |a: Queue, b: Queue| Queue { held: a.held.saturating_add(b.held), room: a.room.min(b.room) };
+        queues.reduce(|a, b| Some(both(a?, b?)))?
     }
 }
 

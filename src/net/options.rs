@@ -133,7 +133,9 @@ impl Options {
             shared.map_err(|error| self.failed(Action::Set("SO_REUSEPORT"), &error))?;
         }
         let other = Self { bind: first.local(), share: true, ..self.clone() };
-        let others = (1..count).map(|_| other.open()).collect::<Result<_, _>>()?;
+        let mut others = (1..count).map(|_| other.open()).collect::<Result<Vec<_>, _>>()?;
+        let crowds = others.iter_mut().filter_map(|other| other.crowd.as_mut());
+        crowds.for_each(|crowd| first.crowd.iter().for_each(|all| all.take_in(crowd)));
         Ok((first, others))
     }
 
