@@ -280,11 +280,13 @@ impl Fanout {
     }
 
     /// Marks what is not sent, because it would wait for a neighbour and too much does.
-    fn hold_back(&self, outbox: &mut Outbox) {
-        for endpoint in &self.endpoints {
-            let Some(crowd) = &endpoint.crowd else { continue };
+    fn hold_back(&mut self, outbox: &mut Outbox) {
+        for number in 0..self.endpoints.len() {
+            let Some(mut crowd) = self.endpoints[number].crowd.take() else { continue };
+            let endpoint = &self.endpoints[number];
             let is_its = |item: &Item| self.endpoint_for(item).is_some_and(|other| std::ptr::eq(other, endpoint));
             crowd.hold_back(outbox.items_mut(), is_its, &self.table);
+            self.endpoints[number].crowd = Some(crowd);
         }
     }
 

@@ -134,8 +134,11 @@ impl Options {
         }
         let other = Self { bind: first.local(), share: true, ..self.clone() };
         let mut others = (1..count).map(|_| other.open()).collect::<Result<Vec<_>, _>>()?;
-        let crowds = others.iter_mut().filter_map(|other| other.crowd.as_mut());
-        crowds.for_each(|crowd| first.crowd.iter().for_each(|all| all.take_in(crowd)));
+        for crowd in others.iter_mut().filter_map(|other| other.crowd.as_mut()) {
+            if let Some(all) = &first.crowd {
+                all.take_in(crowd);
+            }
+        }
         Ok((first, others))
     }
 
