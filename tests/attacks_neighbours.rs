@@ -99,12 +99,16 @@ fn held_back(summary: &Value) {
 fn answers_to_neighbours_that_do_not_exist_leave_room_for_those_that_do() {
     let Some(lan) = Lan::new() else { return };
     let victim = lan.host("h2");
-    // Long answers, which are few, and short ones.
-    for (command, len, six) in
-        [("echo", 1_400, false), ("echo", 1, true), ("length", 1_400, true), ("length", 0, false)]
-    {
+    // Long answers, which are few, and short ones; and several sockets, which have the neighbours of one host.
+    for (command, len, six, threads) in [
+        ("echo", 1_400, false, "1"),
+        ("echo", 1, true, "1"),
+        ("echo", 1, true, "8"),
+        ("length", 1_400, true, "1"),
+        ("length", 0, false, "8"),
+    ] {
         let address = if six { "[::]:1060" } else { "0.0.0.0:1060" };
-        let server = victim.serve(&[command, "--lan", address, "--json", "-q"]);
+        let server = victim.serve(&[command, "--lan", address, "--json", "-q", "--threads", threads]);
         attack(&lan, 1060, six, &vec![b'x'; len], |number| number.to_string().into_bytes());
         let summary = server.stop().expect_code(0).summary();
         held_back(&summary);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::lan::{Host, Lan, two_hosts};
-use support::program::{Output, Run, number};
+use support::program::{Output, Run, mortal, number, program};
 
 /// Every datagram failed, for this reason; it was told once, with this text.
 #[track_caller]
@@ -139,11 +139,31 @@ fn an_interface_that_is_down_is_said_and_nothing_is_tried() {
 #[test]
 fn without_descriptors_there_is_no_run_and_it_is_said_why() {
     let Some(lan) = Lan::of(&two_hosts()) else { return };
-    let halloo = support::program::program();
+    let halloo = program();
     for command in ["send 10.77.0.2 hi --wait 1s", "ping 10.77.0.2", "broadcast hi --wait 1s", "echo 127.0.0.1"] {
         let limited = format!("ulimit -n 4; exec '{}' {command}", halloo.display());
         let output = Run::new(lan.host("h1").command("sh", &["-c", &limited])).output().expect_code(4);
         output.says(&["out of memory or file descriptors"]);
+    }
+}
+
+#[test]
+fn a_server_that_says_that_it_listens_has_the_descriptors_to_do_so() {
+    let halloo = program();
+    let run = |limit: u32, threads: u32| {
+        let command = format!("echo 127.0.0.1:0 --json -q --timeout 20ms --threads {threads}");
+        let limited = format!("ulimit -n {limit}; exec '{}' {command}", halloo.display());
+        let mut shell = mortal("sh");
+        shell.args(["-c", &limited]);
+        let output = Run::new(shell).output();
+        let listens = !output.events("listening").is_empty();
+        // Nobody has sent anything in that time.
+        output.expect_code(if listens { 1 } else { 4 });
+        listens
+    };
+    for (threads, limits) in [(1, 5..12), (4, 12..30)] {
+        let listening: Vec<bool> = limits.map(|limit| run(limit, threads)).collect();
+        assert!(listening.contains(&false) && listening.contains(&true), "{threads}: {listening:?}");
     }
 }
 

@@ -16,9 +16,13 @@
 //!   has few forged addresses, and uses them again, leaves the second quarter free for those who are new.
 //!
 //! Nobody is asked about while a quarter of the buffer is not full: what is in it is read only when more has been handed over
-//! since than fits there.
+//! since than fits there. Behind that there is one question for each address of a flush.
+//!
+//! Several sockets of one port have the neighbours of one host, of which the kernel looks for so many and no more. So what waits
+//! in them is added up, and the shares are those of one.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use socket2::Socket;
 
@@ -38,12 +42,12 @@ pub(crate) enum Acquaintance {
     Sought,
 }
 
-/// What waits in a send buffer, in the kernel's measure: with its own overhead.
+/// What waits in the send buffers of a port, in the kernel's measure: with its own overhead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Queue {
     /// Bytes that wait.
     pub(crate) held: usize,
-    /// Bytes of the buffer.
+    /// Bytes of one buffer.
     pub(crate) room: usize,
 }
 
@@ -81,47 +85,104 @@ impl Queue {
     }
 }
 
-/// Watches the send buffer of one socket that answers.
+/// Watches the send buffer of one socket that answers, with those of the other sockets of its port.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     neighbours: sys::Neighbours,
-    /// As last looked at, with all that was handed over since: it holds no more.
+    /// What was said of addresses for one flush.
+    asked: Vec<(SocketAddr, Acquaintance)>,
+    buffers: Arc<Mutex<Buffers>>,
+}
+
+/// What is in the buffers of a port.
+#[derive(Debug)]
+struct Buffers {
+    /// One that is closed holds nothing.
+    sockets: Vec<Weak<Socket>>,
+    /// As last looked at, with all that was handed over since: they hold no more, but for what another thread was about to hand
+    /// over, which is one flush.
     queue: Option<Queue>,
 }
 
 impl Crowd {
     /// Of a socket that nothing has been sent by; `None` where the system tells nothing of neighbours.
-    pub(super) fn new() -> Option<Self> {
-        sys::Neighbours::open().ok().map(|neighbours| Self { neighbours, queue: None })
+    pub(super) fn new(socket: &Arc<Socket>) -> Option<Self> {
+        let buffers = Buffers { sockets: vec![Arc::downgrade(socket)], queue: None };
+        let buffers = Arc::new(Mutex::new(buffers));
+        sys::Neighbours::open().ok().map(|neighbours| Self { neighbours, asked: Vec::new(), buffers })
     }
 
-    /// Marks those of the datagrams of one flush that are not to be sent. `is_ours` says which leave by `socket`.
-    pub(super) fn hold_back(
-        &mut self,
-        socket: &Socket,
-        items: &mut [Item],
-        is_ours: impl Fn(&Item) -> bool,
-        table: &Table,
-    ) {
+    /// Has the socket of `other` be one of the same port.
+    pub(super) fn take_in(&self, other: &mut Self) {
+        let sockets = std::mem::take(&mut lock(&other.buffers).sockets);
+        lock(&self.buffers).sockets.extend(sockets);
+        other.buffers = Arc::clone(&self.buffers);
+    }
+
+    /// Marks those of the datagrams of one flush that are not to be sent. `is_ours` says which leave by its socket.
+    pub(super) fn hold_back(&mut self, items: &mut [Item], is_ours: impl Fn(&Item) -> bool, table: &Table) {
         let wanted = items.iter().filter(|item| is_ours(item)).map(|item| cost(item.bytes.len())).sum();
-        let has_room = |queue: &Queue| queue.held.saturating_add(wanted) <= queue.share(Acquaintance::Sought);
-        if wanted > 0 && !self.queue.as_ref().is_some_and(has_room) {
-            self.queue = sys::send_queue(socket);
-        }
-        let Some(queue) = &mut self.queue else { return };
-        if has_room(queue) {
-            queue.held += wanted;
+        if wanted == 0 || lock(&self.buffers).admit_all(wanted) {
             return;
         }
-        let mut asked = None;
-        for item in items.iter_mut().filter(|item| is_ours(item)) {
-            let whom = match asked {
-                Some((last, whom)) if last == item.destination => whom,
-                _ => acquaintance(&self.neighbours, item.destination, table),
-            };
-            asked = Some((item.destination, whom));
-            item.held_back = !queue.admits(item.bytes.len(), whom);
+        let ours = items.iter_mut().filter(|item| is_ours(item));
+        self.asked.clear();
+        judge(ours, &self.buffers, &mut self.asked, |to| acquaintance(&self.neighbours, to, table));
+    }
+}
+
+/// Marks those that are not to be sent. A question takes longer than a send: there is none where anybody would be let in, and one
+/// for each address, of whose ports many may have asked us at once.
+fn judge<'i>(
+    items: impl Iterator<Item = &'i mut Item>,
+    buffers: &Mutex<Buffers>,
+    asked: &mut Vec<(SocketAddr, Acquaintance)>,
+    mut ask: impl FnMut(SocketAddr) -> Acquaintance,
+) {
+    for item in items {
+        let (len, mut to) = (item.bytes.len(), item.destination);
+        if lock(buffers).admit(len, Acquaintance::Sought) {
+            continue;
         }
+        to.set_port(0);
+        let known = asked.iter().find(|(address, _)| *address == to).map(|(_, whom)| *whom);
+        let whom = known.unwrap_or_else(|| {
+            let whom = ask(to);
+            asked.push((to, whom));
+            whom
+        });
+        item.held_back = !lock(buffers).admit(len, whom);
+    }
+}
+
+fn lock(buffers: &Mutex<Buffers>) -> MutexGuard<'_, Buffers> {
+    buffers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Buffers {
+    /// Whether datagrams that take so much may be sent, whoever they go to. Then they count.
+    fn admit_all(&mut self, wanted: usize) -> bool {
+        let has_room = |queue: &Queue| queue.held.saturating_add(wanted) <= queue.share(Acquaintance::Sought);
+        if !self.queue.as_ref().is_some_and(has_room) {
+            self.queue = self.look();
+        }
+        match &mut self.queue {
+            Some(queue) if has_room(queue) => queue.held += wanted,
+            Some(_) => return false,
+            None => {}
+        }
+        true
+    }
+
+    fn admit(&mut self, len: usize, whom: Acquaintance) -> bool {
+        self.queue.as_mut().is_none_or(|queue| queue.admits(len, whom))
+    }
+
+    /// What is in all of them; `None` where the system does not tell.
+    fn look(&self) -> Option<Queue> {
+        let queues = self.sockets.iter().filter_map(Weak::upgrade).map(|socket| sys::send_queue(&socket));
+        let both = |a: Queue, b: Queue| Queue { held: a.held.saturating_add(b.held), room: a.room.min(b.room) };
+        queues.reduce(|a, b| Some(both(a?, b?)))?
     }
 }
 
@@ -180,6 +241,33 @@ mod tests {
     fn a_large_buffer_does_not_have_the_kernel_look_for_more_neighbours_than_it_has_room_for() {
         let queue = Queue { held: 0, room: 64 << 20 };
         assert!(queue.share(Acquaintance::Unknown) / 768 < 512 / 2);
+    }
+
+    /// Which of so many items are held back, and how many questions were asked.
+    fn judged(destinations: impl Iterator<Item = SocketAddr>, whom: Acquaintance) -> (Vec<bool>, usize) {
+        let item =
+            |destination| Item { bytes: 0..20, destination, source: None, link: None, ticket: 0, held_back: false };
+        let mut items: Vec<Item> = destinations.map(item).collect();
+        let buffers = Buffers { sockets: Vec::new(), queue: Some(Queue { held: 0, room: ROOM }) };
+        let mut questions = 0;
+        judge(items.iter_mut(), &Mutex::new(buffers), &mut Vec::new(), |_| {
+            questions += 1;
+            whom
+        });
+        (items.iter().map(|item| item.held_back).collect(), questions)
+    }
+
+    #[test]
+    fn nobody_is_asked_about_who_is_let_in_anyway_and_no_address_twice() {
+        let ports = |count: u16| (0..count).map(|port| SocketAddr::from(([10, 0, 0, 2], 2_000 + port)));
+        let hosts = |count: u8| (0..count).map(|host| SocketAddr::from(([10, 0, 0, host], 2_000)));
+        let free = ROOM / 4 / PIECE.1;
+        for (whom, held_back) in [(Acquaintance::Known, 0), (Acquaintance::Sought, 64 - free)] {
+            assert_eq!(judged(ports(free as u16), whom), (vec![false; free], 0));
+            let (held, questions) = judged(ports(64), whom);
+            assert_eq!((held.iter().filter(|held| **held).count(), questions), (held_back, 1));
+            assert_eq!(judged(hosts(64), whom), (held, 64 - free));
+        }
     }
 
     proptest! {

@@ -51,9 +51,10 @@ impl Endpoint {
         let local = local_address(&socket)?;
         let Options { connect: peer, patient, broadcast, .. } = *options;
         let joins = Joins::of(&socket, options.offload);
-        let bound = Bound { socket: Arc::new(socket), local, peer, patient, broadcast, joins };
+        let socket = Arc::new(socket);
         // A client knows whom it sends to, and waits for them itself.
-        let crowd = if patient { None } else { Crowd::new() };
+        let crowd = if patient { None } else { Crowd::new(&socket) };
+        let bound = Bound { socket, local, peer, patient, broadcast, joins };
         Ok(Self { bound, granted, drops: Widened::default(), crowd })
     }
 

@@ -150,14 +150,16 @@ impl Fanout {
         self
     }
 
-    /// Looks out for interfaces and addresses that come and go, from now on. Where the system does not tell of them, they
-    /// are seen when the table is read again.
+    /// Looks out for interfaces and addresses that come and go, from now on. Where the system does not tell of them, or may not
+    /// tell this process, they are seen when the table is read again.
     ///
     /// # Errors
     /// [`Error::System`] when the system has no means for it.
     pub fn watch_interfaces(&mut self) -> Result<(), Error> {
         if self.news.is_none() {
-            self.listen_for(sys::News::open().map_err(|error| cannot_list(&error))?)?;
+            if let Some(news) = unless_forbidden(sys::News::open()).map_err(|error| cannot_list(&error))? {
+                self.listen_for(news)?;
+            }
             // What changed before anybody looked out.
             self.refresh();
         }
@@ -283,7 +285,7 @@ impl Fanout {
             let Some(mut crowd) = self.endpoints[number].crowd.take() else { continue };
             let endpoint = &self.endpoints[number];
             let is_its = |item: &Item| self.endpoint_for(item).is_some_and(|other| std::ptr::eq(other, endpoint));
-            crowd.hold_back(&endpoint.bound().socket, outbox.items_mut(), is_its, &self.table);
+            crowd.hold_back(outbox.items_mut(), is_its, &self.table);
             self.endpoints[number].crowd = Some(crowd);
         }
     }
@@ -393,6 +395,14 @@ impl Network for Fanout {
     }
 }
 
+/// A sandbox may let a process ask the system, and not have it told unasked.
+fn unless_forbidden<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
 /// Every interface once.
 fn links(table: &Table) -> Vec<Link> {
     Link::each_once(table.rows().iter().map(Interface::link))
@@ -491,6 +501,14 @@ mod tests {
         };
         describe_one(&table(), &mut head);
         head
+    }
+
+    #[test]
+    fn who_may_not_be_told_of_interfaces_goes_on_and_who_lacks_a_descriptor_does_not() {
+        use io::ErrorKind::{OutOfMemory, PermissionDenied};
+        assert!(matches!(unless_forbidden::<()>(Err(PermissionDenied.into())), Ok(None)));
+        assert!(unless_forbidden::<()>(Err(OutOfMemory.into())).is_err());
+        assert!(matches!(unless_forbidden(Ok(())), Ok(Some(()))));
     }
 
     #[test]

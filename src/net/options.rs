@@ -133,7 +133,12 @@ impl Options {
             shared.map_err(|error| self.failed(Action::Set("SO_REUSEPORT"), &error))?;
         }
         let other = Self { bind: first.local(), share: true, ..self.clone() };
-        let others = (1..count).map(|_| other.open()).collect::<Result<_, _>>()?;
+        let mut others = (1..count).map(|_| other.open()).collect::<Result<Vec<_>, _>>()?;
+        for crowd in others.iter_mut().filter_map(|other| other.crowd.as_mut()) {
+            if let Some(all) = &first.crowd {
+                all.take_in(crowd);
+            }
+        }
         Ok((first, others))
     }
 

@@ -1,7 +1,8 @@
 //! Waiting on Linux: one system call, whatever is waited for (ppoll(2)).
 //!
 //! A deadline is a timer of the kernel's own (timerfd_create(2)): the timeout of ppoll would be late by the timer slack of the
-//! thread, 50 us as a rule (prctl(2)). A signal that nobody handles, or stop and continue, does not end a wait.
+//! thread, 50 us as a rule (prctl(2)). That is for whom the system gives no timer: it takes a descriptor. A signal that nobody
+//! handles, or stop and continue, does not end a wait.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -67,14 +68,16 @@ impl Waiter {
 
     /// Waits until a socket has something, `wait` has passed or [`Alarm::wake`] is called. It may end early.
     pub(crate) fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        self.wanted[TIMER].fd = match wait {
-            Some(wait) => self.set_timer(wait)?,
-            None => NOBODY,
-        };
+        // Zero would stop a timer. What is too long for it is as good as for ever.
+        let wait = wait.map(|wait| TimeSpec::from_duration(wait.clamp(Duration::from_nanos(1), LONGEST)));
+        let timer = wait.and_then(|wait| self.set_timer(wait).ok());
+        self.wanted[TIMER].fd = timer.unwrap_or(NOBODY);
+        let timeout = wait.filter(|_| timer.is_none());
+        let timeout = timeout.as_ref().map_or(ptr::null(), |wait| ptr::from_ref(wait.as_ref()));
         let count = self.wanted.len() as libc::nfds_t;
-        // SAFETY: the pointer and the count describe `wanted`, whose descriptors are open as long as `self` is; neither a
-        // timeout nor a mask is given.
-        let found = unsafe { libc::ppoll(self.wanted.as_mut_ptr(), count, ptr::null(), ptr::null()) };
+        // SAFETY: the pointer and the count describe `wanted`, whose descriptors are open as long as `self` is; the timeout is
+        // none or outlives the call; no mask is given.
+        let found = unsafe { libc::ppoll(self.wanted.as_mut_ptr(), count, timeout, ptr::null()) };
         if found < 0 {
             self.wanted.iter_mut().for_each(|one| one.revents = 0);
             let error = io::Error::last_os_error();
@@ -87,13 +90,11 @@ impl Waiter {
     }
 
     /// Has the timer be readable after so long, and returns it.
-    fn set_timer(&mut self, wait: Duration) -> io::Result<RawFd> {
+    fn set_timer(&mut self, wait: TimeSpec) -> io::Result<RawFd> {
         let timer = match self.timer.take() {
             Some(timer) => timer,
             None => TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?,
         };
-        // Zero would stop it. What is too long for it is as good as for ever.
-        let wait = TimeSpec::from_duration(wait.clamp(Duration::from_nanos(1), LONGEST));
         timer.set(Expiration::OneShot(wait), TimerSetTimeFlags::empty())?;
         Ok(self.timer.insert(timer).as_fd().as_raw_fd())
     }
