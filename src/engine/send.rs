@@ -218,6 +218,17 @@ impl<R: Records> Sender<R> {
         &self.series.stats
     }
 
+    /// Whether the next record may leave, as far as is known without it.
+    fn is_ready(&self, now: Now) -> bool {
+        match self.phase {
+            Phase::Sending(due) => due <= now.run,
+            Phase::Braked => self.series.brake.until() <= now.run,
+            // Woken: there may be a record now.
+            Phase::Starved => true,
+            Phase::Waiting | Phase::Over => false,
+        }
+    }
+
     fn next_record(&mut self) -> Pull {
         if let Some(held) = self.held.take() {
             return Pull::Record(held);
@@ -425,25 +436,23 @@ impl<R: Records> Engine for Sender<R> {
         if ended || cut_off {
             self.phase = Phase::Over;
         }
-        for _ in 0..self.series.burst() {
-            match self.phase {
-                Phase::Sending(due) if due <= now.run => {}
-                Phase::Braked if self.series.brake.until() <= now.run => {}
-                // Woken: there may be a record now.
-                Phase::Starved => {}
-                _ => break,
-            }
+        let mut left = self.series.burst();
+        while left > 0 && self.is_ready(now) {
             match self.next_record() {
-                Pull::Record(record) => self.send_or_hold(now, record, out),
-                Pull::Pending => self.phase = Phase::Starved,
+                Pull::Record(record) => {
+                    self.send_or_hold(now, record, out);
+                    left -= 1;
+                }
+                // The next round may begin at once. None is without a record, so that comes to an end.
                 Pull::End => self.end_of_round(now),
+                Pull::Pending => {
+                    self.phase = Phase::Starved;
+                    break;
+                }
                 Pull::Bad(error) => {
                     self.bad = Some(error);
                     self.phase = self.end_of_records(now);
                 }
-            }
-            if self.phase == Phase::Starved {
-                break;
             }
         }
         self.settle();

@@ -120,6 +120,18 @@ fn a_burst_is_bounded() {
 }
 
 #[test]
+fn a_burst_is_as_long_over_the_ends_of_rounds() {
+    for texts in [&["a"][..], &["a", "b", "c"]] {
+        let mut sender = Sender::new(Plan { schedule: every(Duration::ZERO, 300), ..plan(None) }, records(texts));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        assert_eq!(said.sends.len(), BURST);
+        sender.due(at(0), &mut said);
+        assert_eq!(said.sends.len(), 2 * BURST);
+    }
+}
+
+#[test]
 fn answers_are_collected_until_the_deadline_and_counted_once() {
     let mut sender = Sender::new(plan(Some(50 * MS)), records(&["a"]));
     let mut said = Said::default();
