@@ -126,6 +126,10 @@ impl<S: Sink + ?Sized> Out for Desk<'_, S> {
         let failed = self.sink.event(self.now, event).err();
         self.broken = self.broken.take().or(failed);
     }
+
+    fn takes_sent(&self) -> bool {
+        self.sink.takes_sent()
+    }
 }
 
 impl<S: Sink + ?Sized> Desk<'_, S> {

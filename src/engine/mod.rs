@@ -42,6 +42,11 @@ pub trait Out {
 
     /// Tells what happened.
     fn tell(&mut self, event: &Event<'_>);
+
+    /// Whether anything becomes of [`Event::Sent`].
+    fn takes_sent(&self) -> bool {
+        true
+    }
 }
 
 /// What an engine waits for.

@@ -134,7 +134,9 @@ impl Series {
                 self.stats.leaves(outcome.len);
                 self.places.left(place, now.run);
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
-                out.tell(&outcome.sent(seq, source, cast));
+                if out.takes_sent() {
+                    out.tell(&outcome.sent(seq, source, cast));
+                }
             }
             Err(fault) => {
                 self.mishaps.failed(now, outcome, fault, &mut self.stats, out);

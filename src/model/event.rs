@@ -622,6 +622,11 @@ pub trait Sink {
     /// Those of the file or terminal behind it.
     fn flush(&mut self) -> io::Result<()>;
 
+    /// Whether it makes anything of [`Event::Sent`]. A series has one for each datagram, which need not be made for nobody.
+    fn takes_sent(&self) -> bool {
+        true
+    }
+
     /// Of how many received datagrams nothing was written, because the reader of the output was too slow. `None` where that
     /// cannot be: the run waits for its reader.
     fn drops(&self) -> Option<u64> {
@@ -636,5 +641,9 @@ impl Sink for () {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn takes_sent(&self) -> bool {
+        false
     }
 }
