@@ -199,7 +199,9 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             // Before, not after: on loopback the answer can be there when the send returns.
             self.desk.now = self.clock.now();
             self.stirred = Some(self.desk.now.run);
+            self.desk.outbox.lend(&mut self.batch);
             self.network.send(&mut self.desk.outbox, &mut self.outcomes);
+            self.desk.outbox.lend(&mut self.batch);
             for outcome in self.outcomes.drain(..) {
                 self.engine.sent(self.desk.now, &outcome, &mut self.desk);
             }
@@ -232,6 +234,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
     fn hand_over(&mut self) {
         let now = self.desk.now;
         self.batch.stamp_missing(now.wall);
+        self.desk.outbox.answer(&self.batch);
         for datagram in self.batch.datagrams() {
             self.engine.received(arrival(&datagram, self.emptied, now), &datagram, &mut self.desk);
         }

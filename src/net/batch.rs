@@ -236,17 +236,42 @@ impl Batch {
 /// Bytes that are sooner copied again than found to be the same and put together by the kernel.
 const SHORT: usize = 512;
 
-/// The datagrams that wait for the next flush, their bytes in one buffer.
+/// The datagrams that wait for the next flush, their bytes in one buffer; long answers that are the very bytes that came stay
+/// in that of the batch.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
     items: Vec<Item>,
+    /// The buffer of the batch that is answered, while it is lent.
+    lent: Vec<u8>,
+    /// The addresses of that buffer, since it was announced.
+    answers: Range<usize>,
+}
+
+/// Where the bytes of a datagram to be sent are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Span {
+    /// In the buffer of the batch.
+    lent: bool,
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    pub(crate) const fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    /// Both as one, where `next` begins at the end of this one.
+    pub(crate) fn joined_with(self, next: Self) -> Option<Self> {
+        (self.lent == next.lent && self.end == next.start).then_some(Self { end: next.end, ..self })
+    }
 }
 
 /// Everything about a datagram to be sent but its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
-    pub(crate) bytes: Range<usize>,
+    pub(crate) bytes: Span,
     pub(crate) destination: SocketAddr,
     pub(crate) source: Option<IpAddr>,
     pub(crate) link: Option<Link>,
@@ -268,17 +293,9 @@ impl Outbox {
     /// a long datagram takes longer to copy than to find again. Short ones to one destination lie one behind the other.
     pub fn push(&mut self, transmit: &Transmit<'_>) {
         let payload = transmit.payload.bytes();
-        let again = self.items.last().filter(|last| {
-            let worth_it = payload.len() > SHORT || last.destination != transmit.destination;
-            worth_it && self.bytes[last.bytes.clone()] == *payload
-        });
-        let bytes = match again {
-            Some(last) => last.bytes.clone(),
-            None => {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(payload);
-                start..self.bytes.len()
-            }
+        let bytes = match self.again(transmit).or_else(|| self.in_batch(payload)) {
+            Some(there) => there,
+            None => self.keep(payload),
         };
         self.items.push(Item {
             bytes,
@@ -290,6 +307,29 @@ impl Outbox {
         });
     }
 
+    /// Where the same bytes are, if those are the last that were kept and that is worth finding out.
+    fn again(&self, transmit: &Transmit<'_>) -> Option<Span> {
+        let (last, payload) = (self.items.last()?, transmit.payload.bytes());
+        let worth_it = payload.len() > SHORT || last.destination != transmit.destination;
+        (worth_it && !last.bytes.lent && self.bytes(last.bytes) == payload).then_some(last.bytes)
+    }
+
+    /// Where long bytes are in the batch that is answered, if they are there.
+    fn in_batch(&self, payload: &[u8]) -> Option<Span> {
+        if payload.len() <= SHORT {
+            return None;
+        }
+        let start = payload.as_ptr().addr().checked_sub(self.answers.start)?;
+        let end = start + payload.len();
+        (end <= self.answers.len()).then_some(Span { lent: true, start, end })
+    }
+
+    fn keep(&mut self, payload: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        Span { lent: false, start, end: self.bytes.len() }
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -297,8 +337,8 @@ impl Outbox {
 
     /// Takes every datagram out, in order: destination, bytes, ticket. The way out for a scripted network.
     pub fn drain(&mut self) -> Vec<(SocketAddr, Vec<u8>, u64)> {
-        let taken = self.items.drain(..).map(|i| (i.destination, self.bytes[i.bytes].to_vec(), i.ticket)).collect();
-        self.bytes.clear();
+        let taken = self.items.iter().map(|i| (i.destination, self.bytes(i.bytes).to_vec(), i.ticket)).collect();
+        self.clear();
         taken
     }
 
@@ -310,12 +350,55 @@ impl Outbox {
         &mut self.items
     }
 
-    pub(crate) fn bytes(&self, span: &Range<usize>) -> &[u8] {
-        &self.bytes[span.clone()]
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        let buffer = if span.lent { &self.lent } else { &self.bytes };
+        &buffer[span.start..span.end]
     }
 
     pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.bytes.clear();
+        self.answers = 0..0;
+    }
+
+    /// What is added from now on may lie in this batch. Until that is sent, the batch takes up nothing new.
+    pub(crate) fn answer(&mut self, batch: &Batch) {
+        let start = batch.buffer.as_ptr().addr();
+        self.answers = start..start + batch.buffer.len();
+    }
+
+    /// Lends the buffer of that batch, for as long as what waits is sent; the second time it is given back.
+    pub(crate) const fn lend(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.lent, &mut batch.buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Family, Payload};
+
+    fn transmit(bytes: &[u8], to: &str) -> Transmit<'static> {
+        let payload = Payload::new(bytes.to_vec(), Family::V4).unwrap();
+        Transmit { payload, destination: to.parse().unwrap(), source: None, link: None, ticket: 0 }
+    }
+
+    #[test]
+    fn a_long_answer_that_is_what_came_stays_where_it_is_and_every_other_is_kept() {
+        let (mut batch, mut outbox, peer) = (Batch::new(SLOT), Outbox::default(), "127.0.0.1:9");
+        outbox.answer(&batch);
+        batch.buffer[..=SHORT].fill(1);
+        for len in [SHORT, SHORT + 1] {
+            let payload = Payload::new(&batch.buffer[..len], Family::V4).unwrap();
+            outbox.push(&Transmit { payload, ..transmit(b"", peer) });
+        }
+        outbox.push(&transmit(&[7; SHORT + 1], peer));
+        let lent: Vec<bool> = outbox.items().iter().map(|item| item.bytes.lent).collect();
+        assert_eq!(lent, [false, true, false]);
+        outbox.lend(&mut batch);
+        let sent: Vec<&[u8]> = outbox.items().iter().map(|item| outbox.bytes(item.bytes)).collect();
+        assert_eq!(sent, [&[1; SHORT][..], &[1; SHORT + 1], &[7; SHORT + 1]]);
+        outbox.lend(&mut batch);
+        assert!(!batch.buffer.is_empty(), "it is given back");
     }
 }

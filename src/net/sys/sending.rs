@@ -12,7 +12,6 @@ use std::cell::Cell;
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -256,22 +255,21 @@ fn send_some(bound: &Bound, outbox: &Outbox, items: &[Item]) -> io::Result<usize
 /// Writes down where the bytes of these datagrams are, in as few pieces as they lie in, and returns how many.
 fn gather(outbox: &Outbox, items: &[Item], pieces: &mut [MaybeUninit<libc::iovec>]) -> usize {
     let mut used = 0;
-    let mut write = |span: &Range<usize>| {
+    let mut write = |span| {
         let bytes = outbox.bytes(span);
         // The kernel only reads from it.
         pieces[used].write(libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
         used += 1;
     };
     let Some((first, others)) = items.split_first() else { return 0 };
-    let mut span = first.bytes.clone();
+    let mut span = first.bytes;
     for item in others {
-        if item.bytes.start != span.end {
-            write(&span);
-            span.start = item.bytes.start;
-        }
-        span.end = item.bytes.end;
+        span = span.joined_with(item.bytes).unwrap_or_else(|| {
+            write(span);
+            item.bytes
+        });
     }
-    write(&span);
+    write(span);
     used
 }
 
@@ -433,7 +431,7 @@ mod tests {
         let mut lens = vec![7; 300];
         lens.extend([3, 0, 0, 7, 1400, 1400, 1400, 20_000, 20_000, 20_000, 20_000, 65_507, 65_507, 1]);
         let (mut sent, mut outcomes) = (outbox(to.endpoint().unwrap().local(), &lens), Vec::new());
-        let expected: Vec<Vec<u8>> = sent.items().iter().map(|item| sent.bytes(&item.bytes).to_vec()).collect();
+        let expected: Vec<Vec<u8>> = sent.items().iter().map(|item| sent.bytes(item.bytes).to_vec()).collect();
         from.send(&mut sent, &mut outcomes);
         assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
         assert!(outcomes.iter().map(|outcome| outcome.ticket).eq(0..lens.len() as u64));
