@@ -121,6 +121,10 @@ impl<S: Sink + ?Sized> Out for Desk<'_, S> {
         self.outbox.push(&transmit);
     }
 
+    fn send_run(&mut self, transmit: &Transmit<'_>, count: usize) {
+        self.outbox.push_run(transmit, count);
+    }
+
     fn tell(&mut self, event: &Event<'_>) {
         // A sink that fails may have other writers that work: they get all that comes before the run ends, and its end.
         let failed = self.sink.event(self.now, event).err();

@@ -585,6 +585,8 @@ pub struct Fragments {
 pub struct Outcome {
     /// The engine's mark.
     pub ticket: u64,
+    /// So many of a run fared alike, whose marks are one higher each; elsewhere 1.
+    pub count: u64,
     /// Its payload bytes.
     pub len: usize,
     /// Where it went or should have gone.

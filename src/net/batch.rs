@@ -252,9 +252,9 @@ pub struct Outbox {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Span {
     /// In the buffer of the batch.
-    lent: bool,
-    start: usize,
-    end: usize,
+    pub(crate) lent: bool,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Span {
@@ -262,16 +262,20 @@ impl Span {
         self.end - self.start
     }
 
-    /// Both as one, where `next` begins at the end of this one.
-    pub(crate) fn joined_with(self, next: Self) -> Option<Self> {
-        (self.lent == next.lent && self.end == next.start).then_some(Self { end: next.end, ..self })
+    const fn moved(self, by: usize) -> Self {
+        Self { start: self.start + by, end: self.end + by, ..self }
     }
 }
 
-/// Everything about a datagram to be sent but its bytes.
+/// Everything about a datagram to be sent but its bytes, or about several alike.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
+    /// Those of the first.
     pub(crate) bytes: Span,
+    /// So many; the tickets of the others are one higher each.
+    pub(crate) count: usize,
+    /// From the bytes of one to those of the next; 0 where they are the same.
+    apart: usize,
     pub(crate) destination: SocketAddr,
     pub(crate) source: Option<IpAddr>,
     pub(crate) link: Option<Link>,
@@ -281,6 +285,11 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// Where the bytes of the datagram of this number are.
+    pub(crate) const fn nth(&self, number: usize) -> Span {
+        self.bytes.moved(number * self.apart)
+    }
+
     /// Whether it goes the same way.
     pub(crate) fn goes_with(&self, other: &Self) -> bool {
         let by = |item: &Self| item.link.as_ref().map(|link| link.index);
@@ -292,13 +301,21 @@ impl Outbox {
     /// Adds a datagram. The same bytes as the one before it are kept once where that is worth it: a broadcast goes to many, and
     /// a long datagram takes longer to copy than to find again. Short ones to one destination lie one behind the other.
     pub fn push(&mut self, transmit: &Transmit<'_>) {
+        self.push_run(transmit, 1);
+    }
+
+    /// Adds so many alike, whose tickets are one higher each.
+    pub fn push_run(&mut self, transmit: &Transmit<'_>, count: usize) {
         let payload = transmit.payload.bytes();
-        let bytes = match self.again(transmit).or_else(|| self.in_batch(payload)) {
-            Some(there) => there,
-            None => self.keep(payload),
+        let copies = if payload.len() > SHORT { 1 } else { count };
+        let (bytes, apart) = match self.again(transmit).or_else(|| self.in_batch(payload)) {
+            Some(there) => (there, 0),
+            None => (self.keep(payload, copies), if copies > 1 { payload.len() } else { 0 }),
         };
         self.items.push(Item {
             bytes,
+            count,
+            apart,
             destination: transmit.destination,
             source: transmit.source,
             link: transmit.link.clone(),
@@ -324,10 +341,16 @@ impl Outbox {
         (end <= self.answers.len()).then_some(Span { lent: true, start, end })
     }
 
-    fn keep(&mut self, payload: &[u8]) -> Span {
+    /// Keeps so many copies of these bytes, one behind the other; where the first is.
+    fn keep(&mut self, payload: &[u8], copies: usize) -> Span {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
-        Span { lent: false, start, end: self.bytes.len() }
+        let (first, end) = (start + payload.len(), start + copies * payload.len());
+        while self.bytes.len() < end {
+            let more = (self.bytes.len() - start).min(end - self.bytes.len());
+            self.bytes.extend_from_within(start..start + more);
+        }
+        Span { lent: false, start, end: first }
     }
 
     /// Whether nothing waits.
@@ -337,7 +360,12 @@ impl Outbox {
 
     /// Takes every datagram out, in order: destination, bytes, ticket. The way out for a scripted network.
     pub fn drain(&mut self) -> Vec<(SocketAddr, Vec<u8>, u64)> {
-        let taken = self.items.iter().map(|i| (i.destination, self.bytes(i.bytes).to_vec(), i.ticket)).collect();
+        let each = self.items.iter().flat_map(|item| (0..item.count).map(move |number| (item, number)));
+        let taken = each
+            .map(|(item, number)| {
+                (item.destination, self.bytes(item.nth(number)).to_vec(), item.ticket + number as u64)
+            })
+            .collect();
         self.clear();
         taken
     }
@@ -381,6 +409,23 @@ mod tests {
     fn transmit(bytes: &[u8], to: &str) -> Transmit<'static> {
         let payload = Payload::new(bytes.to_vec(), Family::V4).unwrap();
         Transmit { payload, destination: to.parse().unwrap(), source: None, link: None, ticket: 0 }
+    }
+
+    #[test]
+    fn a_run_is_so_many_datagrams_with_a_ticket_each() {
+        for len in [0, 3, SHORT, SHORT + 1] {
+            let mut outbox = Outbox::default();
+            for count in [1, 5, 64] {
+                outbox.push_run(&Transmit { ticket: 7, ..transmit(&vec![count as u8; len], "127.0.0.1:9") }, count);
+            }
+            let sent = outbox.drain();
+            let expected: Vec<_> =
+                [1, 5, 64].iter().flat_map(|count| (0..*count).map(|n| (*count as u8, 7 + n))).collect();
+            assert_eq!(sent.len(), expected.len());
+            for ((_, bytes, ticket), (byte, number)) in sent.iter().zip(expected) {
+                assert!(*bytes == vec![byte; len] && *ticket == number);
+            }
+        }
     }
 
     #[test]

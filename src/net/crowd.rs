@@ -103,7 +103,7 @@ impl Crowd {
         is_ours: impl Fn(&Item) -> bool,
         table: &Table,
     ) {
-        let wanted = items.iter().filter(|item| is_ours(item)).map(|item| cost(item.bytes.len())).sum();
+        let wanted = items.iter().filter(|item| is_ours(item)).map(|item| cost(item.bytes.len()) * item.count).sum();
         let has_room = |queue: &Queue| queue.held.saturating_add(wanted) <= queue.share(Acquaintance::Sought);
         if wanted > 0 && !self.queue.as_ref().is_some_and(has_room) {
             self.queue = sys::send_queue(socket);
