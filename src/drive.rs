@@ -121,10 +121,18 @@ impl<S: Sink + ?Sized> Out for Desk<'_, S> {
         self.outbox.push(&transmit);
     }
 
+    fn send_run(&mut self, transmit: &Transmit<'_>, count: usize) {
+        self.outbox.push_run(transmit, count);
+    }
+
     fn tell(&mut self, event: &Event<'_>) {
         // A sink that fails may have other writers that work: they get all that comes before the run ends, and its end.
         let failed = self.sink.event(self.now, event).err();
         self.broken = self.broken.take().or(failed);
+    }
+
+    fn takes_sent(&self) -> bool {
+        self.sink.takes_sent()
     }
 }
 
@@ -195,7 +203,9 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
             // Before, not after: on loopback the answer can be there when the send returns.
             self.desk.now = self.clock.now();
             self.stirred = Some(self.desk.now.run);
+            self.desk.outbox.lend(&mut self.batch);
             self.network.send(&mut self.desk.outbox, &mut self.outcomes);
+            self.desk.outbox.lend(&mut self.batch);
             for outcome in self.outcomes.drain(..) {
                 self.engine.sent(self.desk.now, &outcome, &mut self.desk);
             }
@@ -228,6 +238,7 @@ impl<E: Engine, N: Network, S: Sink + ?Sized, C: Clock> Run<'_, E, N, S, C> {
     fn hand_over(&mut self) {
         let now = self.desk.now;
         self.batch.stamp_missing(now.wall);
+        self.desk.outbox.answer(&self.batch);
         for datagram in self.batch.datagrams() {
             self.engine.received(arrival(&datagram, self.emptied, now), &datagram, &mut self.desk);
         }

@@ -390,7 +390,7 @@ fn send(engine: &mut Discoverer, world: &mut World) {
         let way = ticket as usize;
         world.asked(world.now, &bytes, way);
         let (destination, len) = (everybody(way).address, bytes.len());
-        let outcome = Outcome { ticket, len, destination, link: None, result: Ok(None) };
+        let outcome = Outcome { ticket, count: 1, len, destination, link: None, result: Ok(None) };
         engine.sent(world.at(world.now), &outcome, world);
     }
 }

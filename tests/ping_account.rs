@@ -236,7 +236,7 @@ impl<A: FnMut(u32) -> Vec<Answer>> World<A> {
             let fault = || Fault { kind: FaultKind::Other, code: None };
             let source = Some(SocketAddr::from(([10, 0, 0, 1], 40_000)));
             let result = if fails { Err(fault()) } else { Ok(source) };
-            let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result };
+            let outcome = Outcome { ticket, count: 1, len: bytes.len(), destination, link: None, result };
             self.pinger.sent(self.moment(), &outcome, &mut self.told);
             // Once for each probe, however many destinations it has.
             if self.told.left.len() == probe.seq as usize {

@@ -46,7 +46,7 @@ impl Network for Script {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
         for (destination, payload, ticket) in outbox.drain() {
             self.diary.borrow_mut().push(format!("send {}", String::from_utf8_lossy(&payload)));
-            outcomes.push(Outcome { ticket, len: payload.len(), destination, link: None, result: Ok(None) });
+            outcomes.push(Outcome { ticket, count: 1, len: payload.len(), destination, link: None, result: Ok(None) });
         }
     }
 

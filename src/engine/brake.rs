@@ -32,7 +32,7 @@ impl Brake {
         self.until
     }
 
-    const fn is_on(&self) -> bool {
+    pub(super) const fn is_on(&self) -> bool {
         !self.gap.is_zero()
     }
 

@@ -297,6 +297,7 @@ mod tests {
         let link = Some(Link { index: 2, name: "e0".into() });
         let fault = Fault { kind: FaultKind::Invalid, code: None };
         let outcome = |to: &str| Outcome {
+            count: 1,
             ticket: 0,
             len: 1,
             destination: to.parse().unwrap(),

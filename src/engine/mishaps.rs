@@ -70,7 +70,7 @@ mod tests {
             let fault = Fault { kind, code: None };
             let link = index.map(|index| Link { index, name: "e0".into() });
             let destination = "10.0.0.2:9".parse().unwrap();
-            let outcome = Outcome { ticket: 0, len: 1, destination, link, result: Err(fault) };
+            let outcome = Outcome { ticket: 0, count: 1, len: 1, destination, link, result: Err(fault) };
             mishaps.failed(crate::engine::testing::at(ms), &outcome, fault, &mut stats, &mut more);
         };
         for ms in 0..100 {

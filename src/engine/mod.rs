@@ -40,8 +40,21 @@ pub trait Out {
     /// Wants a datagram sent. What became of it comes back by [`Engine::sent`].
     fn send(&mut self, transmit: Transmit<'_>);
 
+    /// Wants so many alike sent, each with a mark one higher than that of the one before. What became of those that left may come
+    /// back as one.
+    fn send_run(&mut self, transmit: &Transmit<'_>, count: usize) {
+        for number in 0..count as u64 {
+            self.send(Transmit { ticket: transmit.ticket + number, ..transmit.clone() });
+        }
+    }
+
     /// Tells what happened.
     fn tell(&mut self, event: &Event<'_>);
+
+    /// Whether anything becomes of [`Event::Sent`].
+    fn takes_sent(&self) -> bool {
+        true
+    }
 }
 
 /// What an engine waits for.
@@ -66,7 +79,7 @@ pub trait Engine {
     /// More datagrams have come than have been handed over by now.
     fn behind(&mut self, _: Now) {}
 
-    /// What became of a datagram that was to be sent.
+    /// What became of a datagram that was to be sent, or of several of a run.
     fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out);
 
     /// The network says that a datagram was not delivered.

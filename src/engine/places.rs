@@ -245,14 +245,16 @@ const MOST: usize = 1 << PLACE_BITS;
 
 const PLACE_BITS: u32 = 20;
 
-/// The mark of a datagram: its number in the run, and its place.
+const NUMBER_BITS: u32 = u64::BITS - PLACE_BITS;
+
+/// The mark of a datagram: its place, and its number in the run. That of the next number is one higher.
 pub(super) const fn ticket(number: u64, place: usize) -> u64 {
-    number << PLACE_BITS | place as u64
+    (place as u64) << NUMBER_BITS | number
 }
 
 /// The number and the place of a mark.
 pub(super) const fn of_ticket(ticket: u64) -> (u64, usize) {
-    (ticket >> PLACE_BITS, (ticket as usize) & (MOST - 1))
+    (ticket & ((1 << NUMBER_BITS) - 1), (ticket >> NUMBER_BITS) as usize)
 }
 
 /// The places of a series. Each keeps its number for the whole run.
@@ -288,6 +290,15 @@ impl Places {
         })
     }
 
+    /// The only one that has a turn, if it can be reached.
+    pub(super) fn only(&self) -> Option<(usize, &Destination)> {
+        let mut turns = self.turns();
+        match (turns.next(), turns.next()) {
+            (Some((number, destination, None)), None) => Some((number, destination)),
+            _ => None,
+        }
+    }
+
     /// Whether any can be reached.
     pub(super) fn any_reached(&self) -> bool {
         self.places.iter().any(|place| place.state == State::Reached)
@@ -308,10 +319,10 @@ impl Places {
         self.places.get(number).map(|place| place.went)
     }
 
-    /// A datagram has left for a place, at this time of the run.
-    pub(super) fn left(&mut self, number: usize, now: Duration) {
+    /// So many datagrams have left for a place, at this time of the run.
+    pub(super) fn left(&mut self, number: usize, datagrams: u64, now: Duration) {
         if let Some(place) = self.places.get_mut(number) {
-            place.went = Went { datagrams: place.went.datagrams + 1, last: now };
+            place.went = Went { datagrams: place.went.datagrams + datagrams, last: now };
         }
     }
 

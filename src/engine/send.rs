@@ -218,6 +218,17 @@ impl<R: Records> Sender<R> {
         &self.series.stats
     }
 
+    /// Whether the next record may leave, as far as is known without it.
+    fn is_ready(&self, now: Now) -> bool {
+        match self.phase {
+            Phase::Sending(due) => due <= now.run,
+            Phase::Braked => self.series.brake.until() <= now.run,
+            // Woken: there may be a record now.
+            Phase::Starved => true,
+            Phase::Waiting | Phase::Over => false,
+        }
+    }
+
     fn next_record(&mut self) -> Pull {
         if let Some(held) = self.held.take() {
             return Pull::Record(held);
@@ -237,8 +248,8 @@ impl<R: Records> Sender<R> {
         pulled
     }
 
-    /// Sends a record that is due, or keeps it until it is.
-    fn send_or_hold(&mut self, now: Now, record: Record, out: &mut dyn Out) {
+    /// Sends a record that is due, or keeps it until it is. Returns how many rounds of `most` that took.
+    fn send_or_hold(&mut self, now: Now, record: Record, most: usize, out: &mut dyn Out) -> usize {
         let pace = self.plan.schedule.between_records;
         let gap = record.gap.map_or(pace, |gap| gap.max(pace));
         let round = if let Phase::Sending(due) = self.phase { due } else { now.run };
@@ -246,18 +257,35 @@ impl<R: Records> Sender<R> {
         if due > now.run {
             self.held = Some(record);
             self.phase = Phase::Sending(due);
-            return;
+            return 1;
         }
         if self.series.brake.until() > now.run {
             self.held = Some(record);
             self.phase = Phase::Braked;
-            return;
+            return 1;
         }
         self.series.tell_fragments(record.payload.len(), out);
-        self.series.send_to_all(now, None, |_| Some(record.payload.borrow()), out);
+        let rounds = self.send_rounds(now, &record, most, out);
         // A little late is made up for, so that the pace is kept; after a long silence of the source it begins anew.
         self.last_due = Some(if now.run - due > CATCH_UP { now.run } else { due });
         self.phase = Phase::Sending(now.run);
+        rounds
+    }
+
+    /// Sends a record, and that of the rounds behind this one with it where they are nothing but the same again, at once. The
+    /// last of them is still to be ended.
+    fn send_rounds(&mut self, now: Now, record: &Record, most: usize, out: &mut dyn Out) -> usize {
+        let Schedule { rounds, between_rounds, .. } = self.plan.schedule;
+        if self.rounds_done > 0 && self.list.len() == 1 && between_rounds.is_zero() {
+            let count = rounds.left_after(self.rounds_done).min(most as u64) as usize;
+            let sent = self.series.send_run(record.payload.borrow(), count, out);
+            if sent > 0 {
+                self.rounds_done += sent as u64 - 1;
+                return sent;
+            }
+        }
+        self.series.send_to_all(now, None, |_| Some(record.payload.borrow()), out);
+        1
     }
 
     fn end_of_round(&mut self, now: Now) {
@@ -435,25 +463,20 @@ impl<R: Records> Engine for Sender<R> {
         if ended || cut_off {
             self.phase = Phase::Over;
         }
-        for _ in 0..self.series.burst() {
-            match self.phase {
-                Phase::Sending(due) if due <= now.run => {}
-                Phase::Braked if self.series.brake.until() <= now.run => {}
-                // Woken: there may be a record now.
-                Phase::Starved => {}
-                _ => break,
-            }
+        let mut left = self.series.burst();
+        while left > 0 && self.is_ready(now) {
             match self.next_record() {
-                Pull::Record(record) => self.send_or_hold(now, record, out),
-                Pull::Pending => self.phase = Phase::Starved,
+                Pull::Record(record) => left -= self.send_or_hold(now, record, left, out),
+                // The next round may begin at once. None is without a record, so that comes to an end.
                 Pull::End => self.end_of_round(now),
+                Pull::Pending => {
+                    self.phase = Phase::Starved;
+                    break;
+                }
                 Pull::Bad(error) => {
                     self.bad = Some(error);
                     self.phase = self.end_of_records(now);
                 }
-            }
-            if self.phase == Phase::Starved {
-                break;
             }
         }
         self.settle();

@@ -124,17 +124,32 @@ impl Series {
         }
     }
 
-    /// What became of a datagram; returns its number.
+    /// Sends so many alike to the only place there is. Several places, one that cannot be reached, and one that fails have each
+    /// datagram of theirs sent by itself: this sends nothing then, and returns 0.
+    pub(super) fn send_run(&mut self, payload: Payload<'_>, count: usize, out: &mut dyn Out) -> usize {
+        let Some((place, destination)) = self.places.only().filter(|_| !self.brake.is_on()) else { return 0 };
+        let attempted = self.stats.attempted.get_or_insert(0);
+        out.send_run(&destination.transmit(payload, places::ticket(*attempted, place)), count);
+        *attempted += count as u64;
+        count
+    }
+
+    /// What became of a datagram, or of several that fared alike; returns the number of the first.
     pub(super) fn sent(&mut self, now: Now, outcome: &Outcome, out: &mut dyn Out) -> Option<u64> {
         let (seq, place) = places::of_ticket(outcome.ticket);
         let cast = self.places.get(place)?.cast;
         match outcome.result {
             Ok(source) => {
                 self.brake.sent();
-                self.stats.leaves(outcome.len);
-                self.places.left(place, now.run);
+                self.places.left(place, outcome.count, now.run);
                 self.source_port = source.map(|source| source.port()).or(self.source_port);
-                out.tell(&outcome.sent(seq, source, cast));
+                let takes_sent = out.takes_sent();
+                for seq in seq..seq + outcome.count {
+                    self.stats.leaves(outcome.len);
+                    if takes_sent {
+                        out.tell(&outcome.sent(seq, source, cast));
+                    }
+                }
             }
             Err(fault) => {
                 self.mishaps.failed(now, outcome, fault, &mut self.stats, out);

@@ -580,7 +580,7 @@ mod tests {
                 for (ticket, destination, bytes) in said.sends.drain(..) {
                     let fault = Fault { kind: FaultKind::QueueFull, code: None };
                     let result = if fails == 0 { Err(fault) } else { Ok(None) };
-                    let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result };
+                    let outcome = Outcome { ticket, count: 1, len: bytes.len(), destination, link: None, result };
                     server.sent(at(now), &outcome, &mut Said::default());
                 }
             }

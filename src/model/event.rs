@@ -589,6 +589,8 @@ pub struct Fragments {
 pub struct Outcome {
     /// The engine's mark.
     pub ticket: u64,
+    /// So many of a run fared alike, whose marks are one higher each; elsewhere 1.
+    pub count: u64,
     /// Its payload bytes.
     pub len: usize,
     /// Where it went or should have gone.
@@ -626,6 +628,11 @@ pub trait Sink {
     /// Those of the file or terminal behind it.
     fn flush(&mut self) -> io::Result<()>;
 
+    /// Whether it makes anything of [`Event::Sent`]. A series has one for each datagram, which need not be made for nobody.
+    fn takes_sent(&self) -> bool {
+        true
+    }
+
     /// Of how many received datagrams nothing was written, because the reader of the output was too slow. `None` where that
     /// cannot be: the run waits for its reader.
     fn drops(&self) -> Option<u64> {
@@ -640,5 +647,9 @@ impl Sink for () {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn takes_sent(&self) -> bool {
+        false
     }
 }

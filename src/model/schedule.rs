@@ -14,9 +14,14 @@ pub enum Repeat {
 impl Repeat {
     /// Whether there is another round after `done` rounds.
     pub fn more_after(self, done: u64) -> bool {
+        self.left_after(done) > 0
+    }
+
+    /// How many rounds there are after `done` rounds, at least.
+    pub fn left_after(self, done: u64) -> u64 {
         match self {
-            Self::Times(times) => done < times,
-            Self::Forever => true,
+            Self::Times(times) => times.saturating_sub(done),
+            Self::Forever => u64::MAX,
         }
     }
 

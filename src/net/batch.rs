@@ -236,17 +236,46 @@ impl Batch {
 /// Bytes that are sooner copied again than found to be the same and put together by the kernel.
 const SHORT: usize = 512;
 
-/// The datagrams that wait for the next flush, their bytes in one buffer.
+/// The datagrams that wait for the next flush, their bytes in one buffer; long answers that are the very bytes that came stay
+/// in that of the batch.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
     items: Vec<Item>,
+    /// The buffer of the batch that is answered, while it is lent.
+    lent: Vec<u8>,
+    /// The addresses of that buffer, since it was announced.
+    answers: Range<usize>,
 }
 
-/// Everything about a datagram to be sent but its bytes.
+/// Where the bytes of a datagram to be sent are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Span {
+    /// In the buffer of the batch.
+    pub(crate) lent: bool,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Span {
+    pub(crate) const fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    const fn moved(self, by: usize) -> Self {
+        Self { start: self.start + by, end: self.end + by, ..self }
+    }
+}
+
+/// Everything about a datagram to be sent but its bytes, or about several alike.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
-    pub(crate) bytes: Range<usize>,
+    /// Those of the first.
+    pub(crate) bytes: Span,
+    /// So many; the tickets of the others are one higher each.
+    pub(crate) count: usize,
+    /// From the bytes of one to those of the next; 0 where they are the same.
+    apart: usize,
     pub(crate) destination: SocketAddr,
     pub(crate) source: Option<IpAddr>,
     pub(crate) link: Option<Link>,
@@ -256,6 +285,11 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// Where the bytes of the datagram of this number are.
+    pub(crate) const fn nth(&self, number: usize) -> Span {
+        self.bytes.moved(number * self.apart)
+    }
+
     /// Whether it goes the same way.
     pub(crate) fn goes_with(&self, other: &Self) -> bool {
         let by = |item: &Self| item.link.as_ref().map(|link| link.index);
@@ -267,27 +301,56 @@ impl Outbox {
     /// Adds a datagram. The same bytes as the one before it are kept once where that is worth it: a broadcast goes to many, and
     /// a long datagram takes longer to copy than to find again. Short ones to one destination lie one behind the other.
     pub fn push(&mut self, transmit: &Transmit<'_>) {
+        self.push_run(transmit, 1);
+    }
+
+    /// Adds so many alike, whose tickets are one higher each.
+    pub fn push_run(&mut self, transmit: &Transmit<'_>, count: usize) {
         let payload = transmit.payload.bytes();
-        let again = self.items.last().filter(|last| {
-            let worth_it = payload.len() > SHORT || last.destination != transmit.destination;
-            worth_it && self.bytes[last.bytes.clone()] == *payload
-        });
-        let bytes = match again {
-            Some(last) => last.bytes.clone(),
-            None => {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(payload);
-                start..self.bytes.len()
-            }
+        let copies = if payload.len() > SHORT { 1 } else { count };
+        let (bytes, apart) = match self.again(transmit).or_else(|| self.in_batch(payload)) {
+            Some(there) => (there, 0),
+            None => (self.keep(payload, copies), if copies > 1 { payload.len() } else { 0 }),
         };
         self.items.push(Item {
             bytes,
+            count,
+            apart,
             destination: transmit.destination,
             source: transmit.source,
             link: transmit.link.clone(),
             ticket: transmit.ticket,
             held_back: false,
         });
+    }
+
+    /// Where the same bytes are, if those are the last that were kept and that is worth finding out.
+    fn again(&self, transmit: &Transmit<'_>) -> Option<Span> {
+        let (last, payload) = (self.items.last()?, transmit.payload.bytes());
+        let worth_it = payload.len() > SHORT || last.destination != transmit.destination;
+        (worth_it && !last.bytes.lent && self.bytes(last.bytes) == payload).then_some(last.bytes)
+    }
+
+    /// Where long bytes are in the batch that is answered, if they are there.
+    fn in_batch(&self, payload: &[u8]) -> Option<Span> {
+        if payload.len() <= SHORT {
+            return None;
+        }
+        let start = payload.as_ptr().addr().checked_sub(self.answers.start)?;
+        let end = start + payload.len();
+        (end <= self.answers.len()).then_some(Span { lent: true, start, end })
+    }
+
+    /// Keeps so many copies of these bytes, one behind the other; where the first is.
+    fn keep(&mut self, payload: &[u8], copies: usize) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        let (first, end) = (start + payload.len(), start + copies * payload.len());
+        while self.bytes.len() < end {
+            let more = (self.bytes.len() - start).min(end - self.bytes.len());
+            self.bytes.extend_from_within(start..start + more);
+        }
+        Span { lent: false, start, end: first }
     }
 
     /// Whether nothing waits.
@@ -297,8 +360,13 @@ impl Outbox {
 
     /// Takes every datagram out, in order: destination, bytes, ticket. The way out for a scripted network.
     pub fn drain(&mut self) -> Vec<(SocketAddr, Vec<u8>, u64)> {
-        let taken = self.items.drain(..).map(|i| (i.destination, self.bytes[i.bytes].to_vec(), i.ticket)).collect();
-        self.bytes.clear();
+        let each = self.items.iter().flat_map(|item| (0..item.count).map(move |number| (item, number)));
+        let taken = each
+            .map(|(item, number)| {
+                (item.destination, self.bytes(item.nth(number)).to_vec(), item.ticket + number as u64)
+            })
+            .collect();
+        self.clear();
         taken
     }
 
@@ -310,12 +378,72 @@ impl Outbox {
         &mut self.items
     }
 
-    pub(crate) fn bytes(&self, span: &Range<usize>) -> &[u8] {
-        &self.bytes[span.clone()]
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        let buffer = if span.lent { &self.lent } else { &self.bytes };
+        &buffer[span.start..span.end]
     }
 
     pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.bytes.clear();
+        self.answers = 0..0;
+    }
+
+    /// What is added from now on may lie in this batch. Until that is sent, the batch takes up nothing new.
+    pub(crate) fn answer(&mut self, batch: &Batch) {
+        let start = batch.buffer.as_ptr().addr();
+        self.answers = start..start + batch.buffer.len();
+    }
+
+    /// Lends the buffer of that batch, for as long as what waits is sent; the second time it is given back.
+    pub(crate) const fn lend(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.lent, &mut batch.buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Family, Payload};
+
+    fn transmit(bytes: &[u8], to: &str) -> Transmit<'static> {
+        let payload = Payload::new(bytes.to_vec(), Family::V4).unwrap();
+        Transmit { payload, destination: to.parse().unwrap(), source: None, link: None, ticket: 0 }
+    }
+
+    #[test]
+    fn a_run_is_so_many_datagrams_with_a_ticket_each() {
+        for len in [0, 3, SHORT, SHORT + 1] {
+            let mut outbox = Outbox::default();
+            for count in [1, 5, 64] {
+                outbox.push_run(&Transmit { ticket: 7, ..transmit(&vec![count as u8; len], "127.0.0.1:9") }, count);
+            }
+            let sent = outbox.drain();
+            let expected: Vec<_> =
+                [1, 5, 64].iter().flat_map(|count| (0..*count).map(|n| (*count as u8, 7 + n))).collect();
+            assert_eq!(sent.len(), expected.len());
+            for ((_, bytes, ticket), (byte, number)) in sent.iter().zip(expected) {
+                assert!(*bytes == vec![byte; len] && *ticket == number);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_answer_that_is_what_came_stays_where_it_is_and_every_other_is_kept() {
+        let (mut batch, mut outbox, peer) = (Batch::new(SLOT), Outbox::default(), "127.0.0.1:9");
+        outbox.answer(&batch);
+        batch.buffer[..=SHORT].fill(1);
+        for len in [SHORT, SHORT + 1] {
+            let payload = Payload::new(&batch.buffer[..len], Family::V4).unwrap();
+            outbox.push(&Transmit { payload, ..transmit(b"", peer) });
+        }
+        outbox.push(&transmit(&[7; SHORT + 1], peer));
+        let lent: Vec<bool> = outbox.items().iter().map(|item| item.bytes.lent).collect();
+        assert_eq!(lent, [false, true, false]);
+        outbox.lend(&mut batch);
+        let sent: Vec<&[u8]> = outbox.items().iter().map(|item| outbox.bytes(item.bytes)).collect();
+        assert_eq!(sent, [&[1; SHORT][..], &[1; SHORT + 1], &[7; SHORT + 1]]);
+        outbox.lend(&mut batch);
+        assert!(!batch.buffer.is_empty(), "it is given back");
     }
 }

@@ -121,7 +121,7 @@ impl Crowd {
 
     /// Marks those of the datagrams of one flush that are not to be sent. `is_ours` says which leave by its socket.
     pub(super) fn hold_back(&mut self, items: &mut [Item], is_ours: impl Fn(&Item) -> bool, table: &Table) {
-        let wanted = items.iter().filter(|item| is_ours(item)).map(|item| cost(item.bytes.len())).sum();
+        let wanted = items.iter().filter(|item| is_ours(item)).map(|item| cost(item.bytes.len()) * item.count).sum();
         if wanted == 0 || lock(&self.buffers).admit_all(wanted) {
             return;
         }
@@ -207,6 +207,8 @@ fn acquaintance(neighbours: &sys::Neighbours, destination: SocketAddr, table: &T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Family, Payload, Transmit};
+    use crate::net::Outbox;
     use proptest::prelude::*;
 
     /// The buffer that Linux gives.
@@ -245,9 +247,12 @@ mod tests {
 
     /// Which of so many items are held back, and how many questions were asked.
     fn judged(destinations: impl Iterator<Item = SocketAddr>, whom: Acquaintance) -> (Vec<bool>, usize) {
-        let item =
-            |destination| Item { bytes: 0..20, destination, source: None, link: None, ticket: 0, held_back: false };
-        let mut items: Vec<Item> = destinations.map(item).collect();
+        let mut outbox = Outbox::default();
+        for destination in destinations {
+            let payload = Payload::new(&[b'x'; 20], Family::V4).unwrap();
+            outbox.push(&Transmit { payload, destination, source: None, link: None, ticket: 0 });
+        }
+        let items = outbox.items_mut();
         let buffers = Buffers { sockets: Vec::new(), queue: Some(Queue { held: 0, room: ROOM }) };
         let mut questions = 0;
         judge(items.iter_mut(), &Mutex::new(buffers), &mut Vec::new(), |_| {

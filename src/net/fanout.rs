@@ -304,12 +304,20 @@ impl Fanout {
         (source, link)
     }
 
-    fn outcome(&mut self, item: &Item, len: usize, sent: Result<(), Fault>) -> Outcome {
+    /// What became of so many of an item, behind so many others.
+    fn outcome(&mut self, item: &Item, behind: usize, count: usize, sent: Result<(), Fault>) -> Outcome {
         let (source, link) = match sent {
             Ok(()) => self.left_by(item),
             Err(_) => (None, item.link.clone()),
         };
-        Outcome { ticket: item.ticket, len, destination: item.destination, link, result: sent.map(|()| source) }
+        Outcome {
+            ticket: item.ticket + behind as u64,
+            count: count as u64,
+            len: item.bytes.len(),
+            destination: item.destination,
+            link,
+            result: sent.map(|()| source),
+        }
     }
 }
 
@@ -319,10 +327,18 @@ impl Network for Fanout {
         let mut results = std::mem::take(&mut self.results);
         let bound_for = |item: &Item| self.endpoint_for(item).filter(|_| !item.held_back).map(Endpoint::bound);
         sys::send(outbox, bound_for, &mut results);
-        for (item, sent) in outbox.items().iter().zip(results.drain(..)) {
-            let sent = if item.held_back { Err(HELD_BACK) } else { sent };
-            outcomes.push(self.outcome(item, item.bytes.len(), sent));
+        let mut all = results.as_slice();
+        for item in outbox.items() {
+            let (own, others) = all.split_at(item.count.min(all.len()));
+            let mut behind = 0;
+            for alike in own.chunk_by(|one, next| one.is_ok() && next.is_ok()) {
+                let sent = if item.held_back { Err(HELD_BACK) } else { alike[0] };
+                outcomes.push(self.outcome(item, behind, alike.len(), sent));
+                behind += alike.len();
+            }
+            all = others;
         }
+        results.clear();
         self.results = results;
         outbox.clear();
     }

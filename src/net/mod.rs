@@ -80,7 +80,8 @@ pub const fn die_with_this_thread(_: &mut Command) {}
 
 /// Something that carries datagrams: sockets, or a script in a test.
 pub trait Network {
-    /// Sends everything in `outbox`, empties it, and adds what became of each datagram to `outcomes`.
+    /// Sends everything in `outbox`, empties it, and adds what became of each datagram to `outcomes`; what left of a
+    /// run is one of them.
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>);
 
     /// Fills `batch` with what is there, and never waits. A batch that is not full has emptied the queue.

@@ -86,7 +86,7 @@ impl World {
             } else {
                 Ok(None)
             };
-            let outcome = Outcome { ticket, len: SIZE, destination, link: None, result };
+            let outcome = Outcome { ticket, count: 1, len: SIZE, destination, link: None, result };
             self.pinger.sent(self.moment(), &outcome, &mut self.told);
         }
     }

@@ -28,7 +28,7 @@ struct Script {
 impl Network for Script {
     fn send(&mut self, outbox: &mut Outbox, outcomes: &mut Vec<Outcome>) {
         for (destination, payload, ticket) in outbox.drain() {
-            outcomes.push(Outcome { ticket, len: payload.len(), destination, link: None, result: Ok(None) });
+            outcomes.push(Outcome { ticket, count: 1, len: payload.len(), destination, link: None, result: Ok(None) });
         }
     }
 

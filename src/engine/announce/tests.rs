@@ -56,7 +56,7 @@ fn report(announcer: &mut Announcer, ms: u64, said: &mut Said, fails: bool) {
     for (ticket, destination, bytes) in std::mem::take(&mut said.sends) {
         let fault = Fault { kind: FaultKind::QueueFull, code: None };
         let result = if fails { Err(fault) } else { Ok(None) };
-        let outcome = Outcome { ticket, len: bytes.len(), destination, link: None, result };
+        let outcome = Outcome { ticket, count: 1, len: bytes.len(), destination, link: None, result };
         announcer.sent(at(ms), &outcome, said);
     }
 }

@@ -163,7 +163,8 @@ impl Lan {
         }
         for (to, bytes) in std::mem::take(&mut self.said.sends) {
             let source = "10.0.1.1:5000".parse().ok();
-            let outcome = Outcome { ticket: 0, len: bytes.len(), destination: to, link: None, result: Ok(source) };
+            let outcome =
+                Outcome { ticket: 0, count: 1, len: bytes.len(), destination: to, link: None, result: Ok(source) };
             self.asker.sent(now, &outcome, &mut self.said);
             self.query(to, &bytes);
         }
@@ -283,7 +284,7 @@ fn every_question_is_told_with_where_it_went_or_that_it_did_not() {
     let mut said = Said::default();
     let outcome = |to: &Destination, result| {
         let (destination, link) = (to.address, to.link.clone());
-        Outcome { ticket: 0, len: 192, destination, link, result }
+        Outcome { ticket: 0, count: 1, len: 192, destination, link, result }
     };
     for to in &one {
         asker.sent(at(1), &outcome(to, Ok("10.0.1.1:5000".parse().ok())), &mut said);

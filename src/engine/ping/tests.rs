@@ -34,7 +34,8 @@ fn step(pinger: &mut Pinger, now: Now, result: Result<Option<SocketAddr>, Fault>
     }
     let sends = std::mem::take(&mut said.sends);
     for (ticket, destination, payload) in &sends {
-        let outcome = Outcome { ticket: *ticket, len: payload.len(), destination: *destination, link: None, result };
+        let outcome =
+            Outcome { ticket: *ticket, count: 1, len: payload.len(), destination: *destination, link: None, result };
         pinger.sent(now, &outcome, said);
         if result.is_ok() {
             pinger.received(now, &reply_from("10.0.0.2:1060", payload), said);

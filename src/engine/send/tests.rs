@@ -32,9 +32,61 @@ fn records(texts: &[&'static str]) -> std::vec::IntoIter<Record> {
 /// Reports every datagram that was said to be sent as sent.
 fn deliver<R: Records>(sender: &mut Sender<R>, now: Now, said: &mut Said) {
     for (ticket, destination, payload) in std::mem::take(&mut said.sends) {
-        let outcome = Outcome { ticket, len: payload.len(), destination, link: None, result: Ok(None) };
+        let outcome = Outcome { ticket, count: 1, len: payload.len(), destination, link: None, result: Ok(None) };
         sender.sent(now, &outcome, said);
     }
+}
+
+/// Counts the runs that a sender asks for.
+#[derive(Default)]
+struct Runs(Said, Vec<usize>);
+
+impl Out for Runs {
+    fn send(&mut self, transmit: crate::model::Transmit<'_>) {
+        self.send_run(&transmit, 1);
+    }
+
+    fn send_run(&mut self, transmit: &crate::model::Transmit<'_>, count: usize) {
+        self.1.push(count);
+        for ticket in (transmit.ticket..).take(count) {
+            self.0.send(crate::model::Transmit { ticket, ..transmit.clone() });
+        }
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        self.0.tell(event);
+    }
+}
+
+#[test]
+fn what_leaves_again_and_again_without_a_pause_is_a_run_and_counts_one_by_one() {
+    let runs = |plan: Plan, texts: &[&'static str]| {
+        let (mut sender, mut runs, mut all) = (Sender::new(plan, records(texts)), Runs::default(), Vec::new());
+        sender.start(at(0), &mut runs);
+        while sender.next() != Next::Done {
+            let asked = std::mem::take(&mut runs.1);
+            all.extend(&asked);
+            for count in asked {
+                let others = runs.0.sends.split_off(count);
+                let (ticket, destination, payload) = std::mem::replace(&mut runs.0.sends, others).swap_remove(0);
+                let (count, len) = (count as u64, payload.len());
+                let outcome = Outcome { ticket, count, len, destination, link: None, result: Ok(None) };
+                sender.sent(at(0), &outcome, &mut runs);
+            }
+            sender.due(at(0), &mut runs);
+        }
+        let stats = sender.stats();
+        assert_eq!(stats.attempted, Some(stats.sent));
+        (all, stats.sent, stats.sent_bytes)
+    };
+    let flood = |times| Plan { schedule: every(Duration::ZERO, times), ..plan(None) };
+    assert_eq!(runs(flood(150), &["abc"]), (vec![1, 63, 64, 22], 150, 450));
+    assert_eq!(runs(flood(1), &["abc"]), (vec![1], 1, 3));
+    assert_eq!(runs(flood(3), &["a", "b"]), (vec![1; 6], 6, 6));
+    let first = Plan { fail_fast: true, ..flood(3) };
+    assert_eq!(runs(first, &["a"]), (vec![1; 3], 3, 3));
+    let two = ["10.0.0.2:1", "10.0.0.3:1"].map(|to| destination(to, Cast::Unicast)).to_vec();
+    assert_eq!(runs(Plan { destinations: two, ..flood(2) }, &["a"]).0, [1; 4]);
 }
 
 /// Lets a started sender do everything in its time: when what left, by its first byte.
@@ -117,6 +169,18 @@ fn a_burst_is_bounded() {
     sender.start(at(0), &mut said);
     assert_eq!(said.sends.len(), BURST);
     assert_eq!(sender.next(), Next::At(Duration::ZERO));
+}
+
+#[test]
+fn a_burst_is_as_long_over_the_ends_of_rounds() {
+    for texts in [&["a"][..], &["a", "b", "c"]] {
+        let mut sender = Sender::new(Plan { schedule: every(Duration::ZERO, 300), ..plan(None) }, records(texts));
+        let mut said = Said::default();
+        sender.start(at(0), &mut said);
+        assert_eq!(said.sends.len(), BURST);
+        sender.due(at(0), &mut said);
+        assert_eq!(said.sends.len(), 2 * BURST);
+    }
 }
 
 #[test]
@@ -330,8 +394,14 @@ fn what_strangers_make_up_refuses_nothing() {
 #[test]
 fn what_did_not_leave_is_told_and_decides_the_code() {
     let fault = Fault { kind: FaultKind::NetworkUnreachable, code: None };
-    let outcome =
-        |ticket, result| Outcome { ticket, len: 1, destination: "10.0.0.2:1060".parse().unwrap(), link: None, result };
+    let outcome = |ticket, result| Outcome {
+        ticket,
+        count: 1,
+        len: 1,
+        destination: "10.0.0.2:1060".parse().unwrap(),
+        link: None,
+        result,
+    };
     for (second, lenient, verdict_wanted) in [
         (Err(fault), false, Verdict::SystemRefused),
         (Ok(None), false, Verdict::Partly),
@@ -358,7 +428,7 @@ fn one_interface_that_fails_does_not_end_the_wait_for_the_others() {
         sender.start(at(0), &mut said);
         for (ticket, result) in [(places::ticket(0, 0), Err(fault)), (places::ticket(1, 1), second)] {
             let destination = both.destinations[0].address;
-            sender.sent(at(0), &Outcome { ticket, len: 1, destination, link: None, result }, &mut said);
+            sender.sent(at(0), &Outcome { ticket, count: 1, len: 1, destination, link: None, result }, &mut said);
         }
         assert_eq!(sender.next(), next);
     }
@@ -535,7 +605,7 @@ fn fail_for<R: Records>(sender: &mut Sender<R>, until: u64, said: &mut Said) -> 
     loop {
         for (ticket, destination, payload) in std::mem::take(&mut said.sends) {
             tries += 1;
-            let outcome = Outcome { ticket, len: payload.len(), destination, link: None, result: Err(fault) };
+            let outcome = Outcome { ticket, count: 1, len: payload.len(), destination, link: None, result: Err(fault) };
             sender.sent(at(said.now), &outcome, said);
         }
         match sender.next() {
@@ -640,7 +710,7 @@ proptest! {
                 handed_over += 1;
                 let fault = Fault { kind: FaultKind::NetworkUnreachable, code: None };
                 let result = if outcome == 0 { Err(fault) } else { Ok(None) };
-                sender.sent(at(now), &Outcome { ticket, len: payload.len(), destination, link: None, result }, &mut said);
+                sender.sent(at(now), &Outcome { ticket, count: 1, len: payload.len(), destination, link: None, result }, &mut said);
             }
             now += later;
             let facts = |(index, state, up): (u32, u8, bool)| {

@@ -14,8 +14,9 @@ use crate::net::sys::netlink::open;
 /// The groups of what is told: interfaces, IPv4 addresses, IPv6 addresses.
 const GROUPS: u32 = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
 
-/// Room for a piece of a message. What the news are is not read: the table of interfaces is.
-const PIECE: usize = 4096;
+/// Room for the header of a message: the kernel throws away the rest (netlink(7)). What the news are is not read: the table of
+/// interfaces is.
+const PIECE: usize = 16;
 
 /// A socket that the kernel tells of every change.
 pub(crate) struct News(Arc<Socket>);

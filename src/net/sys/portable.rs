@@ -218,11 +218,10 @@ pub(crate) fn send<'b>(
 ) {
     let mut room = Room::default();
     for item in outbox.items() {
-        let result = match bound_for(item) {
-            Some(bound) => send_one(bound, item, outbox.bytes(&item.bytes), &mut room),
+        results.extend((0..item.count).map(|number| match bound_for(item) {
+            Some(bound) => send_one(bound, item, outbox.bytes(item.nth(number)), &mut room),
             None => Err(Fault { kind: FaultKind::Unsupported, code: None }),
-        };
-        results.push(result);
+        }));
     }
 }
 

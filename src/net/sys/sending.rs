@@ -12,7 +12,6 @@ use std::cell::Cell;
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -21,7 +20,7 @@ use socket2::{SockAddr, Socket};
 use crate::model::Fault;
 use crate::model::error::FaultKind;
 use crate::net::Outbox;
-use crate::net::batch::Item;
+use crate::net::batch::{Item, Span};
 use crate::net::sys::Bound;
 use crate::net::sys::errno::fault;
 use crate::net::sys::linux::is_soft;
@@ -87,36 +86,81 @@ impl Joins {
     }
 
     /// How many of these leave as one message.
-    fn train(&self, items: &[Item]) -> usize {
-        let Some(first) = items.first() else { return 0 };
+    fn train(&self, rest: Rest<'_>) -> usize {
+        let Some(first) = rest.first() else { return 0 };
         let len = first.bytes.len();
         let may = self.everywhere || first.destination.ip().to_canonical().is_loopback();
         if !may || len == 0 || len >= self.below.get() || self.alone.get() > 0 {
             return 1;
         }
         let most = LONGEST_TRAIN.min(LONGEST_MESSAGE / len).max(1);
-        let goes_along = |item: &&Item| item.goes_with(first);
-        let alike = items.iter().take(most).take_while(goes_along).take_while(|item| item.bytes.len() == len).count();
-        // The last one may be shorter, but an empty one would not be a datagram.
-        let last = items[alike..].iter().take(1).filter(goes_along).filter(|item| (1..len).contains(&item.bytes.len()));
-        alike + if alike < most { last.count() } else { 0 }
+        let goes_along = |(item, _): &(&Item, usize)| item.goes_with(first);
+        let (mut alike, mut runs) = (0, rest.runs().take_while(goes_along));
+        while alike < most {
+            match runs.next() {
+                Some((item, count)) if item.bytes.len() == len => alike += count,
+                // The last one may be shorter, but an empty one would not be a datagram.
+                Some((item, _)) if (1..len).contains(&item.bytes.len()) => return alike + 1,
+                _ => return alike,
+            }
+        }
+        most
     }
 
     /// Whether a train was refused for being one. Then its datagrams leave alone, at once, and so do all from now on that are
     /// as long: they may be longer than the way carries in one piece (EMSGSIZE, EINVAL with older kernels). A device that
     /// cannot cut says EIO, whatever their length.
-    fn gives_up(&self, items: &[Item], error: &io::Error) -> bool {
-        let len = items.first().map_or(0, |first| first.bytes.len());
+    fn gives_up(&self, rest: Rest<'_>, error: &io::Error) -> bool {
+        let len = rest.first().map_or(0, |first| first.bytes.len());
         let below = match error.raw_os_error() {
             Some(libc::EMSGSIZE | libc::EINVAL) => len,
             Some(libc::EIO | libc::ENOPROTOOPT | libc::EOPNOTSUPP) => 0,
             _ => return false,
         };
-        let was_train = self.train(items) > 1;
+        let was_train = self.train(rest) > 1;
         if was_train {
             self.below.set(below);
         }
         was_train
+    }
+}
+
+/// What is still to be sent: these, but for so many of the first that have left.
+#[derive(Clone, Copy)]
+struct Rest<'o> {
+    items: &'o [Item],
+    left: usize,
+}
+
+impl<'o> Rest<'o> {
+    const fn all(items: &'o [Item]) -> Self {
+        Self { items, left: 0 }
+    }
+
+    fn first(self) -> Option<&'o Item> {
+        self.items.first()
+    }
+
+    /// How many of each.
+    fn runs(self) -> impl Iterator<Item = (&'o Item, usize)> {
+        let left = std::iter::once(self.left).chain(std::iter::repeat(0));
+        self.items.iter().zip(left).map(|(item, left)| (item, item.count - left))
+    }
+
+    /// Where the bytes of each datagram are.
+    fn spans(self) -> impl Iterator<Item = Span> {
+        let left = std::iter::once(self.left).chain(std::iter::repeat(0));
+        self.items.iter().zip(left).flat_map(|(item, left)| (left..item.count).map(|number| item.nth(number)))
+    }
+
+    /// The rest behind the next so many.
+    fn behind(mut self, count: usize) -> Self {
+        self.left += count;
+        while let Some(first) = self.items.first().filter(|first| first.count <= self.left) {
+            self.left -= first.count;
+            self.items = &self.items[1..];
+        }
+        self
     }
 }
 
@@ -126,21 +170,21 @@ pub(crate) fn send<'b>(
     bound_for: impl Fn(&Item) -> Option<&'b Bound>,
     results: &mut Vec<Result<(), Fault>>,
 ) {
-    let (mut items, mut room) = (outbox.items(), Room::default());
-    while let Some(first) = items.first() {
+    let (mut rest, mut room) = (Rest::all(outbox.items()), Room::default());
+    while let Some(first) = rest.first() {
         let Some(bound) = bound_for(first) else {
             results.push(Err(Fault { kind: FaultKind::Unsupported, code: None }));
-            items = &items[1..];
+            rest = rest.behind(1);
             continue;
         };
         let same = |item: &&Item| bound_for(item).is_some_and(|other| std::ptr::eq(bound, other));
-        let run = 1 + items[1..].iter().take(DATAGRAMS - 1).take_while(same).count();
-        let sent = send_run(bound, outbox, &items[..run], &mut room);
+        let run = 1 + rest.items[1..].iter().take(DATAGRAMS - 1).take_while(same).count();
+        let sent = send_run(bound, outbox, Rest { items: &rest.items[..run], ..rest }, &mut room);
         results.extend(std::iter::repeat_n(Ok(()), sent.count));
         if let Some(fault) = sent.fault {
             results.push(Err(fault));
         }
-        items = &items[sent.count + usize::from(sent.fault.is_some())..];
+        rest = rest.behind(sent.count + usize::from(sent.fault.is_some()));
     }
 }
 
@@ -150,10 +194,10 @@ struct Sent {
     fault: Option<Fault>,
 }
 
-fn send_run(bound: &Bound, outbox: &Outbox, items: &[Item], room: &mut Room) -> Sent {
+fn send_run(bound: &Bound, outbox: &Outbox, rest: Rest<'_>, room: &mut Room) -> Sent {
     let mut tries = 0;
     loop {
-        match send_some(bound, outbox, items) {
+        match send_some(bound, outbox, rest) {
             Ok(count) if count > 0 => return Sent { count, fault: None },
             Ok(_) => return Sent { count: 0, fault: Some(Fault { kind: FaultKind::Other, code: None }) },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -162,7 +206,7 @@ fn send_run(bound: &Bound, outbox: &Outbox, items: &[Item], room: &mut Room) -> 
                 if may_try_again(bound, &error, tries, room) {
                     continue;
                 }
-                if !bound.joins.gives_up(items, &error) {
+                if !bound.joins.gives_up(rest, &error) {
                     return Sent { count: 0, fault: Some(fault(&error)) };
                 }
                 tries = 0;
@@ -215,18 +259,18 @@ const CONTROL: usize = 64;
 struct ControlBuffer([u8; CONTROL]);
 
 /// Hands over what one system call takes; how many datagrams left.
-fn send_some(bound: &Bound, outbox: &Outbox, items: &[Item]) -> io::Result<usize> {
+fn send_some(bound: &Bound, outbox: &Outbox, mut rest: Rest<'_>) -> io::Result<usize> {
     let mut controls = [const { MaybeUninit::<ControlBuffer>::uninit() }; MESSAGES];
     let mut addresses = [const { MaybeUninit::<SockAddr>::uninit() }; MESSAGES];
     let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MESSAGES];
     let mut pieces = [const { MaybeUninit::<libc::iovec>::uninit() }; DATAGRAMS];
     let (mut free, mut trains, mut asked) = (pieces.as_mut_slice(), [0; MESSAGES], 0);
-    let (mut rest, most) = (&items[..items.len().min(DATAGRAMS)], bound.joins.messages());
+    let (mut room, most) = (DATAGRAMS, bound.joins.messages());
     let places = controls.iter_mut().zip(&mut addresses).zip(&mut messages).zip(&mut trains);
     for (((control, address), message), train) in places.take(most) {
-        let Some(first) = rest.first() else { break };
-        *train = bound.joins.train(rest);
-        let used = gather(outbox, &rest[..*train], free);
+        let Some(first) = rest.first().filter(|_| room > 0) else { break };
+        *train = bound.joins.train(rest).min(room);
+        let used = gather(outbox, rest.spans().take(*train), free);
         // SAFETY: `mmsghdr` is plain data, for which all zeros is a valid value: no buffers.
         let header = &mut message.write(unsafe { zeroed() }).msg_hdr;
         header.msg_iov = free.as_mut_ptr().cast();
@@ -242,7 +286,8 @@ fn send_some(bound: &Bound, outbox: &Outbox, items: &[Item]) -> io::Result<usize
             header.msg_control = control.0.as_mut_ptr().cast();
             header.msg_controllen = used_control as _;
         }
-        (free, rest, asked) = (&mut free[used..], &rest[*train..], asked + 1);
+        (free, rest) = (&mut free[used..], rest.behind(*train));
+        (room, asked) = (room - *train, asked + 1);
     }
     let (descriptor, first) = (bound.socket.as_raw_fd(), messages.as_mut_ptr().cast());
     // SAFETY: the first `asked` headers are written and point to addresses, pieces of the outbox and control messages with
@@ -254,24 +299,24 @@ fn send_some(bound: &Bound, outbox: &Outbox, items: &[Item]) -> io::Result<usize
 }
 
 /// Writes down where the bytes of these datagrams are, in as few pieces as they lie in, and returns how many.
-fn gather(outbox: &Outbox, items: &[Item], pieces: &mut [MaybeUninit<libc::iovec>]) -> usize {
+fn gather(outbox: &Outbox, mut spans: impl Iterator<Item = Span>, pieces: &mut [MaybeUninit<libc::iovec>]) -> usize {
     let mut used = 0;
-    let mut write = |span: &Range<usize>| {
+    let mut write = |span| {
         let bytes = outbox.bytes(span);
         // The kernel only reads from it.
         pieces[used].write(libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
         used += 1;
     };
-    let Some((first, others)) = items.split_first() else { return 0 };
-    let mut span = first.bytes.clone();
-    for item in others {
-        if item.bytes.start != span.end {
-            write(&span);
-            span.start = item.bytes.start;
+    let Some(mut span) = spans.next() else { return 0 };
+    for next in spans {
+        if next.lent == span.lent && next.start == span.end {
+            span.end = next.end;
+        } else {
+            write(span);
+            span = next;
         }
-        span.end = item.bytes.end;
     }
-    write(&span);
+    write(span);
     used
 }
 
@@ -344,10 +389,11 @@ mod tests {
     }
 
     fn trains(joins: &Joins, outbox: &Outbox) -> Vec<usize> {
-        let (mut items, mut trains) = (outbox.items(), Vec::new());
-        while !items.is_empty() {
-            trains.push(joins.train(items));
-            items = &items[joins.train(items)..];
+        let (mut rest, mut trains) = (Rest::all(outbox.items()), Vec::new());
+        while rest.first().is_some() {
+            let train = joins.train(rest);
+            trains.push(train);
+            rest = rest.behind(train);
         }
         trains
     }
@@ -365,6 +411,47 @@ mod tests {
         assert_eq!(of(&[1400; 47]), [46, 1], "no longer than a datagram");
         assert_eq!(of(&[32_753, 32_753, 1]), [2, 1]);
         assert_eq!(of(&[65_507; 3]), [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_run_leaves_like_as_many_one_by_one() {
+        let to = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut outbox = outbox(to, &[5, 5]);
+        for (len, count) in [(5, 100), (4, 3), (0, 2), (5, 1)] {
+            let payload = Payload::new(vec![0; len], Family::V4).unwrap();
+            outbox.push_run(&Transmit { payload, destination: to, source: None, link: None, ticket: 0 }, count);
+        }
+        assert_eq!(trains(&joins(), &outbox), [64, 39, 2, 1, 1, 1]);
+        let rest = Rest::all(outbox.items());
+        assert_eq!(rest.spans().count(), 108);
+        for left in 0..=108 {
+            let rest = rest.behind(left);
+            assert_eq!(rest.runs().map(|(_, count)| count).sum::<usize>(), 108 - left);
+            assert!(rest.spans().eq(Rest::all(outbox.items()).spans().skip(left)));
+        }
+    }
+
+    #[test]
+    fn a_run_of_which_some_leave_alone_arrives_whole() {
+        let (mut from, mut to) = (network(), network());
+        let destination = to.endpoint().unwrap().local();
+        let (mut outbox, mut outcomes) = (Outbox::default(), Vec::new());
+        for (len, ticket) in [(64, 0), (1400, 300)] {
+            let payload = Payload::pattern(len, Family::V4).unwrap();
+            outbox.push_run(&Transmit { payload, destination, source: None, link: None, ticket }, 300);
+        }
+        from.send(&mut outbox, &mut outcomes);
+        let told: Vec<_> = outcomes.iter().map(|one| (one.ticket, one.count, one.result.is_ok())).collect();
+        assert_eq!(told, [(0, 300, true), (300, 300, true)]);
+        let (mut batch, mut received) = (Batch::new(crate::net::batch::SLOT), Vec::new());
+        while received.len() < 600 {
+            to.wait(Some(std::time::Duration::from_secs(10))).unwrap();
+            to.receive(&mut batch).unwrap();
+            assert!(!batch.is_empty(), "{} of 600", received.len());
+            received.extend(batch.datagrams().map(|datagram| datagram.payload.to_vec()));
+        }
+        let expected = [64, 1400].map(|len| Payload::pattern(len, Family::V4).unwrap());
+        assert!(received.iter().zip(0..).all(|(bytes, number)| bytes == expected[number / 300].bytes()));
     }
 
     #[test]
@@ -392,9 +479,9 @@ mod tests {
         let short = self::outbox(SocketAddr::from(([127, 0, 0, 1], 9)), &[1399, 1399]);
         let after = |errno| {
             let joins = joins();
-            let gave_up = joins.gives_up(outbox.items(), &io::Error::from_raw_os_error(errno));
+            let gave_up = joins.gives_up(Rest::all(outbox.items()), &io::Error::from_raw_os_error(errno));
             // The second time it is about the datagram.
-            assert!(!joins.gives_up(outbox.items(), &io::Error::from_raw_os_error(errno)));
+            assert!(!joins.gives_up(Rest::all(outbox.items()), &io::Error::from_raw_os_error(errno)));
             (gave_up, trains(&joins, &outbox), trains(&joins, &short))
         };
         for errno in [libc::EMSGSIZE, libc::EINVAL] {
@@ -408,18 +495,18 @@ mod tests {
     fn the_first_leaves_alone_and_so_do_those_behind_a_refusal() {
         let outbox = outbox(SocketAddr::from(([127, 0, 0, 1], 9)), &[5; 3]);
         let joins = Joins { alone: Cell::new(1), ..joins() };
-        assert_eq!((joins.messages(), joins.train(outbox.items())), (1, 1));
+        assert_eq!((joins.messages(), joins.train(Rest::all(outbox.items()))), (1, 1));
         joins.left(1, 1);
-        assert_eq!((joins.messages(), joins.train(outbox.items())), (MESSAGES, 3));
+        assert_eq!((joins.messages(), joins.train(Rest::all(outbox.items()))), (MESSAGES, 3));
         joins.refused();
         joins.left(MESSAGES, MESSAGES);
-        assert_eq!(joins.train(outbox.items()), 1);
+        assert_eq!(joins.train(Rest::all(outbox.items())), 1);
         // What held up the second was perhaps a refusal.
         joins.left(1, MESSAGES);
         assert_eq!(joins.messages(), MESSAGES);
         joins.left(MESSAGES, MESSAGES);
         joins.left(MESSAGES, MESSAGES);
-        assert_eq!(joins.train(outbox.items()), 3);
+        assert_eq!(joins.train(Rest::all(outbox.items())), 3);
     }
 
     fn network() -> Fanout {
@@ -433,7 +520,7 @@ mod tests {
         let mut lens = vec![7; 300];
         lens.extend([3, 0, 0, 7, 1400, 1400, 1400, 20_000, 20_000, 20_000, 20_000, 65_507, 65_507, 1]);
         let (mut sent, mut outcomes) = (outbox(to.endpoint().unwrap().local(), &lens), Vec::new());
-        let expected: Vec<Vec<u8>> = sent.items().iter().map(|item| sent.bytes(&item.bytes).to_vec()).collect();
+        let expected: Vec<Vec<u8>> = sent.items().iter().map(|item| sent.bytes(item.bytes).to_vec()).collect();
         from.send(&mut sent, &mut outcomes);
         assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
         assert!(outcomes.iter().map(|outcome| outcome.ticket).eq(0..lens.len() as u64));

@@ -1,5 +1,7 @@
 //! The way of records into a run: all there, or from a thread that reads them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use halloo::engine::send::{Pull, Records};
@@ -11,18 +13,40 @@ pub(super) enum Feed {
     /// All of them.
     Ready(std::vec::IntoIter<Record>),
     /// As they come.
-    Reading(Receiver<Pull>),
+    Reading(Reading),
+}
+
+/// Records that a thread reads.
+pub(super) struct Reading {
+    channel: Receiver<Pull>,
+    /// The run has found none, and is to be woken by the next one. One that is busy sees it without, which saves the system call
+    /// that a wake-up is.
+    starved: Arc<AtomicBool>,
+}
+
+impl Reading {
+    fn pull(&self) -> Pull {
+        self.look().unwrap_or_else(|| {
+            self.starved.store(true, Ordering::SeqCst);
+            // What came before the reader could know of it.
+            self.look().unwrap_or(Pull::Pending)
+        })
+    }
+
+    fn look(&self) -> Option<Pull> {
+        match self.channel.try_recv() {
+            Ok(pull) => Some(pull),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Pull::End),
+        }
+    }
 }
 
 impl Records for Feed {
     fn pull(&mut self) -> Pull {
         match self {
             Self::Ready(records) => records.pull(),
-            Self::Reading(channel) => match channel.try_recv() {
-                Ok(pull) => pull,
-                Err(TryRecvError::Empty) => Pull::Pending,
-                Err(TryRecvError::Disconnected) => Pull::End,
-            },
+            Self::Reading(reading) => reading.pull(),
         }
     }
 
@@ -40,6 +64,7 @@ const AHEAD: usize = 64;
 /// The way from the reading thread to the run.
 pub(super) struct Out {
     channel: SyncSender<Pull>,
+    starved: Arc<AtomicBool>,
     waker: Waker,
 }
 
@@ -50,7 +75,9 @@ impl Out {
     /// Hands one on. Waits while the run is [`AHEAD`] records behind.
     pub(super) fn give(&self, pull: Pull) -> Result<(), Gone> {
         let given = self.channel.send(pull).map_err(|_| Gone);
-        self.waker.wake();
+        if self.starved.swap(false, Ordering::SeqCst) {
+            self.waker.wake();
+        }
         given
     }
 }
@@ -73,13 +100,14 @@ pub(super) fn in_thread(
     read: impl FnOnce(&Out) -> Result<(), Gone> + Send + 'static,
 ) -> Result<Feed, Error> {
     let (channel, records) = sync_channel(AHEAD);
-    let out = Out { channel, waker };
+    let starved = Arc::new(AtomicBool::new(false));
+    let out = Out { channel, starved: Arc::clone(&starved), waker };
     let reading = move || {
         // Gone says only that nobody wants the rest.
         let _unheeded = read(&out);
     };
     match std::thread::Builder::new().spawn(reading) {
-        Ok(_) => Ok(Feed::Reading(records)),
+        Ok(_) => Ok(Feed::Reading(Reading { channel: records, starved })),
         Err(error) => Err(Error::Input { name: "the input in a thread of its own".to_owned(), why: error.to_string() }),
     }
 }

@@ -299,6 +299,10 @@ impl Sink for ToTheEnd {
         self.inner.flush().map_err(|error| self.remember(error))
     }
 
+    fn takes_sent(&self) -> bool {
+        self.inner.takes_sent()
+    }
+
     fn drops(&self) -> Option<u64> {
         self.inner.drops()
     }

@@ -55,6 +55,10 @@ impl<D: Write, N: Write> Sink for Human<D, N> {
         let data = self.lines.table(&mut self.data).and_then(|()| self.data.flush());
         self.notes.flush().and(data)
     }
+
+    fn takes_sent(&self) -> bool {
+        self.lines.shows_sent()
+    }
 }
 
 fn write_out(writer: &mut BufWriter<impl Write>) -> io::Result<()> {
@@ -147,14 +151,17 @@ impl Lines {
             Event::Notice(notice) => !quiet || notice::is_failure(notice),
             Event::Ignored(..) => verbose && !quiet,
             Event::Lesson(run) => !quiet || !matches!(run.status, Status::Ok),
-            // A server prints one line for each datagram that comes; its answers go where that came from. The answer to a
-            // probe says where that went, and a service by which paths it was found.
-            Event::Sent(_) => {
-                let elsewhere = matches!(style, Style::Receive | Style::Ping | Style::Announce | Style::Discover);
-                !quiet && (verbose || !elsewhere)
-            }
+            Event::Sent(_) => self.shows_sent(),
             _ => !quiet,
         }
+    }
+
+    /// A server prints one line for each datagram that comes; its answers go where that came from. The answer to a probe says
+    /// where that went, and a service by which paths it was found.
+    const fn shows_sent(&self) -> bool {
+        let Options { style, quiet, verbose, .. } = self.options;
+        let elsewhere = matches!(style, Style::Receive | Style::Ping | Style::Announce | Style::Discover);
+        !quiet && (verbose || !elsewhere)
     }
 
     /// Writes the line of an event that is a note, broken at words where a terminal would break it anywhere.
