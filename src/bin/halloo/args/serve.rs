@@ -105,7 +105,7 @@ pub(crate) struct Serve {
     pub(crate) threads: usize,
     /// Behind each datagram, look for the next for so long without sleeping, at most 10ms: a faster answer, a busy processor
     ///
-    /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take about two thirds of the time.
+    /// Waking up takes longer than all the rest of an answer: with 50us, round trips on this host take two thirds of the time or less.
     /// While datagrams come closer together than DURATION, one processor is busy all the time, and with --threads
     /// one for each; it needs what nobody else wants. A server that nobody asks sleeps.
     #[arg(long, value_name = "DURATION", value_parser = values::busy_poll, help_heading = "Socket")]
