@@ -415,9 +415,10 @@ fn an_honest_client_may_go_on_for_hours() {
     // In turn two that differ, as fast as is allowed: each is the same again every 2 ms, and one in a thousand of it is lost.
     let lost = unanswered(100_000, ms(1), |n| if n % 2 == 0 { b"tick" } else { b"tock" });
     assert!((1..=101).contains(&lost), "{lost}");
-    // So many that each is the same again after more than half a second.
+    // So many that each is the same again after more than half a second: one in 100,000, as whatever it is.
     let numbers: &'static [u8] = &NUMBERS;
-    assert_eq!(unanswered(100_000, ms(3), |n| &numbers[(n % 200) as usize..][..1]), 0);
+    let lost = unanswered(100_000, ms(3), |n| &numbers[(n % 200) as usize..][..1]);
+    assert!(lost <= 1, "{lost}");
 }
 
 #[test]
